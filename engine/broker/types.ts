@@ -1,0 +1,279 @@
+// The broker's public shapes: what goes in and out of its methods.
+//
+// Owns: types. Never: behaviour.
+
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Storage } from "../port/storage.ts";
+import type { World } from "../port/world.ts";
+
+export type Acks = "all" | "leader" | "none";
+/** `sync`: acknowledged means on disk. `os`: acknowledged means with the operating system, as Kafka's default. */
+export type Durability = "sync" | "os";
+
+/** A config's value as given by a user; kept as text. */
+export type ConfigInput = Readonly<Record<string, string | number | boolean>>;
+
+export interface BrokerOptions extends World {
+  readonly storage: Storage;
+  readonly kernel: Kernel;
+  readonly durability?: Durability; // "sync"
+  /** How often retention looks at every partition. Milliseconds; 300 000, Kafka's. */
+  readonly retentionCheckIntervalMs?: number;
+  readonly tailCacheBytes?: number;
+  readonly inFlightBytes?: number;
+}
+
+export interface Header {
+  readonly key: string;
+  readonly value: Uint8Array | null;
+}
+
+/** A record to produce. Strings are UTF-8. */
+export interface RecordInput {
+  readonly key?: Uint8Array | string | null;
+  readonly value?: Uint8Array | string | null;
+  readonly headers?: readonly (readonly [string, Uint8Array | string | null])[];
+  /** Milliseconds since 1970; the broker's clock when absent. */
+  readonly timestamp?: number;
+  /** Overrides the partitioner. */
+  readonly partition?: number;
+}
+
+/** A record as read. The byte arrays are the reader's own. */
+export interface LogRecord {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly Header[];
+}
+
+export interface Receipt {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  /** True when this batch had been appended before: the offset is the first one's. */
+  readonly duplicate: boolean;
+}
+
+export interface ProducerStamp {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  /** Kafka's base sequence: int32, wraps to 0. */
+  readonly sequence: number;
+}
+
+export interface ProduceOptions {
+  readonly acks?: Acks; // "all"
+  /** All records to this partition. */
+  readonly partition?: number;
+  /** Needs `partition`; the records become exactly one batch. */
+  readonly producer?: ProducerStamp;
+  /** Needs `partition`: append only when the log ends here, else OFFSET_MISMATCH. */
+  readonly expectedEndOffset?: number;
+  /** How long to wait for the acknowledgement; then REQUEST_TIMED_OUT, effect unknown. 30 000. */
+  readonly timeoutMs?: number;
+}
+
+/** One record's outcome, in the order given: a receipt, or the error its partition met. */
+export type ProduceResult = Receipt | { readonly error: import("../errors.ts").MoldauError };
+
+export interface AppendOptions {
+  readonly acks?: Acks;
+  readonly expectedEndOffset?: number;
+  readonly timeoutMs?: number;
+}
+
+export interface AppendResult {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  /** Milliseconds under LogAppendTime, else -1 (Kafka's log_append_time). */
+  readonly logAppendTime: number;
+  readonly logStartOffset: number;
+  readonly duplicate: boolean;
+}
+
+/** `earliest`, `latest` (the high watermark), an offset, `{ last: N }` records before the end, or the first at or after a time. */
+export type StartPosition = "earliest" | "latest" | number | { readonly last: number } | { readonly timestamp: number };
+
+export interface FetchPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** At least one whole batch comes for the first partition that has data, even over this. Bytes. */
+  readonly maxBytes?: number;
+}
+
+export interface FetchOptions {
+  readonly minBytes?: number; // 1
+  readonly maxBytes?: number; // 50 MiB, Kafka's fetch.max.bytes
+  /** How long to wait for minBytes, woken by the high watermark. 0: answer at once. */
+  readonly maxWaitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface FetchedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Whole batches; the first may begin before the offset asked for. Empty at the end. The caller's own bytes. */
+  readonly bytes: Uint8Array;
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  /** Where to go on after these bytes. */
+  readonly nextOffset: number;
+  readonly error?: import("../errors.ts").MoldauError;
+}
+
+export interface FetchRecordsOptions {
+  readonly offset: number;
+  /** Records at most. 1000. */
+  readonly limit?: number;
+  /** Of batches read. 1 MiB. */
+  readonly maxBytes?: number;
+  readonly maxWaitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface FetchedRecords {
+  readonly records: readonly LogRecord[];
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  /** Follow it; an empty list is not the end. */
+  readonly nextOffset: number;
+}
+
+export interface ReadOptions {
+  readonly partition?: number; // 0
+  readonly from?: StartPosition; // "earliest"
+  /** Goes on past the end, waiting for more. */
+  readonly follow?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface PartitionDescription {
+  readonly partition: number;
+  readonly state: "online" | "offline" | "fenced";
+  /** Why it is not online. */
+  readonly reason?: string;
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logEndOffset: number;
+  readonly leaderEpoch: number;
+  readonly segments: number;
+  readonly sizeBytes: number;
+}
+
+export interface TopicConfigValue {
+  readonly value: string;
+  readonly source: "topic" | "default";
+}
+
+export interface TopicDescription {
+  readonly name: string;
+  /** 32 hex digits. */
+  readonly id: string;
+  readonly partitions: readonly PartitionDescription[];
+  readonly configs: Readonly<Record<string, TopicConfigValue>>;
+}
+
+export interface TopicSummary {
+  readonly name: string;
+  readonly id: string;
+  readonly partitions: number;
+}
+
+export interface CreateTopicOptions {
+  readonly partitions?: number; // 1
+  readonly configs?: ConfigInput;
+}
+
+export interface AlterTopicOptions {
+  /** The new total; never fewer than there are. */
+  readonly partitions?: number;
+  /** Sets these; null goes back to the default. */
+  readonly configs?: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface PartitionOffsets {
+  /** The log start offset. */
+  readonly earliest: number;
+  /** The high watermark. */
+  readonly latest: number;
+}
+
+export interface TimestampOffset {
+  /** Of the first record at or after the time; null when there is none below the high watermark. */
+  readonly offset: number | null;
+  readonly timestamp: number | null;
+}
+
+/** What opening the data folder found; each line of `notes` is for people. */
+export interface RecoveryReport {
+  readonly cleanShutdown: boolean;
+  readonly topics: number;
+  readonly partitions: number;
+  readonly offlinePartitions: number;
+  readonly truncatedBytes: number;
+  readonly rebuiltIndexes: number;
+  readonly durationMs: number;
+  readonly notes: readonly string[];
+}
+
+/** Counters since start and levels now, for a metrics page. */
+export interface BrokerMetrics {
+  readonly recordsAppended: number;
+  readonly bytesAppended: number;
+  readonly batchesAppended: number;
+  readonly duplicateBatches: number;
+  readonly appendErrors: number;
+  readonly bytesFetched: number;
+  readonly fetches: number;
+  readonly syncs: number;
+  readonly syncSeconds: number;
+  readonly segmentRolls: number;
+  readonly segmentsDeleted: number;
+  readonly waitingFetches: number;
+  readonly inFlightBytes: number;
+  readonly topics: number;
+  readonly partitions: number;
+  readonly offlinePartitions: number;
+  readonly tailCacheBytes: number;
+}
+
+/** The engine's face: every other face is a caller of it. Errors are MoldauError. */
+export interface Broker {
+  readonly report: RecoveryReport;
+  readonly durability: Durability;
+  /** False once closing. */
+  readonly ready: boolean;
+  /** Creates it durably. `existing` true when a topic of the same partitions and configs was there; TOPIC_ALREADY_EXISTS when it differs. */
+  createTopic(name: string, options?: CreateTopicOptions): Promise<TopicDescription & { readonly existing: boolean }>;
+  alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription>;
+  deleteTopic(name: string): Promise<void>;
+  listTopics(): TopicSummary[];
+  describeTopic(name: string): TopicDescription;
+  /** Partitions by key (murmur2, as Kafka) or spreads evenly. */
+  produce(topic: string, records: readonly RecordInput[], options?: ProduceOptions): Promise<ProduceResult[]>;
+  /** A run of whole record batches v2, as on the wire. All or nothing. */
+  appendBatches(topic: string, partition: number, bytes: Uint8Array, options?: AppendOptions): Promise<AppendResult>;
+  fetchBatches(partitions: readonly FetchPartition[], options?: FetchOptions): Promise<FetchedPartition[]>;
+  fetchRecords(topic: string, partition: number, options: FetchRecordsOptions): Promise<FetchedRecords>;
+  /** Record by record; ends at the high watermark of its start unless `follow`. */
+  read(topic: string, options?: ReadOptions): AsyncGenerator<LogRecord, void, void>;
+  /** The offset a start position means now. */
+  resolveOffset(topic: string, partition: number, from: StartPosition): Promise<number>;
+  offsets(topic: string, partition: number): PartitionOffsets;
+  offsetForTimestamp(topic: string, partition: number, timestamp: number): Promise<TimestampOffset>;
+  /** Removes what lies before the offset (-1: the high watermark), durably; resolves to the new log start offset. */
+  deleteRecords(topic: string, partition: number, before: number): Promise<number>;
+  allocateProducer(): Promise<{ readonly producerId: number; readonly producerEpoch: number }>;
+  /** Waits until `bytes` of requests fit the in-flight budget; call the result when they are done. MESSAGE_TOO_LARGE when they never can. */
+  reserve(bytes: number, signal?: AbortSignal): Promise<() => void>;
+  metrics(): BrokerMetrics;
+  /** Runs retention now. Resolves to the segments deleted. */
+  runRetention(): Promise<number>;
+  /** Syncs everything, records a clean shutdown, frees the storage. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,79 @@
+// Every way an operation can be refused, with what a caller needs to decide on a retry.
+//
+// Owns: the codes (Kafka's names where Kafka has one), whether a retry may help,
+//   and what the failed operation may have left behind.
+// Never: an HTTP status or a Kafka error number; each edge translates once
+//   (server/http/problem.ts).
+
+/** What a failed operation left behind: `none` is certain; `unknown` means the write may have landed. */
+export type Effect = "none" | "unknown";
+
+interface ErrorKind {
+  readonly retriable: boolean;
+  readonly effect: Effect;
+}
+
+const kinds = {
+  UNKNOWN_SERVER_ERROR: { retriable: false, effect: "unknown" },
+  OFFSET_OUT_OF_RANGE: { retriable: false, effect: "none" },
+  CORRUPT_MESSAGE: { retriable: false, effect: "none" },
+  UNKNOWN_TOPIC_OR_PARTITION: { retriable: false, effect: "none" },
+  REQUEST_TIMED_OUT: { retriable: true, effect: "unknown" },
+  MESSAGE_TOO_LARGE: { retriable: false, effect: "none" },
+  INVALID_TOPIC_EXCEPTION: { retriable: false, effect: "none" },
+  TOPIC_ALREADY_EXISTS: { retriable: false, effect: "none" },
+  INVALID_PARTITIONS: { retriable: false, effect: "none" },
+  INVALID_CONFIG: { retriable: false, effect: "none" },
+  INVALID_REQUEST: { retriable: false, effect: "none" },
+  INVALID_TIMESTAMP: { retriable: false, effect: "none" },
+  INVALID_RECORD: { retriable: false, effect: "none" },
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: { retriable: false, effect: "none" },
+  UNSUPPORTED_COMPRESSION_TYPE: { retriable: false, effect: "none" },
+  OUT_OF_ORDER_SEQUENCE_NUMBER: { retriable: false, effect: "none" },
+  DUPLICATE_SEQUENCE_NUMBER: { retriable: false, effect: "none" },
+  INVALID_PRODUCER_EPOCH: { retriable: false, effect: "none" },
+  UNKNOWN_PRODUCER_ID: { retriable: false, effect: "none" },
+  POLICY_VIOLATION: { retriable: false, effect: "none" },
+  // The disk is full, or fenced by an I/O error: the partition refuses writes, reads go on.
+  KAFKA_STORAGE_ERROR: { retriable: true, effect: "none" },
+  // The partition is offline: corrupt below its recovery point, or its data cannot be opened.
+  LEADER_NOT_AVAILABLE: { retriable: true, effect: "none" },
+  THROTTLING_QUOTA_EXCEEDED: { retriable: true, effect: "none" },
+  // Ours: Kafka has no name for them.
+  OFFSET_MISMATCH: { retriable: false, effect: "none" },
+  BROKER_CLOSED: { retriable: true, effect: "none" },
+  DATA_FOLDER_UNUSABLE: { retriable: false, effect: "none" },
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof kinds;
+
+export const errorCodes: readonly ErrorCode[] = Object.keys(kinds) as ErrorCode[];
+
+export interface MoldauErrorOptions {
+  readonly cause?: unknown;
+  /** Overrides the code's usual effect, e.g. when a sync failed after the bytes were written. */
+  readonly effect?: Effect;
+  readonly retriable?: boolean;
+}
+
+/** The one error type of the engine: `message` says what was wrong and what to do. */
+export class MoldauError extends Error {
+  readonly code: ErrorCode;
+  readonly retriable: boolean;
+  readonly effect: Effect;
+
+  constructor(code: ErrorCode, message: string, options: MoldauErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "MoldauError";
+    this.code = code;
+    this.retriable = options.retriable ?? kinds[code].retriable;
+    this.effect = options.effect ?? kinds[code].effect;
+  }
+}
+
+/** Turns whatever was thrown into a MoldauError, so that an edge has one type to translate. */
+export function toMoldauError(thrown: unknown): MoldauError {
+  if (thrown instanceof MoldauError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new MoldauError("UNKNOWN_SERVER_ERROR", message, { cause: thrown });
+}

@@ -1,0 +1,120 @@
+// What the hot path asks of the kernel; wasm.ts and twin.ts are two of it with one surface.
+//
+// Owns: the contract. Everything is synchronous and owns no state but its memory.
+// Never: decides what is acceptable to a topic (log/) or touches a file.
+//
+// A view that a method returns lives in the kernel's memory and is valid until the next call
+// on the same kernel. Arguments may themselves be such views. Inputs are at most
+// limits.scratchBytes, else RangeError.
+
+/** Why a run of batches was refused. */
+export type BatchFault =
+  | "truncated" // fewer bytes than a header or a batch length says; also trailing bytes
+  | "length" // a batch length below the header's size, or negative
+  | "magic" // magic is not 2
+  | "checksum" // CRC-32C of attributes.. does not match
+  | "count" // record count negative, zero, or not lastOffsetDelta + 1, or not what the bytes hold
+  | "record" // a varint that overruns, a length that leaves its record, a delta out of order
+  | "attributes" // unknown compression codec (only 0..4 exist), or undefined attribute bits set
+  | "timestamp" // a timestamp that is no safe integer
+  | "producer" // producer id, epoch or sequence out of range (all -1, or all >= 0 and safe)
+  | "too-large"; // a batch over maxBatchBytes
+
+export interface Fault {
+  readonly ok: false;
+  readonly fault: BatchFault;
+  /** Where the offending batch begins in the run. Bytes. */
+  readonly position: number;
+}
+
+export interface PrepareOptions {
+  /** Offset of the first record; batches follow each other densely. */
+  readonly baseOffset: number;
+  readonly leaderEpoch: number;
+  /** The largest batch allowed, header included. Bytes. */
+  readonly maxBatchBytes: number;
+  /** Milliseconds for LogAppendTime (attributes, maxTimestamp and CRC are rewritten); -1 keeps CreateTime. */
+  readonly appendTimeMs: number;
+}
+
+export interface PreparedRun {
+  readonly ok: true;
+  /** The run, stamped in place: base offsets, leader epochs, and maxTimestamp where the header's was wrong. */
+  readonly bytes: Uint8Array;
+  readonly batchCount: number;
+  /** Records by the headers; lastOffset = baseOffset + recordCount - 1. */
+  readonly recordCount: number;
+}
+
+/** How far a piece of log file is whole, checksummed and in order; a torn tail is a result, not an error. */
+export interface ValidPrefix {
+  readonly sizeBytes: number;
+  readonly nextOffset: number;
+  readonly batchCount: number;
+  /** `partial`: the last batch runs past the end of these bytes (read on, or torn when it is the file's end). */
+  readonly stop: "end" | "partial" | "checksum" | "order" | "header";
+}
+
+/** One record's place: int32 columns from `index * recordStride`. Positions are within the bytes given; -1 length is null. */
+export const recordStride = 8;
+export const field = {
+  offsetDelta: 0,
+  keyPosition: 1,
+  keyLength: 2,
+  valuePosition: 3,
+  valueLength: 4,
+  headersPosition: 5, // of the first header, after the header count
+  headerCount: 6,
+  recordEnd: 7, // one past the record's last byte
+} as const;
+
+export interface RecordIndex {
+  readonly ok: true;
+  readonly count: number;
+  readonly fields: Int32Array;
+  /** Timestamp minus baseTimestamp, milliseconds; doubles because they may pass 2^31. */
+  readonly timestampDeltas: Float64Array;
+}
+
+export interface RecordToEncode {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  /** Header keys as UTF-8 bytes. */
+  readonly headers: readonly (readonly [Uint8Array, Uint8Array | null])[];
+  /** Milliseconds; a safe integer, not negative. */
+  readonly timestamp: number;
+}
+
+export interface EncodeOptions {
+  readonly producerId?: number; // -1
+  readonly producerEpoch?: number; // -1
+  readonly baseSequence?: number; // -1
+}
+
+/** Sorted entries as they lie in an .index (8 bytes) or .timeindex (12 bytes) file, big-endian. */
+export interface IndexTable {
+  readonly entrySizeBytes: 8 | 12;
+  /** Capacity may exceed the entries; only the first `count` count. */
+  readonly bytes: Uint8Array;
+  readonly count: number;
+  /** Changes when anything but an append happened, so that a kernel's copy is dropped. */
+  readonly version: number;
+}
+
+export interface Kernel {
+  readonly name: "wasm" | "twin";
+  /** CRC-32C (Castagnoli) as an unsigned number; `seed` continues an earlier one. */
+  crc32c(bytes: Uint8Array, seed?: number): number;
+  /** Kafka's murmur2 of a key, as a signed int32 (mask with 0x7fffffff before the modulo). */
+  murmur2(bytes: Uint8Array): number;
+  /** Checks a run of whole batches (records too where uncompressed) and stamps it, in one call. */
+  prepareRun(bytes: Uint8Array, options: PrepareOptions): PreparedRun | Fault;
+  /** Recovery's scan: batches from `baseOffset` on, each base offset at or above the last one's end. */
+  validPrefix(bytes: Uint8Array, baseOffset: number): ValidPrefix;
+  /** Finds the records of one batch: `bytes` are its records, decompressed, header excluded. */
+  indexRecords(bytes: Uint8Array, count: number): RecordIndex | Fault;
+  /** One uncompressed batch v2, base offset 0, leader epoch -1; at least one record. */
+  encodeBatch(records: readonly RecordToEncode[], options?: EncodeOptions): Uint8Array;
+  /** The greatest entry whose key (relative offset, or timestamp) is <= target; -1 when none. */
+  searchIndex(table: IndexTable, target: number): number;
+}

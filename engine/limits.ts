@@ -1,0 +1,38 @@
+// The numbers that bound the engine, each with its unit and why it is what it is.
+//
+// Owns: constants. Never: anything a user configures by topic (broker/configs.ts).
+
+/** Offsets, timestamps and producer ids are doubles; beyond this they would lose digits. */
+export const maxSafeOffset: number = Number.MAX_SAFE_INTEGER;
+
+/** The kernel's staging area: one request of batches is copied here once. Bytes. */
+export const scratchBytes: number = 16 * 1024 * 1024;
+
+/** The largest run of batches one append takes; also the ceiling of `max.message.bytes`. Bytes. */
+export const maxRunBytes: number = 12 * 1024 * 1024;
+
+/** Recent bytes of all partitions kept in memory for readers at the tail. Bytes. */
+export const tailCacheBytes: number = 64 * 1024 * 1024;
+
+/** Requests whose bytes are held at once, over all connections; more wait. Bytes. */
+export const inFlightBytes: number = 64 * 1024 * 1024;
+
+/** A sync is due this long after the first unsynced byte, whatever its acks. Milliseconds. */
+export const syncIntervalMs: number = 10;
+
+/** ... or after this many unsynced bytes of one partition. */
+export const syncBytes: number = 8 * 1024 * 1024;
+
+/** How far the recorded recovery point may lag behind what is synced. Milliseconds. */
+export const recoveryPointIntervalMs: number = 1000;
+
+export const maxTopicNameLength: number = 249;
+export const maxPartitionsPerTopic: number = 10_000;
+/** Fetches that wait for data at once; more are refused with THROTTLING_QUOTA_EXCEEDED. */
+export const maxWaiters: number = 100_000;
+/** Batches remembered per producer to answer a retry with its first offset (Kafka's number). */
+export const batchesPerProducer: number = 5;
+/** Producers remembered per partition; the one longest silent is forgotten first. */
+export const maxProducersPerPartition: number = 10_000;
+/** Producer ids are taken from the metadata journal in blocks of this many. */
+export const producerIdBlock: number = 1000;
