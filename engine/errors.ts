@@ -13,7 +13,35 @@ interface ErrorKind {
   readonly effect: Effect;
 }
 
-const kinds = {
+export type ErrorCode =
+  | "UNKNOWN_SERVER_ERROR"
+  | "OFFSET_OUT_OF_RANGE"
+  | "CORRUPT_MESSAGE"
+  | "UNKNOWN_TOPIC_OR_PARTITION"
+  | "REQUEST_TIMED_OUT"
+  | "MESSAGE_TOO_LARGE"
+  | "INVALID_TOPIC_EXCEPTION"
+  | "TOPIC_ALREADY_EXISTS"
+  | "INVALID_PARTITIONS"
+  | "INVALID_CONFIG"
+  | "INVALID_REQUEST"
+  | "INVALID_TIMESTAMP"
+  | "INVALID_RECORD"
+  | "UNSUPPORTED_FOR_MESSAGE_FORMAT"
+  | "UNSUPPORTED_COMPRESSION_TYPE"
+  | "OUT_OF_ORDER_SEQUENCE_NUMBER"
+  | "DUPLICATE_SEQUENCE_NUMBER"
+  | "INVALID_PRODUCER_EPOCH"
+  | "UNKNOWN_PRODUCER_ID"
+  | "POLICY_VIOLATION"
+  | "KAFKA_STORAGE_ERROR"
+  | "LEADER_NOT_AVAILABLE"
+  | "THROTTLING_QUOTA_EXCEEDED"
+  | "OFFSET_MISMATCH"
+  | "BROKER_CLOSED"
+  | "DATA_FOLDER_UNUSABLE";
+
+const kinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   UNKNOWN_SERVER_ERROR: { retriable: false, effect: "unknown" },
   OFFSET_OUT_OF_RANGE: { retriable: false, effect: "none" },
   CORRUPT_MESSAGE: { retriable: false, effect: "none" },
@@ -43,9 +71,7 @@ const kinds = {
   OFFSET_MISMATCH: { retriable: false, effect: "none" },
   BROKER_CLOSED: { retriable: true, effect: "none" },
   DATA_FOLDER_UNUSABLE: { retriable: false, effect: "none" },
-} as const satisfies Record<string, ErrorKind>;
-
-export type ErrorCode = keyof typeof kinds;
+};
 
 export const errorCodes: readonly ErrorCode[] = Object.keys(kinds) as ErrorCode[];
 
