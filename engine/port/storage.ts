@@ -1,7 +1,7 @@
 // What the engine needs of a disk: a tree of append-only files.
 //
 // Owns: the contract. Paths are relative, with "/" between names; "" is the data folder.
-// Never: an implementation. storage/contract.test-suite.ts proves one against it.
+// Never: an implementation. storage/contract.suite.ts proves one against it.
 
 /** What a store supports; the contract suite reads it. */
 export interface StorageManifest {
@@ -11,7 +11,7 @@ export interface StorageManifest {
   readonly durable: boolean;
 }
 
-export type StorageErrorKind = "not-found" | "exists" | "no-space" | "permission" | "not-empty" | "closed" | "io";
+export type StorageErrorKind = "not-found" | "exists" | "no-space" | "permission" | "not-empty" | "locked" | "closed" | "io";
 
 /** Every failure of a store. `message` names the path and, where there is one, the system's code. */
 export class StorageError extends Error {
