@@ -12,12 +12,11 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 /** A fresh id, 32 hex digits: a version 4 UUID, as Kafka's are. */
 export function createTopicId(entropy: Entropy): string {
   const bytes = new Uint8Array(16);
-  do {
-    entropy.fill(bytes);
-    bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-    bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-    // Kafka avoids a leading "-", which tools take for an option.
-  } while (bytes[0]! >> 2 === alphabet.indexOf("-"));
+  entropy.fill(bytes);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  // Kafka avoids a leading "-", which tools take for an option.
+  if (bytes[0]! >> 2 === alphabet.indexOf("-")) bytes[0] = bytes[0]! & 0x7f;
   return bytesToTopicId(bytes);
 }
 
