@@ -17,7 +17,7 @@ export type BatchFault =
   | "record" // a varint that overruns, a length that leaves its record, a delta out of order
   | "attributes" // unknown compression codec (only 0..4 exist), or undefined attribute bits set
   | "timestamp" // a timestamp that is no safe integer
-  | "producer" // producer id, epoch or sequence out of range (all -1, or all >= 0 and safe)
+  | "producer" // a producer id below -1 or unsafe, or one >= 0 with a negative epoch or sequence
   | "too-large"; // a batch over maxBatchBytes
 
 export interface Fault {

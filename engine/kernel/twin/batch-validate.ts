@@ -100,11 +100,11 @@ function headerFault(bytes: Uint8Array, view: DataView, position: number, baseOf
   if (!Number.isSafeInteger(readInt64(view, position + at.maxTimestamp))) return "timestamp";
 
   const producerId = readInt64(view, position + at.producerId);
-  const producerEpoch = view.getInt16(position + at.producerEpoch);
-  const baseSequence = view.getInt32(position + at.baseSequence);
-  const isIdempotent = producerId >= 0 && producerEpoch >= 0 && baseSequence >= 0 && Number.isSafeInteger(producerId);
-  const isPlain = producerId === -1 && producerEpoch === -1 && baseSequence === -1;
-  if (!isIdempotent && !isPlain) return "producer";
+  if (producerId < -1 || !Number.isSafeInteger(producerId)) return "producer";
+  // Without a producer id the other two mean nothing: kafkajs then sends 0, Kafka's own client -1.
+  if (producerId >= 0) {
+    if (view.getInt16(position + at.producerEpoch) < 0 || view.getInt32(position + at.baseSequence) < 0) return "producer";
+  }
 
   const recordCount = view.getInt32(position + at.recordCount);
   if (recordCount < 1 || recordCount - 1 !== view.getInt32(position + at.lastOffsetDelta)) return "count";
