@@ -150,7 +150,7 @@ function testPackages(): string[] {
 }
 
 function isTest(path: string): boolean {
-  return /\.test(-[a-z]+)?\.ts$/.test(path);
+  return /\.test[.-]/.test(path);
 }
 
 function bannedIn(tokens: readonly Token[], bans: ReadonlyMap<string, string>): [number, string][] {

@@ -1,0 +1,138 @@
+// Packs the package, installs it into an empty project and uses it there under every runtime.
+//
+// Owns: the proof that what ships is complete: every export loads, the types check, the command
+//   runs, and `moldau/engine` needs no other package.
+// Never: looks into the repository's sources from the installed package.
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { runtime, runtimes } from "./runtimes.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const scratch = mkdtempSync(join(tmpdir(), "moldau-pack-"));
+
+const usesEverything = `
+import { readFileSync } from "node:fs";
+import * as server from "moldau";
+import * as engine from "moldau/engine";
+import * as node from "moldau/node";
+import { fileURLToPath } from "node:url";
+for (const [name, module] of Object.entries({ server, engine, node })) {
+  if (Object.keys(module).length === 0) throw new Error(name + " exports nothing");
+}
+const wasm = readFileSync(fileURLToPath(import.meta.resolve("moldau/engine.wasm")));
+if (WebAssembly.Module.imports(new WebAssembly.Module(wasm)).length !== 0) throw new Error("engine.wasm has imports");
+await roundTrip(node.fileStorage("./data-" + process.argv[2]));
+await roundTrip(engine.memoryStorage());
+
+async function roundTrip(storage) {
+  const broker = await engine.openBroker({ storage });
+  try {
+    await broker.createTopic("events", { partitions: 1 });
+    const [receipt] = await broker.produce("events", [{ key: "user-7", value: "signed in" }]);
+    if (receipt.offset !== 0) throw new Error("offset " + receipt.offset);
+    const values = [];
+    for await (const record of broker.read("events")) values.push(new TextDecoder().decode(record.value));
+    if (values.join() !== "signed in") throw new Error("read " + values.join());
+  } finally {
+    await broker.close();
+  }
+}
+console.log("every export loads and works");
+`;
+
+const usesTypes = `
+import { type Broker, memoryStorage, MoldauError, openBroker } from "moldau/engine";
+import { fileStorage } from "moldau/node";
+import * as server from "moldau";
+export const broker: Broker = await openBroker({ storage: Math.PI > 3 ? memoryStorage() : fileStorage("./data") });
+export const offset: number = broker.offsets("events", 0).latest;
+export const code: string = new MoldauError("INVALID_REQUEST", "why").code;
+export const names: string[] = Object.keys(server);
+// @ts-expect-error: no such option
+await openBroker({ storage: memoryStorage(), durabilty: "os" });
+`;
+
+const usesEngineAlone = `
+const { memoryStorage, openBroker } = await import("moldau/engine");
+const broker = await openBroker({ storage: memoryStorage() });
+await broker.close();
+console.log("the engine stands alone");
+`;
+
+try {
+  const [packed] = JSON.parse(npm(root, ["pack", "--json", "--silent", "--pack-destination", scratch]));
+  const tarball = join(scratch, packed.filename);
+  checkContents(packed.files.map(({ path }) => path));
+  console.log(`${packed.filename}: ${packed.files.length} files, ${(packed.size / 1e6).toFixed(2)} MB packed`);
+
+  const project = emptyProject("project");
+  npm(project, ["install", "--no-audit", "--no-fund", "--omit=dev", tarball]);
+  writeFileSync(join(project, "everything.mjs"), usesEverything);
+  for (const name of Object.keys(runtimes)) run(project, name, "everything.mjs", name);
+  const said = execFileSync("npx", ["--no-install", "moldau", "--version"], { cwd: project, encoding: "utf8" });
+  if (!said.includes(version)) throw new Error(`moldau --version says ${said}, not ${version}`);
+  console.log(`npx moldau --version: ${said.trim()}`);
+  checkTypes(project);
+
+  // Nothing installed beside it: the portable engine has no other package in its graph.
+  const alone = emptyProject("alone");
+  mkdirSync(join(alone, "node_modules/moldau"), { recursive: true });
+  execFileSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", join(alone, "node_modules/moldau")]);
+  writeFileSync(join(alone, "engine.mjs"), usesEngineAlone);
+  for (const name of Object.keys(runtimes)) run(alone, name, "engine.mjs");
+  await checkGraph(join(alone, "node_modules/moldau"));
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+function checkContents(paths) {
+  for (const needed of ["README.md", "LICENSE", "CHANGELOG.md", "docs/format.md", "docs/http.md", "dist/engine.wasm"]) {
+    if (!paths.includes(needed)) throw new Error(`the package lacks ${needed}`);
+  }
+  const strangers = paths.filter(
+    (path) => /\.test[.-]/.test(path) || (path.endsWith(".ts") && !path.endsWith(".d.ts")) || path.startsWith("."),
+  );
+  if (strangers.length > 0) throw new Error(`the package holds what nobody needs: ${strangers.join(", ")}`);
+}
+
+/** Strict, the declarations themselves included. */
+function checkTypes(project) {
+  writeFileSync(join(project, "types.mts"), usesTypes);
+  const flags = "--noEmit --strict --module nodenext --target es2022 --lib es2023,esnext.disposable,dom".split(" ");
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const types = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node", "--skipLibCheck"];
+  const check = spawnSync(process.execPath, [tsc, ...flags, ...types, "types.mts"], { cwd: project, encoding: "utf8" });
+  if (check.status !== 0) throw new Error(`the package's types do not check:\n${check.stdout}${check.stderr}`);
+  console.log("the types check");
+}
+
+/** The same walk that the layering test makes of the sources, over what was built. */
+async function checkGraph(folder) {
+  const { graphOf } = await import(join(root, "dist/properties/house/layers.js"));
+  const files = readdirSync(join(folder, "dist"), { recursive: true }).filter((path) => path.endsWith(".js"));
+  const tree = new Map(files.map((path) => [path, readFileSync(join(folder, "dist", path), "utf8")]));
+  const foreign = [...graphOf("server/runtime/web/index.js", tree)].filter((target) => !tree.has(target));
+  if (foreign.length > 0) throw new Error(`moldau/engine reaches ${foreign.join(", ")}`);
+}
+
+function emptyProject(name) {
+  const folder = join(scratch, name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ name, private: true, type: "module" }));
+  return folder;
+}
+
+function run(cwd, name, program, ...args) {
+  const { command, run: verb } = runtime(name);
+  const { status, stdout, stderr } = spawnSync(command, [...verb, program, ...args], { cwd, encoding: "utf8" });
+  if (status !== 0) throw new Error(`${name} ${program}: status ${status}\n${stdout}${stderr}`);
+  console.log(`${name}: ${stdout.trim()}`);
+}
+
+function npm(cwd, args) {
+  return execFileSync("npm", args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+}
