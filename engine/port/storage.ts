@@ -1,7 +1,7 @@
 // What the engine needs of a disk: a tree of append-only files.
 //
 // Owns: the contract. Paths are relative, with "/" between names; "" is the data folder.
-// Never: an implementation. storage/contract.suite.ts proves one against it.
+// Never: an implementation. storage/contract.test-suite.ts proves one against it.
 
 /** What a store supports; the contract suite reads it. */
 export interface StorageManifest {

@@ -13,7 +13,7 @@ import { StorageError } from "../port/storage.ts";
 import type { Storage, StorageEntry, StorageFile, StorageManifest } from "../port/storage.ts";
 import { directoryNode, fileNode, MemoryTree, pathOf } from "./memory-tree.ts";
 import type { MemoryDirectoryNode, MemoryFileNode, MemoryNode } from "./memory-tree.ts";
-import type { StorageHooks, StorageOperation, StorageOperationKind } from "./operation.ts";
+import type { StorageHooks, StorageOperation, StorageOperationKind } from "../port/storage-operation.ts";
 import { partPath, pathNames } from "./path.ts";
 
 export interface MemoryStorageOptions extends StorageHooks {

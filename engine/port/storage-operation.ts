@@ -1,6 +1,6 @@
 // What a store is asked to do, as its watchers see it: faults and crashes are placed here.
 //
-// Owns: the shape of the hooks, which every store takes alike.
+// Owns: the shape of the hooks, which every store takes alike. Never: an implementation.
 
 export type StorageOperationKind =
   | "create"
