@@ -30,6 +30,7 @@ export class Timers {
   readonly #heap: Wait[] = [];
   #nextAge = 0;
   #cancelSchedule: (() => void) | null = null;
+  /** The wait that the clock's timer is for is due then, or later when one timer cannot span it. */
   #scheduledMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
@@ -86,8 +87,8 @@ export class Timers {
     if (this.#cancelSchedule !== null && this.#scheduledMs <= first.dueMs) return;
     this.#cancelSchedule?.();
     const nowMs = this.#clock.monotonic();
-    const delayMs = Math.min(Math.max(0, Math.ceil(first.dueMs - nowMs)), maxScheduleMs);
-    this.#scheduledMs = nowMs + delayMs;
+    this.#scheduledMs = Math.min(first.dueMs, nowMs + maxScheduleMs);
+    const delayMs = Math.max(0, Math.ceil(this.#scheduledMs - nowMs));
     this.#cancelSchedule = this.#clock.schedule(delayMs, () => this.#fire());
   }
 

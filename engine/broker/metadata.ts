@@ -1,0 +1,363 @@
+// The durable store of topics, the leader epoch and producer ids: a journal with snapshots in
+// the folder `metadata`.
+//
+// Owns: the journal's files, the order and the durability of changes, and handing out producer ids.
+// Never: folders of partitions, or what a config means. The bytes are metadata-journal.ts's.
+//
+// Invariants: what a reader sees here is synced; changes take effect in the order of `apply`;
+//   a batch is synced before the next is appended; a producer id is handed out only when the
+//   block it lies in is synced; after a failed sync nothing is written any more. Of the
+//   journals in the folder the newest counts: one gets its name when its snapshot is durable,
+//   and the first change goes into it when its name is.
+
+import { MoldauError, toMoldauError } from "../errors.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { producerIdBlock } from "../limits.ts";
+import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
+import type { Clock, Logger } from "../port/world.ts";
+import { type MetadataChange, MetadataImage, type TopicMeta } from "./metadata-image.ts";
+import { encodeBatch, encodeChange, encodeSnapshot, groupBytes, journalName, parseJournalName, readJournal } from "./metadata-journal.ts";
+
+export type { MetadataChange, TopicMeta } from "./metadata-image.ts";
+
+const folder = "metadata";
+const temporaryEnd = ".tmp";
+
+export interface MetadataOptions {
+  /** A journal larger than this, and than twice its snapshot, is written anew. 1 MiB. */
+  readonly compactBytes?: number;
+}
+
+interface Pending {
+  readonly change: MetadataChange;
+  readonly resolve: () => void;
+  readonly reject: (error: MoldauError) => void;
+}
+
+/** The journal that changes go to. */
+interface Journal {
+  readonly generation: number;
+  readonly file: StorageFile;
+  readonly snapshotBytes: number;
+  nextOffset: number;
+}
+
+interface World {
+  readonly storage: Storage;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class MetadataStore {
+  readonly #world: World;
+  readonly #compactBytes: number;
+  #journal: Journal;
+  /** Synced: what readers see. */
+  readonly #image: MetadataImage;
+  /** What it will be when everything appended is synced. */
+  #staged: MetadataImage;
+  #queue: Pending[] = [];
+  #writing: Promise<void> | null = null;
+  #compactAtBytes: number;
+  #fence: MoldauError | null = null;
+  #closed = false;
+  #nextId = 0;
+  #blockEnd = 0;
+  #block: Promise<void> | null = null;
+
+  private constructor(world: World, journal: Journal, image: MetadataImage, compactBytes: number) {
+    this.#world = world;
+    this.#journal = journal;
+    this.#image = image;
+    this.#staged = image.copy();
+    this.#compactBytes = compactBytes;
+    this.#compactAtBytes = compactBytes;
+  }
+
+  /**
+   * Recovers the newest journal, or begins one. A torn tail is cut and logged; DATA_FOLDER_UNUSABLE
+   * when the journal is corrupt otherwise, or there are foreign files.
+   */
+  static async open(storage: Storage, kernel: Kernel, clock: Clock, logger: Logger, options: MetadataOptions = {}): Promise<MetadataStore> {
+    const world: World = { storage, kernel, clock, logger };
+    await makeFolder(storage);
+    const generations = await tidyFolder(storage);
+    const newest = generations.pop();
+    const image = new MetadataImage();
+    const { journal, image: recovered } =
+      newest === undefined ? { journal: await installJournal(world, await writeJournal(world, 0, image)), image } : await recover(world, newest);
+    for (const generation of generations) await removeJournal(world, generation);
+    return new MetadataStore(world, journal, recovered, options.compactBytes ?? groupBytes);
+  }
+
+  get topics(): ReadonlyMap<string, TopicMeta> {
+    return this.#image.topics;
+  }
+
+  /** Of the last start; -1 before the first. */
+  get leaderEpoch(): number {
+    return this.#image.leaderEpoch;
+  }
+
+  /** Why nothing can be written any more; null when it can. */
+  get fenceReason(): string | null {
+    return this.#fence?.message ?? null;
+  }
+
+  /**
+   * Durable, and visible here, when it resolves. Rejects with what makes the change illegal, or
+   * KAFKA_STORAGE_ERROR: `effect` none when nothing was written (a full disk: try again later),
+   * unknown when its sync failed.
+   */
+  apply(change: MetadataChange): Promise<void> {
+    if (this.#closed) return Promise.reject(new MoldauError("BROKER_CLOSED", "the broker is closed"));
+    if (this.#fence !== null) return Promise.reject(this.#fence);
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ change, resolve, reject });
+      this.#writing ??= this.#write();
+    });
+  }
+
+  /** An id that was never handed out before, across crashes too. */
+  async allocateProducerId(): Promise<number> {
+    while (this.#nextId >= this.#blockEnd) {
+      this.#block ??= this.#takeBlock();
+      await this.#block;
+    }
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return id;
+  }
+
+  /** Finishes the changes under way. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#writing;
+    await this.#journal.file.close();
+  }
+
+  async #takeBlock(): Promise<void> {
+    try {
+      const first = this.#image.nextProducerId;
+      const nextFree = first + producerIdBlock;
+      await this.apply({ kind: "producerIdBlock", first, nextFree });
+      this.#nextId = first;
+      this.#blockEnd = nextFree;
+    } finally {
+      this.#block = null;
+    }
+  }
+
+  async #write(): Promise<void> {
+    while (this.#queue.length > 0) {
+      await this.#commitGroup();
+      if (this.#fence === null && this.#journal.file.sizeBytes > Math.max(this.#compactAtBytes, 2 * this.#journal.snapshotBytes)) {
+        await this.#compact();
+      }
+    }
+    this.#writing = null;
+  }
+
+  /** What was asked for while the last sync ran shares one batch and one sync. */
+  async #commitGroup(): Promise<void> {
+    const { storage, kernel, clock } = this.#world;
+    const journal = this.#journal;
+    const { accepted, values } = this.#takeGroup();
+    if (accepted.length === 0) return;
+    try {
+      journal.file.append(encodeBatch(values, journal.nextOffset, Math.max(0, clock.now()), kernel));
+    } catch (error) {
+      this.#staged = this.#image.copy();
+      const refusal = storageError(`the metadata journal cannot be written: ${messageOf(error)}`, error, "none");
+      for (const { reject } of accepted) reject(refusal);
+      // A full disk restores the file; after anything else nobody knows what it holds.
+      if (error instanceof StorageError && error.kind !== "no-space") this.#raiseFence(error);
+      return;
+    }
+    try {
+      await storage.sync([journal.file]);
+    } catch (error) {
+      const failure = storageError(`the metadata journal could not be synced: ${messageOf(error)}`, error, "unknown");
+      for (const { reject } of accepted) reject(failure);
+      this.#raiseFence(error);
+      return;
+    }
+    journal.nextOffset += values.length;
+    for (const { change, resolve } of accepted) {
+      this.#image.apply(change);
+      resolve();
+    }
+  }
+
+  #takeGroup(): { readonly accepted: readonly Pending[]; readonly values: readonly Uint8Array[] } {
+    const accepted: Pending[] = [];
+    const values: Uint8Array[] = [];
+    let sizeBytes = 0;
+    let taken = 0;
+    for (const pending of this.#queue) {
+      if (sizeBytes >= groupBytes) break;
+      taken += 1;
+      try {
+        this.#staged.apply(pending.change);
+      } catch (error) {
+        pending.reject(toMoldauError(error));
+        continue;
+      }
+      const value = encodeChange(pending.change);
+      sizeBytes += value.length;
+      accepted.push(pending);
+      values.push(value);
+    }
+    this.#queue = this.#queue.slice(taken);
+    return { accepted, values };
+  }
+
+  /** Begins a new generation. Whatever fails before its name exists costs nothing but the old one's length. */
+  async #compact(): Promise<void> {
+    const old = this.#journal;
+    let draft: Journal;
+    try {
+      draft = await writeJournal(this.#world, old.generation + 1, this.#image);
+    } catch (error) {
+      this.#compactAtBytes = old.file.sizeBytes + this.#compactBytes;
+      this.#world.logger.log("warn", `the metadata journal stays long: ${messageOf(error)}`, { sizeBytes: old.file.sizeBytes });
+      return;
+    }
+    try {
+      this.#journal = await installJournal(this.#world, draft);
+    } catch (error) {
+      // Either name may be there after a crash: neither journal may get another change.
+      await draft.file.close();
+      this.#raiseFence(error);
+      return;
+    }
+    this.#compactAtBytes = this.#compactBytes;
+    await old.file.close();
+    await removeJournal(this.#world, old.generation);
+  }
+
+  #raiseFence(cause: unknown): void {
+    this.#fence = storageError(`the metadata journal takes no changes since it failed (${messageOf(cause)}); restart the broker`, cause, "none");
+    this.#world.logger.log("error", this.#fence.message);
+    for (const { reject } of this.#queue) reject(this.#fence);
+    this.#queue = [];
+  }
+}
+
+async function makeFolder(storage: Storage): Promise<void> {
+  try {
+    await storage.makeDirectory(folder);
+  } catch (error) {
+    if (!(error instanceof StorageError && error.kind === "exists")) throw error;
+  }
+  await storage.syncDirectory("");
+}
+
+/** Removes drafts that a crash left; the generations, oldest first. */
+async function tidyFolder(storage: Storage): Promise<number[]> {
+  const generations: number[] = [];
+  for (const { name, kind } of await storage.list(folder)) {
+    const isDraft = name.endsWith(temporaryEnd);
+    const generation = parseJournalName(isDraft ? name.slice(0, -temporaryEnd.length) : name);
+    if (generation === null || kind !== "file") {
+      throw new MoldauError("DATA_FOLDER_UNUSABLE", `${folder}/${name} is not Moldau's: move it away, or give another data folder`);
+    }
+    if (isDraft) await storage.remove(`${folder}/${name}`);
+    else generations.push(generation);
+  }
+  return generations.sort((one, other) => one - other);
+}
+
+async function recover(world: World, generation: number): Promise<{ readonly journal: Journal; readonly image: MetadataImage }> {
+  const { storage, kernel, logger } = world;
+  const path = `${folder}/${journalName(generation)}`;
+  const file = await storage.open(path);
+  try {
+    const { image, nextOffset, validBytes, snapshotBytes } = readJournal(await readWhole(file), path, kernel);
+    const tornBytes = file.sizeBytes - validBytes;
+    if (tornBytes > 0) {
+      await file.truncate(validBytes);
+      logger.log("warn", `${path} ended in a torn batch: ${tornBytes} bytes cut`, { position: validBytes, truncatedBytes: tornBytes });
+    }
+    // A killed process may have left bytes, and a name, that the disk has not seen yet.
+    await storage.sync([file]);
+    await storage.syncDirectory(folder);
+    return { journal: { generation, file, snapshotBytes, nextOffset }, image };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** A draft of a generation: its snapshot, synced, under a temporary name. Leaves nothing behind when it fails. */
+async function writeJournal(world: World, generation: number, image: MetadataImage): Promise<Journal> {
+  const { storage, kernel, clock } = world;
+  const path = `${folder}/${journalName(generation)}${temporaryEnd}`;
+  await removeIfThere(storage, path);
+  const file = storage.create(path);
+  try {
+    const values = encodeSnapshot(image);
+    for (let start = 0; start < values.length; ) {
+      const end = groupEnd(values, start);
+      file.append(encodeBatch(values.slice(start, end), start, Math.max(0, clock.now()), kernel));
+      start = end;
+    }
+    await storage.sync([file]);
+    return { generation, file, snapshotBytes: file.sizeBytes, nextOffset: values.length };
+  } catch (error) {
+    await file.close();
+    await removeIfThere(storage, path).catch(() => {});
+    throw error;
+  }
+}
+
+/** Gives a draft its name, durably. */
+async function installJournal({ storage }: World, draft: Journal): Promise<Journal> {
+  const path = `${folder}/${journalName(draft.generation)}`;
+  await storage.rename(`${path}${temporaryEnd}`, path);
+  await storage.syncDirectory(folder);
+  return draft;
+}
+
+/** An old generation that stays costs its bytes; the next start tries again. */
+async function removeJournal({ storage, logger }: World, generation: number): Promise<void> {
+  try {
+    await storage.remove(`${folder}/${journalName(generation)}`);
+  } catch (error) {
+    logger.log("warn", `an old metadata journal stays: ${messageOf(error)}`, { generation });
+  }
+}
+
+function groupEnd(values: readonly Uint8Array[], start: number): number {
+  let end = start;
+  for (let sizeBytes = 0; end < values.length && sizeBytes < groupBytes; end += 1) sizeBytes += values[end]!.length;
+  return end;
+}
+
+async function readWhole(file: StorageFile): Promise<Uint8Array> {
+  const bytes = new Uint8Array(file.sizeBytes);
+  let position = 0;
+  while (position < bytes.length) {
+    const length = await file.read(bytes.subarray(position), position);
+    if (length === 0) throw new StorageError("io", `${file.path} ends at ${position}, before its size of ${bytes.length}`);
+    position += length;
+  }
+  return bytes;
+}
+
+async function removeIfThere(storage: Storage, path: string): Promise<void> {
+  try {
+    await storage.remove(path);
+  } catch (error) {
+    if (!(error instanceof StorageError && error.kind === "not-found")) throw error;
+  }
+}
+
+function storageError(message: string, cause: unknown, effect: "none" | "unknown"): MoldauError {
+  return new MoldauError("KAFKA_STORAGE_ERROR", message, { cause, effect });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
