@@ -1,0 +1,18 @@
+// Bun as a Runtime. Files, process and decompression are Node's, which Bun speaks; listening is its own.
+//
+// Owns: putting the pieces together. Never: their work.
+
+import { decompressor } from "../node/decompressor.ts";
+import { nodeProcess } from "../node/process.ts";
+import { openFileStorage } from "../node/storage.ts";
+import type { Runtime } from "../runtime.ts";
+import { bunVersion, serveBun } from "./listener.ts";
+
+export const runtime: Runtime = {
+  name: "bun",
+  version: bunVersion,
+  process: nodeProcess,
+  decompressor,
+  serve: serveBun,
+  openStorage: (folder) => openFileStorage(folder),
+};

@@ -1,0 +1,183 @@
+// HTTP/1.1 and HTTP/2 on one port under Node.
+//
+// In the clear the first bytes decide: a connection that opens with the HTTP/2 preface
+// (RFC 9113, 3.4) goes to an http2 server, any other to an http server. Under TLS, ALPN decides.
+//
+// Owns: the sockets, their limits and their end.
+// Never: looks into a request; @hono/node-server translates it.
+
+import http from "node:http";
+import http2 from "node:http2";
+import net from "node:net";
+import { getRequestListener, RequestError } from "@hono/node-server";
+import { ListenError, type Listener, type ListenErrorKind, type ServeOptions } from "../runtime.ts";
+
+const preface = Buffer.from("PRI * HTTP/2.0");
+/** A connection that has not said what it speaks by then is cut. Milliseconds. */
+const firstBytesTimeoutMs = 10_000;
+/** An HTTP/1.1 request's headers have to be whole by then. Milliseconds. */
+const headersTimeoutMs = 30_000;
+/** Longer than what clients and proxies keep a connection for, so that they close first. Milliseconds. */
+const keepAliveTimeoutMs = 65_000;
+/** Default windows (64 KiB) cost a round trip each; these hold a large batch, and a few. Bytes. */
+const streamWindowBytes = 8 * 1024 * 1024;
+const connectionWindowBytes = 32 * 1024 * 1024;
+/** What one HTTP/2 connection may hold before its streams are refused; above its window. Mebibytes. */
+const sessionMemoryMib = 64;
+
+const http2Options = {
+  settings: { initialWindowSize: streamWindowBytes, maxConcurrentStreams: 1000, enablePush: false },
+  maxSessionMemory: sessionMemoryMib,
+} as const;
+
+export async function serveNode(options: ServeOptions): Promise<Listener> {
+  const onError = options.onError ?? (() => {});
+  const answer = getRequestListener(options.fetch, {
+    errorHandler(error) {
+      onError(error);
+      return new Response(null, { status: error instanceof RequestError ? 400 : 500 });
+    },
+  });
+  const sockets = new Set<net.Socket>();
+  const sessions = new Set<http2.ServerHttp2Session>();
+  const server = options.tls === undefined ? plainServer(answer) : secureServer(options.tls, answer);
+
+  server.http2.on("session", (session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    session.setLocalWindowSize(connectionWindowBytes);
+    if (closing) session.close();
+  });
+  server.http2.on("sessionError", onError);
+  server.listener.on("connection", (socket: net.Socket) => {
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+
+  let closing: Promise<void> | undefined;
+  await new Promise<void>((resolve, reject) => {
+    server.listener.once("error", (error) => reject(listenError(error)));
+    server.listener.listen({ host: options.host, port: options.port, backlog: 1024 }, () => resolve());
+  });
+  server.listener.on("error", onError);
+  const { port } = server.listener.address() as net.AddressInfo;
+
+  async function close(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => server.listener.close(() => resolve()));
+    for (const session of sessions) session.close();
+    server.closeIdle();
+    // A kept-alive connection becomes idle when its answer ends, and nothing tells us.
+    const idle = setInterval(() => server.closeIdle(), 50);
+    const cut = setTimeout(() => {
+      for (const session of sessions) session.destroy();
+      for (const socket of sockets) socket.destroy();
+    }, graceMs);
+    await closed;
+    clearInterval(idle);
+    clearTimeout(cut);
+  }
+
+  return { port, close: (graceMs) => (closing ??= close(graceMs)) };
+}
+
+interface Servers {
+  /** What accepts connections. */
+  readonly listener: net.Server;
+  readonly http2: http2.Http2Server | http2.Http2SecureServer;
+  closeIdle(): void;
+}
+
+type Answer = ReturnType<typeof getRequestListener>;
+
+function plainServer(answer: Answer): Servers {
+  const http1 = http.createServer({ ...http1Options(), noDelay: true }, answer);
+  const http2Server = http2.createServer(http2Options, answer);
+  const undecided = new Set<net.Socket>();
+  const listener = net.createServer((socket) => {
+    undecided.add(socket);
+    // Emitted on both servers "connection" by hand: neither of them listens.
+    route(socket, (isHttp2) => {
+      undecided.delete(socket);
+      (isHttp2 ? http2Server : http1).emit("connection", socket);
+    });
+    socket.once("close", () => undecided.delete(socket));
+  });
+  // What starts http's own checks (headers' timeout, idle connections), since it never listens.
+  listener.once("listening", () => http1.emit("listening"));
+  listener.once("close", () => http1.close());
+  return {
+    listener,
+    http2: http2Server,
+    closeIdle() {
+      http1.closeIdleConnections();
+      for (const socket of undecided) socket.destroy();
+    },
+  };
+}
+
+function secureServer(tls: NonNullable<ServeOptions["tls"]>, answer: Answer): Servers {
+  let server: http2.Http2SecureServer;
+  try {
+    server = http2.createSecureServer(
+      { ...http2Options, ...http1Options(), key: tls.key, cert: tls.cert, allowHTTP1: true, handshakeTimeout: firstBytesTimeoutMs },
+      answer,
+    );
+  } catch (error) {
+    throw new ListenError("tls", (error as Error).message, error);
+  }
+  // A failed handshake is the client's matter.
+  server.on("tlsClientError", () => {});
+  const http1 = server as unknown as http.Server;
+  return { listener: server, http2: server, closeIdle: () => http1.closeIdleConnections?.() };
+}
+
+function http1Options(): http.ServerOptions {
+  // No limit on a whole request: bodies may stream for as long as they like.
+  return { headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: keepAliveTimeoutMs };
+}
+
+/** Reads until the first bytes decide, puts them back, and hands the socket on. */
+function route(socket: net.Socket, decide: (isHttp2: boolean) => void): void {
+  const timer = setTimeout(() => socket.destroy(), firstBytesTimeoutMs);
+  const stop = (): void => {
+    clearTimeout(timer);
+    socket.off("readable", look);
+    socket.off("error", stop);
+    socket.off("close", stop);
+    socket.off("end", stop);
+  };
+  let seen: Buffer = Buffer.alloc(0);
+  function look(): void {
+    const chunk = socket.read() as Buffer | null;
+    if (chunk === null) return;
+    seen = seen.length === 0 ? chunk : Buffer.concat([seen, chunk]);
+    const compared = Math.min(seen.length, preface.length);
+    const matches = seen.subarray(0, compared).equals(preface.subarray(0, compared));
+    if (matches && compared < preface.length) return;
+    stop();
+    socket.unshift(seen);
+    decide(matches);
+  }
+  socket.on("readable", look);
+  socket.on("error", stop);
+  socket.on("close", stop);
+  socket.on("end", () => {
+    stop();
+    socket.destroy();
+  });
+}
+
+const kinds: Readonly<Record<string, ListenErrorKind>> = {
+  EADDRINUSE: "in-use",
+  EACCES: "permission",
+  EPERM: "permission",
+  EADDRNOTAVAIL: "address",
+  ENOTFOUND: "address",
+  EAI_AGAIN: "address",
+  EINVAL: "address",
+};
+
+function listenError(error: Error & { code?: string }): ListenError {
+  return new ListenError(kinds[error.code ?? ""] ?? "other", error.message, error);
+}

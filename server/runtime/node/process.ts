@@ -1,0 +1,50 @@
+// The process behind the CLI, by node:process and node:fs, which work alike on Node, Bun and Deno.
+//
+// Owns: arguments, standard streams, signals, small text files.
+// Never: the data folder (storage.ts).
+
+import { readFileSync, writeSync } from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import tty from "node:tty";
+import { BrokenPipeError, type Process } from "../runtime.ts";
+
+const retryAfterMs = 2;
+
+export const nodeProcess: Process = {
+  args: process.argv.slice(2),
+  env: process.env,
+  stdinIsTerminal: tty.isatty(0),
+  stdoutIsTerminal: tty.isatty(1),
+  stderrIsTerminal: tty.isatty(2),
+  async *stdin() {
+    for await (const chunk of process.stdin) yield typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+  },
+  async writeOut(bytes) {
+    let at = 0;
+    while (at < bytes.length) {
+      try {
+        at += writeSync(1, bytes, at, bytes.length - at);
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (code === "EPIPE") throw new BrokenPipeError();
+        if (code !== "EAGAIN") throw error;
+        await new Promise((resolve) => setTimeout(resolve, retryAfterMs));
+      }
+    }
+  },
+  writeError(text) {
+    try {
+      writeSync(2, text);
+    } catch {
+      // Nobody is left to tell.
+    }
+  },
+  onSignal(run) {
+    process.on("SIGINT", () => run("SIGINT"));
+    process.on("SIGTERM", () => run("SIGTERM"));
+  },
+  exit: (code) => process.exit(code),
+  readTextFile: (file) => readFileSync(file, "utf8"),
+  resolvePath: (file) => path.resolve(file),
+};
