@@ -19,11 +19,12 @@ import {
 import { at, smallestRecordBytes } from "./batch-layout.ts";
 import { type BatchFault, field, type IndexTable, type Kernel, type PrepareOptions, recordStride } from "./kernel.ts";
 import { createTwinKernel } from "./twin.ts";
+import { loadWasmKernel } from "./wasm.ts";
 
 const utf8 = new TextEncoder();
 const options: PrepareOptions = { baseOffset: 0, leaderEpoch: 0, maxBatchBytes: 1 << 20, appendTimeMs: -1 };
 
-const kernels: Kernel[] = [createTwinKernel()];
+const kernels: Kernel[] = [createTwinKernel(), await loadWasmKernel()];
 
 for (const kernel of kernels) {
   const it = (what: string, run: () => void): void => void test(`${kernel.name}: ${what}`, run);

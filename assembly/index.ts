@@ -1,0 +1,22 @@
+// The module's door: what JavaScript may call, and where the regions lie. No imports.
+
+export { encodeBatch } from "./batch-encode";
+export { prepareRun, validPrefix } from "./batch-validate";
+export { crc32c } from "./crc32c";
+export { murmur2 } from "./murmur2";
+export { indexRecords } from "./records";
+export { copyOffsetKeys, copyTimestampKeys, searchOffsetKeys, searchTimestampKeys } from "./search";
+export {
+  batches,
+  batchesBytes,
+  columns,
+  columnsBytes,
+  doubles,
+  doublesBytes,
+  indexCache,
+  indexCacheBytes,
+  memoryBytes,
+  results,
+  staging,
+  stagingBytes,
+} from "./memory";

@@ -1,0 +1,222 @@
+// The kernel in WebAssembly: assembly/*.ts compiled, and what JavaScript must do around it.
+//
+// Owns: the staging of arguments, and the views that go out. int64 cross the boundary as
+//   doubles, never as BigInt, which is slow.
+// Never: decides anything; where the fixed memory is too small for a legal call, the twin answers.
+//
+// Invariants: memory never grows, so a view is never detached. Arguments are copied to
+//   `staging`, which no view that went out covers, or used where they lie when that is already
+//   this memory. Only `batches` and the columns go out.
+
+import { maxRunBytes, scratchBytes } from "../limits.ts";
+import { IndexCache } from "./index-cache.ts";
+import { type BatchFault, type IndexTable, type Kernel, recordStride, type ValidPrefix } from "./kernel.ts";
+import { createTwinKernel } from "./twin.ts";
+import { requireTimestamp } from "./twin/batch-encode.ts";
+import { engineWasmBase64 } from "./wasm.generated.ts";
+
+/** A compiled module, for runtimes that hand one out and compile nothing at run time. */
+export type WebAssemblyModule = object & { readonly __webAssemblyModule?: never };
+
+interface ModuleExports {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly results: { readonly value: number };
+  readonly columns: { readonly value: number };
+  readonly columnsBytes: { readonly value: number };
+  readonly doubles: { readonly value: number };
+  readonly doublesBytes: { readonly value: number };
+  readonly staging: { readonly value: number };
+  readonly stagingBytes: { readonly value: number };
+  readonly batches: { readonly value: number };
+  readonly batchesBytes: { readonly value: number };
+  readonly indexCache: { readonly value: number };
+  readonly indexCacheBytes: { readonly value: number };
+  crc32c(position: number, sizeBytes: number, seed: number): number;
+  murmur2(position: number, sizeBytes: number): number;
+  prepareRun(
+    position: number,
+    sizeBytes: number,
+    baseOffset: number,
+    leaderEpoch: number,
+    maxBatchBytes: number,
+    appendTimeMs: number,
+  ): number;
+  validPrefix(position: number, sizeBytes: number, baseOffset: number, maxBatchBytes: number): number;
+  indexRecords(position: number, sizeBytes: number, count: number): number;
+  encodeBatch(recordCount: number, producerId: number, producerEpoch: number, baseSequence: number): number;
+  copyOffsetKeys(source: number, count: number, column: number): void;
+  copyTimestampKeys(source: number, count: number, column: number): void;
+  searchOffsetKeys(column: number, count: number, target: number): number;
+  searchTimestampKeys(column: number, count: number, target: number): number;
+}
+
+// The part of the standard that is used here; not every runtime's types declare it.
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => WebAssemblyModule;
+  compile(bytes: Uint8Array): Promise<WebAssemblyModule>;
+  instantiate(module: WebAssemblyModule): Promise<{ readonly exports: unknown }>;
+};
+
+/** In the order of assembly/faults.ts; 0 is none. */
+const faults: readonly BatchFault[] = [
+  "truncated",
+  "length",
+  "magic",
+  "checksum",
+  "count",
+  "record",
+  "attributes",
+  "timestamp",
+  "producer",
+  "too-large",
+];
+/** In the order of assembly/batch-validate.ts. */
+const stops: readonly ValidPrefix["stop"][] = ["end", "partial", "checksum", "order", "header"];
+
+/** Below this a copy costs more than it saves. */
+const fewestKeysToCopy = 32;
+/** Below this a loop copies faster than `set`. Bytes. */
+const shortPieceBytes = 24;
+
+export async function loadWasmKernel(code?: Uint8Array | WebAssemblyModule): Promise<Kernel> {
+  const module = code instanceof WebAssembly.Module ? code : await WebAssembly.compile(code === undefined ? decodedEngine() : (code as Uint8Array));
+  const { exports } = await WebAssembly.instantiate(module);
+  return bind(exports as ModuleExports);
+}
+
+function decodedEngine(): Uint8Array {
+  return Uint8Array.from(atob(engineWasmBase64), (character) => character.charCodeAt(0));
+}
+
+function bind(wasm: ModuleExports): Kernel {
+  const { buffer } = wasm.memory;
+  const memory = new Uint8Array(buffer);
+  const staging = wasm.staging.value;
+  const batches = wasm.batches.value;
+  const batchCountResult = new Int32Array(buffer, wasm.results.value, 2);
+  const offsetResult = new Float64Array(buffer, wasm.results.value + 8, 1);
+  const columns = new Int32Array(buffer, wasm.columns.value, wasm.columnsBytes.value / 4);
+  const doubles = new Float64Array(buffer, wasm.doubles.value, wasm.doublesBytes.value / 8);
+  const mostRecords = Math.min(columns.length / recordStride, doubles.length);
+  const indexCache = new IndexCache(wasm.indexCache.value, wasm.indexCacheBytes.value);
+  const twin = createTwinKernel();
+
+  /** Where the bytes lie: where they are, or copied to `region`. */
+  const stage = (bytes: Uint8Array, region: number): number => {
+    if (bytes.length > scratchBytes) throw new RangeError(`${bytes.length} bytes are over the kernel's ${scratchBytes}`);
+    if (bytes.buffer === buffer) return bytes.byteOffset;
+    memory.set(bytes, region);
+    return region;
+  };
+
+  return {
+    name: "wasm",
+
+    crc32c(bytes, seed = 0) {
+      return wasm.crc32c(stage(bytes, staging), bytes.length, seed) >>> 0;
+    },
+
+    murmur2(bytes) {
+      return wasm.murmur2(stage(bytes, staging), bytes.length);
+    },
+
+    prepareRun(bytes, { baseOffset, leaderEpoch, maxBatchBytes, appendTimeMs }) {
+      const position = stage(bytes, batches);
+      const fault = wasm.prepareRun(position, bytes.length, baseOffset, leaderEpoch, maxBatchBytes, appendTimeMs);
+      if (fault !== 0) return { ok: false, fault: faults[fault - 1]!, position: batchCountResult[1]! };
+      return {
+        ok: true,
+        bytes: memory.subarray(position, position + bytes.length),
+        batchCount: batchCountResult[0]!,
+        recordCount: offsetResult[0]!,
+      };
+    },
+
+    validPrefix(bytes, baseOffset) {
+      const stop = wasm.validPrefix(stage(bytes, staging), bytes.length, baseOffset, maxRunBytes);
+      return {
+        sizeBytes: batchCountResult[1]!,
+        nextOffset: offsetResult[0]!,
+        batchCount: batchCountResult[0]!,
+        stop: stops[stop]!,
+      };
+    },
+
+    indexRecords(bytes, count) {
+      if (count > mostRecords) return twin.indexRecords(bytes, count);
+      const fault = wasm.indexRecords(stage(bytes, staging), bytes.length, count);
+      if (fault !== 0) return { ok: false, fault: faults[fault - 1]!, position: 0 };
+      return {
+        ok: true,
+        count,
+        fields: columns.subarray(0, count * recordStride),
+        timestampDeltas: doubles.subarray(0, count),
+      };
+    },
+
+    encodeBatch(records, options = {}) {
+      const recordCount = records.length;
+      if (recordCount === 0) throw new RangeError("a batch holds at least one record");
+      if (recordCount > mostRecords) return twin.encodeBatch(records, options);
+      const end = staging + scratchBytes;
+      let position = staging;
+      let column = 0;
+      const stagePiece = (piece: Uint8Array | null): void => {
+        if (piece === null) {
+          columns[column++] = -1;
+          return;
+        }
+        const { length } = piece;
+        if (length > end - position) throw new RangeError(`a batch is at most ${scratchBytes} bytes`);
+        columns[column++] = length;
+        if (length < shortPieceBytes) for (let index = 0; index < length; index++) memory[position + index] = piece[index]!;
+        else memory.set(piece, position);
+        position += length;
+      };
+      for (let index = 0; index < recordCount; index++) {
+        const { key, value, headers, timestamp } = records[index]!;
+        requireTimestamp(timestamp);
+        if (column + 3 + headers.length * 2 > columns.length) return twin.encodeBatch(records, options);
+        doubles[index] = timestamp;
+        const headerCountColumn = column + 2;
+        stagePiece(key);
+        stagePiece(value);
+        columns[headerCountColumn] = headers.length;
+        column++;
+        for (let header = 0; header < headers.length; header++) {
+          const [name, content] = headers[header]!;
+          stagePiece(name);
+          stagePiece(content);
+        }
+      }
+      const { producerId = -1, producerEpoch = -1, baseSequence = -1 } = options;
+      const sizeBytes = wasm.encodeBatch(recordCount, producerId, producerEpoch, baseSequence);
+      if (sizeBytes === 0) throw new RangeError(`a batch is at most ${scratchBytes} bytes`);
+      return memory.subarray(batches, batches + sizeBytes);
+    },
+
+    searchIndex(table, target) {
+      const { count } = table;
+      if (count < fewestKeysToCopy) return twin.searchIndex(table, target);
+      const isOffsets = table.entrySizeBytes === 8;
+      const copy = indexCache.copyOf(table, isOffsets ? 4 : 8);
+      if (copy === null) return twin.searchIndex(table, target);
+      if (copy.count < count) appendKeys(table, copy.position, copy.count);
+      copy.count = count;
+      return isOffsets
+        ? wasm.searchOffsetKeys(copy.position, count, target)
+        : wasm.searchTimestampKeys(copy.position, count, target);
+    },
+  };
+
+  /** Decodes the entries from `from` on to the column's end, as many at a time as staging holds. */
+  function appendKeys({ bytes, entrySizeBytes, count }: IndexTable, column: number, from: number): void {
+    const most = Math.floor(scratchBytes / entrySizeBytes);
+    for (let entry = from; entry < count; entry += most) {
+      const entries = Math.min(most, count - entry);
+      memory.set(bytes.subarray(entry * entrySizeBytes, (entry + entries) * entrySizeBytes), staging);
+      if (entrySizeBytes === 8) wasm.copyOffsetKeys(staging, entries, column + entry * 4);
+      else wasm.copyTimestampKeys(staging, entries, column + entry * 8);
+    }
+  }
+}
