@@ -23,7 +23,7 @@ export interface OpenFile {
   pins: number;
   whenUnpinned: (() => void)[];
   usedAt: number;
-  /** Counts what a sync must cover; `syncedChanges` is how far one did. */
+  /** Counts our own changes, which a sync must cover; `syncedChanges` is how far one did. */
   changes: number;
   syncedChanges: number;
   truncated: boolean;
@@ -65,7 +65,7 @@ export class OpenFiles {
   }
 
   async releaseAll(): Promise<void> {
-    for (const file of [...this.#open]) {
+    for (const file of new Set([...this.#byPath.values(), ...this.#open])) {
       file.handles = 1;
       await this.release(file);
     }
@@ -161,8 +161,8 @@ export class OpenFiles {
     const file: OpenFile = {
       ...{ path, movingTo: null, descriptor, inode: found.ino, sizeBytes: found.size },
       ...{ handles: 1, pins: 0, whenUnpinned: [], usedAt: ++this.#uses },
-      // Who wrote it before may not have synced it.
-      ...{ changes: 1, syncedChanges: 0, truncated: true, cleaning: false, broken: null },
+      // Who had it before may have cut it and not synced.
+      ...{ changes: 0, syncedChanges: 0, truncated: true, cleaning: false, broken: null },
     };
     this.#byPath.set(path, file);
     this.#open.add(file);
@@ -205,22 +205,22 @@ export class OpenFiles {
    * stall everything.
    */
   #evict(mustFree: boolean = false): boolean {
+    const full = mustFree || this.#open.size >= 2 * this.#limit;
     let clean: OpenFile | null = null;
     let dirty: OpenFile | null = null;
     for (const file of this.#open) {
       if (file.pins > 0) continue;
       if (file.syncedChanges === file.changes || this.#byPath.get(file.path) !== file) {
         if (clean === null || file.usedAt < clean.usedAt) clean = file;
-      } else if (dirty === null || file.usedAt < dirty.usedAt) dirty = file;
+      } else if ((full || !file.cleaning) && (dirty === null || file.usedAt < dirty.usedAt)) dirty = file;
     }
     if (clean !== null) {
       this.#close(clean);
       return true;
     }
     if (dirty === null) return false;
-    if (!mustFree && this.#open.size < 2 * this.#limit) {
-      // Its failure breaks the file, and the next append or sync says so.
-      this.sync(dirty).catch(() => {});
+    if (!full) {
+      void this.#clean(dirty);
       return false;
     }
     try {
@@ -231,6 +231,17 @@ export class OpenFiles {
     }
     this.#close(dirty);
     return true;
+  }
+
+  async #clean(file: OpenFile): Promise<void> {
+    file.cleaning = true;
+    try {
+      await this.sync(file);
+    } catch {
+      // It broke the file: the next append or sync says so.
+    } finally {
+      file.cleaning = false;
+    }
   }
 
   #close(file: OpenFile): void {

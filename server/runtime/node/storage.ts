@@ -7,9 +7,9 @@
 // Invariants: an append is written before it returns, at the position counted here; one that
 //   failed half-way is cut off, or the file is broken; after a failed sync the file is broken.
 
-import { ftruncate, ftruncateSync, mkdirSync, read, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, ftruncate, ftruncateSync, mkdirSync, openSync, read, statSync, writeSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { StorageError } from "../../../engine/port/storage.ts";
 import type { Storage, StorageEntry, StorageFile, StorageManifest } from "../../../engine/port/storage.ts";
 import type { StorageHooks, StorageOperationKind } from "../../../engine/port/storage-operation.ts";
@@ -93,7 +93,12 @@ class FolderStorage implements Storage {
       if (!(file instanceof DescriptorFile) || file.storage !== this) throw new StorageError("closed", `${file.path} is not open in this store`);
       return file.openFile();
     });
-    this.begin("sync", known.map((file) => file.path));
+    try {
+      this.begin("sync", known.map((file) => file.path));
+    } catch (error) {
+      for (const file of known) file.broken ??= "a sync failed";
+      throw error;
+    }
     const results = await Promise.allSettled(
       known.map(async (file) => {
         const sizeBytes = await this.files.sync(file);
@@ -155,6 +160,10 @@ class FolderStorage implements Storage {
     this.#options.trace?.(sizeBytes === undefined ? { kind, paths } : { kind, paths, sizeBytes });
   }
 
+  get watched(): boolean {
+    return this.#options.onOperation !== undefined || this.#options.trace !== undefined;
+  }
+
   async #run<T>(kind: StorageOperationKind, paths: readonly string[], effect: () => Promise<T>): Promise<T> {
     await this.enter();
     this.begin(kind, paths);
@@ -186,15 +195,35 @@ class FolderStorage implements Storage {
 
 async function takeFolder(folder: string): Promise<FolderLock> {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch (error) {
-    if (codeOf(error) === "EEXIST" || codeOf(error) === "ENOTDIR") {
-      throw storageError(error, `${folder} cannot be the data folder: it, or a folder above it, is a file; choose another folder`, "exists");
-    }
     throw storageError(error, `cannot create the data folder ${folder}; create it for this user, or choose another folder`);
   }
   return await lockFolder(folder);
 }
+
+/** Makes what is missing of the path, durably. */
+function makeFolder(folder: string): void {
+  const parent = dirname(folder);
+  if (existsSync(folder)) {
+    if (!statSync(folder).isDirectory()) throw new StorageError("exists", `${folder} cannot be the data folder: it is a file; choose another folder`);
+    return;
+  }
+  if (parent !== folder) makeFolder(parent);
+  try {
+    mkdirSync(folder); // `recursive` never returns on Node for a path under /proc
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+  const descriptor = openSync(parent, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+const nowhere: readonly string[] = [];
 
 class DescriptorFile implements StorageFile {
   readonly storage: FolderStorage;
@@ -216,7 +245,8 @@ class DescriptorFile implements StorageFile {
 
   append(bytes: Uint8Array): void {
     const file = this.openFile();
-    this.storage.begin("append", [file.path], bytes.length);
+    const paths = this.#paths();
+    this.storage.begin("append", paths, bytes.length);
     if (file.broken !== null) throw new StorageError("io", `${file.path}: ${file.broken}`);
     const descriptor = this.storage.files.use(file);
     try {
@@ -231,16 +261,17 @@ class DescriptorFile implements StorageFile {
     }
     file.changes++;
     file.sizeBytes += bytes.length;
-    this.storage.end("append", [file.path], bytes.length);
+    this.storage.end("append", paths, bytes.length);
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
     const file = this.openFile();
-    this.storage.begin("read", [file.path], into.length);
+    const paths = this.#paths();
+    this.storage.begin("read", paths, into.length);
     const wanted = Math.max(0, Math.min(into.length, file.sizeBytes - position));
     try {
       const done = wanted === 0 ? 0 : await this.storage.files.pinned(file, (descriptor) => readAll(descriptor, into, wanted, position));
-      this.storage.end("read", [file.path], done);
+      this.storage.end("read", paths, done);
       return done;
     } catch (error) {
       throw storageError(error, `read ${file.path}`);
@@ -276,6 +307,10 @@ class DescriptorFile implements StorageFile {
   openFile(): OpenFile {
     if (this.#closed) throw new StorageError("closed", `${this.path} is closed`);
     return this.#file;
+  }
+
+  #paths(): readonly string[] {
+    return this.storage.watched ? [this.path] : nowhere;
   }
 }
 
