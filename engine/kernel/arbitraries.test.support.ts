@@ -144,7 +144,7 @@ const edgeInt64 = fc.oneof(
 );
 
 const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(arbitrary, { nil: undefined, freq: 12 }).chain((drawn) => fc.nat(7).map((die) => (die === 0 ? drawn : undefined)));
+  fc.option(arbitrary, { nil: undefined, freq: 12 }).chain((drawn) => fc.nat(24).map((die) => (die === 0 ? drawn : undefined)));
 
 function defined<T extends object>(fields: T): Partial<{ [K in keyof T]: Exclude<T[K], undefined> }> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
@@ -152,7 +152,7 @@ function defined<T extends object>(fields: T): Partial<{ [K in keyof T]: Exclude
 
 const lyingRecord = fc
   .record({
-    timestampDelta: fc.option(edgeInt64, { nil: undefined }),
+    timestampDelta: fc.oneof(fc.bigInt({ min: -900n, max: 10_000n }), rarely(edgeInt64)),
     key: fc.option(fc.array(fc.nat(255), { maxLength: 6 }), { nil: undefined }),
     value: fc.option(fc.array(fc.nat(255), { maxLength: 6 }), { nil: undefined }),
     headerCount: rarely(edgeInt32),
@@ -192,7 +192,7 @@ export const lyingBatch: fc.Arbitrary<Uint8Array> = fc
       })
       .map(defined),
     fc.oneof(
-      { weight: 6, arbitrary: fc.constant({}) },
+      { weight: 12, arbitrary: fc.constant({}) },
       fc.record({
         producerId: edgeInt64,
         producerEpoch: fc.integer({ min: -2, max: 3 }),
@@ -210,6 +210,8 @@ export const lyingBatch: fc.Arbitrary<Uint8Array> = fc
 export interface Damage {
   /** Where, as a fraction of the run. */
   readonly place: number;
+  /** A flip hits this byte of the header of the batch at that place, or the place itself. */
+  readonly headerByte: number | null;
   readonly flip: number;
   readonly cut: boolean;
   /** Whether the checksum is made right again after a flip. */
@@ -219,10 +221,12 @@ export interface Damage {
 export const damage: fc.Arbitrary<Damage | null> = fc.option(
   fc.record({
     place: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    headerByte: fc.oneof(fc.constant(null), fc.constantFrom(8, 9, 10, 11), fc.nat(60)),
     flip: fc.integer({ min: 1, max: 255 }),
     cut: fc.nat(3).map((die) => die === 0),
     seal: fc.boolean(),
   }),
+  { freq: 2 },
 );
 
 /** The batches one behind the other, with the damage done to one of them. */
@@ -233,7 +237,8 @@ export function damagedRun(batches: readonly Uint8Array[], done: Damage | null):
   if (done !== null && !done.cut) {
     for (const batch of copies) {
       if (place < batch.length) {
-        batch[place] = (batch[place] as number) ^ done.flip;
+        const hit = done.headerByte ?? place;
+        batch[hit] = (batch[hit] as number) ^ done.flip;
         if (done.seal) sealBatch(batch);
         break;
       }
