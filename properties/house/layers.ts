@@ -30,6 +30,8 @@ interface Rule {
 
 const foundations = ["engine/port/", "engine/errors.ts", "engine/limits.ts"];
 const kernelInterface = "engine/kernel/kernel.ts";
+/** Reading and replacing a whole file, over any store: helpers of the port, not a store. */
+const wholeFiles = ["engine/storage/read-file.ts", "engine/storage/replace-file.ts"];
 const engineDoor = "engine/index.ts";
 /** Those who provide a port may name it; the rest of the engine they see through its door. */
 const forRuntimes = [engineDoor, "engine/port/", "server/runtime/runtime.ts", "server/runtime/web/", "node:"];
@@ -63,9 +65,9 @@ const rules: readonly Rule[] = [
   engine("engine/port/", []),
   engine("engine/kernel/", foundations),
   engine("engine/storage/", foundations),
-  engine("engine/log/", [...foundations, kernelInterface]),
+  engine("engine/log/", [...foundations, kernelInterface, ...wholeFiles]),
   ...["broker", "group", "transaction", "cluster"].map((folder) =>
-    engine(`engine/${folder}/`, [...foundations, kernelInterface, "engine/log/"]),
+    engine(`engine/${folder}/`, [...foundations, kernelInterface, "engine/log/", ...wholeFiles]),
   ),
   { files: "assembly/", may: [], never: [], bans: new Map() },
   {
@@ -79,7 +81,7 @@ const rules: readonly Rule[] = [
   { files: "server/runtime/runtime.ts", may: [engineDoor, "engine/port/"], never: ["node:"], bans: portableBans },
   // The default world, and the door of `moldau/engine`: all of the engine, web standards, nothing else.
   { files: "server/runtime/web/", may: ["engine/"], never: ["node:"], bans: portableBans },
-  { files: "server/runtime/node/", may: [...forRuntimes, "@hono/node-server"], never: [], bans: everywhere },
+  { files: "server/runtime/node/", may: [...forRuntimes, "@hono/node-server", "fzstd", "lz4js", "snappyjs"], never: [], bans: everywhere },
   // Files and sockets are node:fs and node:net on these two as well: one implementation.
   { files: "server/runtime/bun/", may: [...forRuntimes, "server/runtime/node/", "bun"], never: [], bans: everywhere },
   { files: "server/runtime/deno/", may: [...forRuntimes, "server/runtime/node/"], never: [], bans: everywhere },

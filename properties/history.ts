@@ -1,0 +1,212 @@
+// What happened, as clients saw it: the only thing an invariant may look at.
+//
+// Owns: the events' shapes and the words for them in a message.
+// Never: judges. An outcome is `ok`, `fail` (certainly had no effect) or `info` (unknown);
+//   only `info` may go either way. Clients stand outside the broker: what was under way
+//   when it crashed is `info`.
+//
+// Events stand in the order in which they completed. `invokedAt` is the length of the
+// history when the operation was sent, so everything before that index happened before it.
+
+export type Outcome = "ok" | "fail" | "info";
+
+interface Happened {
+  /** Virtual milliseconds since the world began. */
+  readonly atMs: number;
+  /** Counts the broker's lives: 1 until the first crash or restart. */
+  readonly incarnation: number;
+  readonly invokedAt: number;
+}
+
+/** A partition of one life of a topic: `events-0@3fa2`, so that a topic created anew is another log. */
+export type LogName = string;
+
+export interface ProducedRecord {
+  /** Unique over the whole history, but for retries of an idempotent batch. */
+  readonly value: string;
+  /** Milliseconds since 1970, as sent. */
+  readonly timestamp: number;
+}
+
+export interface Produced extends Happened {
+  readonly kind: "produce";
+  readonly process: string;
+  readonly log: LogName;
+  readonly acks: "all" | "leader" | "none";
+  readonly records: readonly ProducedRecord[];
+  readonly producer?: { readonly id: number; readonly epoch: number; readonly sequence: number };
+  /** Whether this batch was sent before under the same producer stamp. */
+  readonly retry?: boolean;
+  readonly expectedEndOffset?: number;
+  readonly outcome: Outcome;
+  readonly code?: string;
+  /** One a record, when acknowledged. */
+  readonly offsets?: readonly number[];
+  readonly duplicate?: boolean;
+}
+
+export interface ReadRecord {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly value: string;
+}
+
+export interface Read extends Happened {
+  readonly kind: "read";
+  readonly process: string;
+  readonly log: LogName;
+  /** `audit` reads everything there is, when nothing else is under way; `cursor` goes on from its last nextOffset. */
+  readonly manner: "audit" | "cursor" | "fetch" | "raw";
+  readonly from: number;
+  readonly outcome: Outcome;
+  readonly code?: string;
+  readonly records: readonly ReadRecord[];
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  readonly nextOffset: number;
+}
+
+export interface Described extends Happened {
+  readonly kind: "describe";
+  readonly log: LogName;
+  readonly state: "online" | "offline" | "fenced";
+  readonly reason?: string;
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+  readonly lastStableOffset: number;
+  readonly logEndOffset: number;
+  readonly segments: number;
+  /** Nothing else is under way and everything had time to be synced. */
+  readonly quiet: boolean;
+}
+
+export interface LookedUp extends Happened {
+  readonly kind: "look up";
+  readonly log: LogName;
+  readonly timestamp: number;
+  readonly offset: number | null;
+  readonly recordTimestamp: number | null;
+}
+
+/** A segment as its file shows it. */
+export interface SegmentSeen {
+  readonly baseOffset: number;
+  /** One past its last record. */
+  readonly nextOffset: number;
+  readonly sizeBytes: number;
+  readonly maxTimestamp: number;
+}
+
+export interface Retained extends Happened {
+  readonly kind: "retention";
+  readonly log: LogName;
+  readonly outcome: Outcome;
+  /** Nothing else was under way: what should be deleted can be computed. */
+  readonly alone: boolean;
+  readonly nowMs: number;
+  /** -1: keep for ever. */
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+  readonly segments: readonly SegmentSeen[];
+  readonly logStartOffset: number;
+  readonly highWatermark: number;
+}
+
+/** What retention or delete-records left; follows its event once all is quiet. */
+export interface SegmentsSeen extends Happened {
+  readonly kind: "segments";
+  readonly log: LogName;
+  readonly logStartOffset: number;
+  readonly segments: readonly SegmentSeen[];
+}
+
+export interface RecordsDeleted extends Happened {
+  readonly kind: "delete records";
+  readonly log: LogName;
+  readonly before: number;
+  readonly outcome: Outcome;
+  readonly code?: string;
+  readonly logStartOffset?: number;
+}
+
+export interface ProducerAllocated extends Happened {
+  readonly kind: "allocate producer";
+  readonly outcome: Outcome;
+  readonly producerId?: number;
+}
+
+export interface TopicChanged extends Happened {
+  readonly kind: "create topic" | "delete topic";
+  readonly topic: string;
+  readonly id?: string;
+  readonly outcome: Outcome;
+  readonly code?: string;
+}
+
+export interface TopicsListed extends Happened {
+  readonly kind: "topics";
+  readonly ids: readonly string[];
+}
+
+export interface Life extends Happened {
+  /** `unclean`: the process ended in an orderly way, but not every log could be closed. */
+  readonly kind: "crash" | "close" | "open";
+  readonly detail: string;
+  readonly clean?: boolean;
+}
+
+/** Something that should have ended did not: virtual time ran out, or nothing was left to wait for. */
+export interface Stuck extends Happened {
+  readonly kind: "stuck";
+  readonly detail: string;
+}
+
+export type HistoryEvent =
+  | Produced
+  | Read
+  | Described
+  | LookedUp
+  | Retained
+  | SegmentsSeen
+  | RecordsDeleted
+  | ProducerAllocated
+  | TopicChanged
+  | TopicsListed
+  | Life
+  | Stuck;
+
+export type History = readonly HistoryEvent[];
+
+export interface Invariant {
+  /** As correctness.md numbers it. */
+  readonly name: string;
+  /** Who found that it matters. */
+  readonly source: string;
+  /** A message a violation: what was acknowledged, to whom, when, and what was read instead. */
+  check(history: History): string[];
+}
+
+/** Where an event stands, for people. */
+export function when(event: HistoryEvent): string {
+  return `at ${Math.round(event.atMs)} ms in life ${event.incarnation}`;
+}
+
+/** Who did what, for people. */
+export function tell(event: HistoryEvent): string {
+  switch (event.kind) {
+    case "produce": {
+      const stamp = event.producer
+        ? ` (producer ${event.producer.id}, epoch ${event.producer.epoch}, sequence ${event.producer.sequence})`
+        : "";
+      const what = event.records.map((record) => record.value).join(", ");
+      const answer = event.outcome === "ok" ? `acknowledged at ${event.offsets?.join(", ")}` : `${event.outcome} ${event.code ?? ""}`;
+      return `${event.process} produced [${what}]${stamp} to ${event.log} with acks=${event.acks}: ${answer} ${when(event)}`;
+    }
+    case "read":
+      return `${event.process} read ${event.log} from ${event.from} (${event.manner}) to ${event.nextOffset}, high watermark ${event.highWatermark}, ${when(event)}`;
+    case "describe":
+      return `${event.log} was described as ${event.state}, ${event.logStartOffset}..${event.highWatermark}..${event.logEndOffset} ${when(event)}`;
+    default:
+      return `${event.kind} ${when(event)}`;
+  }
+}

@@ -1,0 +1,153 @@
+// What a run will do, as data: fast-check draws it, shrinks it and prints it.
+//
+// Owns: the commands and rounds, and how likely each is.
+// Never: acts (run.ts), or names an offset: a plan that lost a command must still make sense,
+//   so places are told in percent of what there is.
+
+import fc from "fast-check";
+
+export type Acks = "all" | "leader" | "none";
+
+/** Commands of a round are sent in this order, a few virtual milliseconds apart, without waiting for answers. */
+export type Command =
+  | { readonly do: "produce"; readonly process: number; readonly log: number; readonly sizes: readonly number[]; readonly shiftMs: number; readonly acks: Acks }
+  | { readonly do: "append"; readonly process: number; readonly log: number; readonly batches: readonly (readonly number[])[]; readonly shiftMs: number; readonly acks: Acks }
+  | {
+      readonly do: "send";
+      readonly producer: number;
+      readonly log: number;
+      readonly sizes: readonly number[];
+      readonly acks: "all" | "leader";
+      /** `retry` sends the `back`-th last acknowledged batch again; `next` the first that was not acknowledged, else a new one. */
+      readonly manner: "next" | "retry" | "gap" | "old epoch" | "new epoch";
+      readonly back: number;
+      readonly raw: boolean;
+    }
+  /** `beyond` 0 expects the log end as it is when sent. */
+  | { readonly do: "conditional"; readonly process: number; readonly log: number; readonly sizes: readonly number[]; readonly beyond: number }
+  | { readonly do: "fetch"; readonly process: number; readonly log: number; readonly percent: number; readonly limit: number; readonly raw: boolean }
+  | { readonly do: "follow"; readonly process: number; readonly log: number; readonly limit: number; readonly waitMs: number }
+  | { readonly do: "delete records"; readonly log: number; readonly percent: number }
+  | { readonly do: "allocate"; readonly producer: number }
+  | { readonly do: "alter"; readonly topic: number; readonly configs: Configs }
+  | { readonly do: "create topic"; readonly configs: Configs }
+  | { readonly do: "delete topic"; readonly topic: number };
+
+export type Configs = Readonly<Record<string, string | number>>;
+
+export interface Round {
+  /** The wall clock jumps before it; virtual time goes on as it was. */
+  readonly jumpMs: number;
+  readonly failSyncs: number;
+  readonly fullDisk: boolean;
+  readonly commands: readonly Command[];
+  /** Power goes at this operation of the disk, counted from the round's begin; 0: not. */
+  readonly crashAfter: number;
+  /** Retention, when all is quiet. */
+  readonly retain: boolean;
+  readonly end: "go on" | "restart" | "kill" | "crash";
+  /** After a crash: power goes again at this operation of the recovery, each in turn. */
+  readonly recoveryCrashes: readonly number[];
+}
+
+export interface TopicPlan {
+  readonly partitions: number;
+  readonly configs: Configs;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly topics: readonly TopicPlan[];
+  readonly rounds: readonly Round[];
+}
+
+/** Bounds of what is drawn; a property that looks at one thing leaves the rest out. */
+export interface PlanConstraints {
+  readonly maxRounds?: number;
+  readonly crashes?: boolean;
+  readonly faults?: boolean;
+  readonly retention?: boolean;
+  readonly topicChanges?: boolean;
+}
+
+const size: fc.Arbitrary<number> = fc.oneof({ arbitrary: fc.integer({ min: 0, max: 60 }), weight: 6 }, { arbitrary: fc.integer({ min: 60, max: 700 }), weight: 2 });
+const sizes: fc.Arbitrary<number[]> = fc.array(size, { minLength: 1, maxLength: 4 });
+const process: fc.Arbitrary<number> = fc.integer({ min: 0, max: 2 });
+const log: fc.Arbitrary<number> = fc.integer({ min: 0, max: 2 });
+const shiftMs: fc.Arbitrary<number> = fc.oneof({ arbitrary: fc.constant(0), weight: 3 }, { arbitrary: fc.integer({ min: -600_000, max: 600_000 }), weight: 2 });
+const acks: fc.Arbitrary<Acks> = fc.oneof({ arbitrary: fc.constant<Acks>("all"), weight: 5 }, { arbitrary: fc.constant<Acks>("leader"), weight: 3 }, { arbitrary: fc.constant<Acks>("none"), weight: 1 });
+const percent: fc.Arbitrary<number> = fc.integer({ min: 0, max: 100 });
+
+function configs(retention: boolean): fc.Arbitrary<Configs> {
+  return fc.record({
+    "segment.bytes": fc.constantFrom(700, 700, 1500, 1500, 4096, 1_000_000),
+    "segment.ms": fc.constantFrom(604_800_000, 604_800_000, 300_000, 1000),
+    "index.interval.bytes": fc.constantFrom(0, 100, 400, 4096),
+    "message.timestamp.type": fc.constantFrom("CreateTime", "CreateTime", "LogAppendTime"),
+    "retention.ms": retention ? fc.constantFrom(-1, 604_800_000, 3_600_000, 900_000, 1000) : fc.constant(-1),
+    "retention.bytes": retention ? fc.constantFrom(-1, -1, 0, 1000, 3000) : fc.constant(-1),
+  });
+}
+
+function command(constraints: PlanConstraints): fc.Arbitrary<Command> {
+  const choices: { arbitrary: fc.Arbitrary<Command>; weight: number }[] = [
+    { weight: 8, arbitrary: fc.record({ do: fc.constant("produce" as const), process, log, sizes, shiftMs, acks }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("append" as const), process, log, batches: fc.array(sizes, { minLength: 1, maxLength: 3 }), shiftMs, acks }) },
+    {
+      weight: 10,
+      arbitrary: fc.record({
+        do: fc.constant("send" as const),
+        producer: process,
+        log,
+        sizes,
+        acks: fc.constantFrom("all" as const, "all" as const, "leader" as const),
+        manner: fc.oneof(
+          { arbitrary: fc.constant("next" as const), weight: 10 },
+          { arbitrary: fc.constant("retry" as const), weight: 5 },
+          { arbitrary: fc.constantFrom("gap" as const, "old epoch" as const, "new epoch" as const), weight: 2 },
+        ),
+        back: fc.integer({ min: 1, max: 7 }),
+        raw: fc.boolean(),
+      }),
+    },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("conditional" as const), process, log, sizes, beyond: fc.constantFrom(0, 0, 0, -1, 1) }) },
+    { weight: 3, arbitrary: fc.record({ do: fc.constant("fetch" as const), process, log, percent: fc.integer({ min: 0, max: 110 }), limit: fc.integer({ min: 1, max: 20 }), raw: fc.boolean() }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant("follow" as const), process, log, limit: fc.integer({ min: 1, max: 20 }), waitMs: fc.constantFrom(0, 0, 30, 200) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("allocate" as const), producer: process }) },
+  ];
+  if (constraints.retention !== false) {
+    choices.push({ weight: 1, arbitrary: fc.record({ do: fc.constant("delete records" as const), log, percent: fc.oneof(percent, fc.constant(-1)) }) });
+    choices.push({ weight: 1, arbitrary: fc.record({ do: fc.constant("alter" as const), topic: fc.integer({ min: 0, max: 1 }), configs: configs(true) }) });
+  }
+  if (constraints.topicChanges !== false) {
+    choices.push({ weight: 1, arbitrary: fc.record({ do: fc.constant("create topic" as const), configs: configs(constraints.retention !== false) }) });
+    choices.push({ weight: 1, arbitrary: fc.record({ do: fc.constant("delete topic" as const), topic: fc.integer({ min: 0, max: 3 }) }) });
+  }
+  return fc.oneof(...choices);
+}
+
+function round(constraints: PlanConstraints): fc.Arbitrary<Round> {
+  const crashes = constraints.crashes !== false;
+  const retention = constraints.retention !== false;
+  const faults = constraints.faults !== false;
+  return fc.record({
+    jumpMs: fc.oneof({ arbitrary: fc.constant(0), weight: 4 }, { arbitrary: fc.constantFrom(1000, 60_000, 1_200_000, 4_000_000, -30_000), weight: 1 }),
+    failSyncs: faults ? fc.oneof({ arbitrary: fc.constant(0), weight: 14 }, { arbitrary: fc.integer({ min: 1, max: 2 }), weight: 1 }) : fc.constant(0),
+    fullDisk: faults ? fc.oneof({ arbitrary: fc.constant(false), weight: 14 }, { arbitrary: fc.constant(true), weight: 1 }) : fc.constant(false),
+    commands: fc.array(command(constraints), { minLength: 1, maxLength: 10 }),
+    crashAfter: crashes ? fc.oneof({ arbitrary: fc.constant(0), weight: 2 }, { arbitrary: fc.integer({ min: 1, max: 40 }), weight: 2 }) : fc.constant(0),
+    retain: retention ? fc.boolean() : fc.constant(false),
+    end: crashes
+      ? fc.oneof({ arbitrary: fc.constant("go on" as const), weight: 4 }, { arbitrary: fc.constantFrom("restart" as const, "kill" as const, "crash" as const), weight: 2 })
+      : fc.oneof({ arbitrary: fc.constant("go on" as const), weight: 3 }, { arbitrary: fc.constant("restart" as const), weight: 1 }),
+    recoveryCrashes: crashes ? fc.oneof({ arbitrary: fc.constant([]), weight: 3 }, { arbitrary: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 2 }), weight: 1 }) : fc.constant([]),
+  });
+}
+
+export function plans(constraints: PlanConstraints = {}): fc.Arbitrary<Plan> {
+  return fc.record({
+    seed: fc.noShrink(fc.integer({ min: 0, max: 0x7fffffff })),
+    topics: fc.array(fc.record({ partitions: fc.constantFrom(1, 1, 2), configs: configs(constraints.retention !== false) }), { minLength: 1, maxLength: 2 }),
+    rounds: fc.array(round(constraints), { minLength: 1, maxLength: constraints.maxRounds ?? 8 }),
+  });
+}

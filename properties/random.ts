@@ -1,0 +1,53 @@
+// Chance that a seed decides.
+//
+// Owns: a small generator (mulberry32) and the rule that each draw is named: entropy comes
+//   from (seed, names of the event), so dropping one command while shrinking leaves the
+//   others' luck as it was.
+// Never: Math.random.
+
+export class Random {
+  #state: number;
+
+  constructor(state: number) {
+    this.#state = state >>> 0;
+  }
+
+  /** In [0, 1). */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  }
+
+  /** A whole number in [0, below). */
+  below(below: number): number {
+    return Math.floor(this.next() * below);
+  }
+
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  pick<T>(choices: readonly T[]): T {
+    return choices[this.below(choices.length)] as T;
+  }
+
+  fill(bytes: Uint8Array): void {
+    for (let index = 0; index < bytes.length; index++) bytes[index] = this.below(256);
+  }
+}
+
+/** A generator for one named event of a seed. */
+export function draw(seed: number, ...names: readonly (string | number)[]): Random {
+  let state = (seed ^ 0x9e3779b9) >>> 0;
+  for (const name of names) {
+    const text = `${name}/`;
+    for (let index = 0; index < text.length; index++) {
+      state = Math.imul(state ^ text.charCodeAt(index), 0x01000193) >>> 0;
+    }
+    state = Math.imul(state ^ (state >>> 15), 0x85ebca6b) >>> 0;
+  }
+  return new Random(state);
+}

@@ -1,0 +1,29 @@
+// What is under test, in one place: the engine as an embedder has it.
+//
+// Owns: the one import of the engine in this folder.
+// Never: reaches behind engine/index.ts.
+
+export {
+  type Broker,
+  type BrokerOptions,
+  type Clock,
+  type Durability,
+  type Entropy,
+  type Kernel,
+  type Logger,
+  type MemoryStorage,
+  memoryStorage,
+  MoldauError,
+  openBroker,
+  type RecoveryReport,
+  type Storage,
+  type StorageEntry,
+  StorageError,
+  type StorageFile,
+  type StorageManifest,
+  type StorageOperation,
+} from "../engine/index.ts";
+import { type Kernel, createTwinKernel } from "../engine/index.ts";
+
+/** The plain twin: the same on every runtime, and slow enough in nothing that matters here. */
+export const kernel: Kernel = createTwinKernel();

@@ -1,0 +1,375 @@
+// The world a broker lives in while it is watched: virtual time, seeded chance, a disk that
+// takes its time, fails, and loses power.
+//
+// Owns: one queue of events ordered by (virtual time, seeded tie-break); the clock, entropy and
+//   storage handed to the broker; which life of the broker is the living one.
+// Never: real time. Between two events the microtasks are drained by one setImmediate.
+//
+// Invariants: one seed gives one history; after a crash no answer of the dead life reaches a
+//   client and none of its pending effects reaches the disk.
+
+import { draw, type Random } from "./random.ts";
+import {
+  type Clock,
+  type Entropy,
+  type Logger,
+  type MemoryStorage,
+  memoryStorage,
+  type Storage,
+  type StorageEntry,
+  StorageError,
+  type StorageFile,
+  type StorageManifest,
+  type StorageOperation,
+} from "./subject.ts";
+
+interface Event {
+  readonly atMs: number;
+  readonly tie: number;
+  readonly order: number;
+  readonly run: () => void;
+}
+
+declare const setImmediate: (run: () => void) => unknown;
+const immediately = setImmediate;
+
+function drain(): Promise<void> {
+  return new Promise((resolve) => void immediately(() => resolve()));
+}
+
+export class VirtualTime {
+  readonly seed: number;
+  nowMs = 0;
+  #order = 0;
+  #events: Event[] = [];
+
+  constructor(seed: number) {
+    this.seed = seed;
+  }
+
+  schedule(delayMs: number, run: () => void): () => void {
+    const order = this.#order++;
+    const event = { atMs: this.nowMs + Math.max(0, delayMs), tie: draw(this.seed, "tie", order).next(), order, run };
+    let at = this.#events.length;
+    while (at > 0 && isLater(this.#events[at - 1] as Event, event)) at--;
+    this.#events.splice(at, 0, event);
+    return () => {
+      const index = this.#events.indexOf(event);
+      if (index >= 0) this.#events.splice(index, 1);
+    };
+  }
+
+  /** Lets events happen until `done`, or until none is left within `limitMs`: then false, and time has passed. */
+  async until(done: () => boolean, limitMs: number): Promise<boolean> {
+    const deadlineMs = this.nowMs + limitMs;
+    for (;;) {
+      await drain();
+      if (done()) return true;
+      const event = this.#events[0];
+      if (event === undefined || event.atMs > deadlineMs) {
+        this.nowMs = deadlineMs;
+        return false;
+      }
+      this.#events.shift();
+      this.nowMs = event.atMs;
+      event.run();
+    }
+  }
+
+  async pass(durationMs: number): Promise<void> {
+    await this.until(() => false, durationMs);
+  }
+}
+
+function isLater(one: Event, other: Event): boolean {
+  if (one.atMs !== other.atMs) return one.atMs > other.atMs;
+  if (one.tie !== other.tie) return one.tie > other.tie;
+  return one.order > other.order;
+}
+
+/** How the disk cheats, for showing that the suite notices. */
+export interface Lies {
+  /** Syncs of files answer at once and do nothing. */
+  readonly sync?: boolean;
+  /** Syncs of directories answer and do nothing. */
+  readonly syncDirectory?: boolean;
+}
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly lies?: Lies;
+  /** How long a sync takes at most, now and then twenty times that. Virtual milliseconds. */
+  readonly syncMs?: number;
+}
+
+/** What has been asked of the disk so far, over all lives. */
+export interface DiskCounts {
+  operations: number;
+  writes: number;
+  crashes: number;
+  failedSyncs: number;
+  fullDisks: number;
+}
+
+const epochMs = 1_767_225_600_000; // 2026-01-01
+
+export class World {
+  readonly time: VirtualTime;
+  readonly options: WorldOptions;
+  readonly counts: DiskCounts = { operations: 0, writes: 0, crashes: 0, failedSyncs: 0, fullDisks: 0 };
+  /** One line an operation of the disk: two runs of one seed give the same. */
+  readonly trace: string[] = [];
+  readonly entropy: Entropy;
+  readonly logger: Logger;
+  readonly messages: string[] = [];
+  /** What the wall clock shows beyond virtual time. */
+  wallOffsetMs = epochMs;
+  incarnation = 0;
+  /** Set when power was lost in this life: `what` was about to happen. */
+  crashed: { readonly what: string } | null = null;
+  #store: MemoryStorage;
+  #crashAtOperation = Number.POSITIVE_INFINITY;
+  #failSyncs = 0;
+  #full = false;
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    this.time = new VirtualTime(options.seed);
+    const chance = draw(options.seed, "entropy");
+    this.entropy = { fill: (bytes) => chance.fill(bytes) };
+    this.logger = {
+      log: (level, message, fields) => void this.messages.push(`${level}: ${message}${fields === undefined ? "" : ` ${JSON.stringify(fields)}`}`),
+    };
+    this.#store = memoryStorage({ onOperation: (operation) => this.#meddle(operation) });
+  }
+
+  wallMs(): number {
+    return Math.round(this.time.nowMs) + this.wallOffsetMs;
+  }
+
+  /** The clock of the life that begins now; its timers die with it. */
+  clock(): Clock {
+    const life = this.incarnation;
+    return {
+      now: () => this.wallMs(),
+      monotonic: () => this.time.nowMs,
+      schedule: (delayMs, run) =>
+        this.time.schedule(delayMs, () => {
+          if (this.incarnation === life && this.crashed === null) run();
+        }),
+    };
+  }
+
+  /** A new life: the disk as it lies there now. */
+  begin(): Storage {
+    this.incarnation++;
+    this.crashed = null;
+    return new SimulatedStorage(this, this.#store, this.incarnation);
+  }
+
+  /** Power goes when the disk is asked for the `count`-th operation from now. */
+  crashAfter(count: number): void {
+    this.#crashAtOperation = this.counts.operations + count;
+  }
+
+  /** Power goes now, or went: what remains is what a disk would show. */
+  losePower(): void {
+    this.crashed ??= { what: "nothing in particular" };
+    this.#crashAtOperation = Number.POSITIVE_INFINITY;
+    this.#failSyncs = 0;
+    this.#full = false;
+    this.counts.crashes++;
+    const chance = draw(this.options.seed, "crash", this.counts.crashes);
+    this.#store = this.#store.crash(() => chance.next());
+  }
+
+  /** The process ended and the disk kept all that it had been handed. */
+  endProcess(): void {
+    this.crashed ??= { what: "the end of the process" };
+    this.#crashAtOperation = Number.POSITIVE_INFINITY;
+    this.#failSyncs = 0;
+    this.#full = false;
+    this.#store = this.#store.restart();
+  }
+
+  /** The next syncs of files fail, and what they covered is lost to later ones. */
+  failSyncs(count: number): void {
+    this.#failSyncs = count;
+  }
+
+  fillDisk(full: boolean): void {
+    this.#full = full;
+    if (full) this.counts.fullDisks++;
+  }
+
+  /** The disk seen from outside, without delay or mischief: for looking at segments, and for damaging them. */
+  get disk(): MemoryStorage {
+    return this.#store;
+  }
+
+  /** Set while an outsider looks at the disk, so that looking is no operation. */
+  looking: boolean = false;
+
+  latency(kind: string, operation: number): Random {
+    return draw(this.options.seed, "latency", kind, operation);
+  }
+
+  /** Counts an operation of the broker; throws when power went. */
+  count(kind: string, paths: readonly string[], life: number): number {
+    if (this.crashed !== null || life !== this.incarnation) throw new StorageError("closed", "the power is gone");
+    const operation = ++this.counts.operations;
+    const what = `${kind} ${paths.join(" ")}`;
+    this.trace.push(`${Math.round(this.time.nowMs * 1000)} ${what}`);
+    if (operation >= this.#crashAtOperation) {
+      this.crashed = { what: `${what} (operation ${operation})` };
+      throw new StorageError("closed", "the power is gone");
+    }
+    return operation;
+  }
+
+  #meddle(operation: StorageOperation): void {
+    if (this.looking) return;
+    const { kind } = operation;
+    if (kind === "append" || kind === "create" || kind === "makeDirectory") {
+      this.counts.writes++;
+      if (this.#full) throw new StorageError("no-space", `${operation.paths[0]}: the disk is full`);
+    }
+    if (kind === "sync" && this.#failSyncs > 0) {
+      this.#failSyncs--;
+      this.counts.failedSyncs++;
+      throw new StorageError("io", `${operation.paths.join(", ")}: the disk failed to sync`);
+    }
+  }
+}
+
+const never: Promise<never> = new Promise<never>(() => {});
+
+class SimulatedStorage implements Storage {
+  readonly manifest: StorageManifest = { name: "simulated", durable: true };
+  readonly #world: World;
+  readonly #store: MemoryStorage;
+  readonly #life: number;
+
+  constructor(world: World, store: MemoryStorage, life: number) {
+    this.#world = world;
+    this.#store = store;
+    this.#life = life;
+  }
+
+  create(path: string): StorageFile {
+    this.#world.count("create", [path], this.#life);
+    return new SimulatedFile(this, this.#store.create(path));
+  }
+
+  append(file: StorageFile, bytes: Uint8Array): void {
+    this.#world.count("append", [file.path, String(bytes.length)], this.#life);
+    file.append(bytes);
+  }
+
+  async open(path: string): Promise<StorageFile> {
+    return new SimulatedFile(this, await this.later("open", [path], () => this.#store.open(path)));
+  }
+
+  async sync(files: readonly StorageFile[]): Promise<void> {
+    const inner = files.map((file) => (file as SimulatedFile).inner);
+    const { lies, syncMs = 8 } = this.#world.options;
+    const effect = lies?.sync === true ? async () => {} : () => this.#store.sync(inner);
+    await this.later("sync", files.map((file) => file.path), effect, syncMs);
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    const effect = this.#world.options.lies?.syncDirectory === true ? async () => {} : () => this.#store.syncDirectory(path);
+    await this.later("syncDirectory", [path], effect, this.#world.options.syncMs ?? 8);
+  }
+
+  list(path: string): Promise<StorageEntry[]> {
+    return this.later("list", [path], () => this.#store.list(path));
+  }
+
+  makeDirectory(path: string): Promise<void> {
+    return this.later("makeDirectory", [path], () => this.#store.makeDirectory(path));
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.later("rename", [from, to], () => this.#store.rename(from, to));
+  }
+
+  remove(path: string): Promise<void> {
+    return this.later("remove", [path], () => this.#store.remove(path));
+  }
+
+  async close(): Promise<void> {}
+
+  /** An asynchronous operation: its effect comes at the beginning or at the end of the time that it takes. */
+  async later<T>(kind: string, paths: readonly string[], effect: () => Promise<T>, maxMs = 0.5): Promise<T> {
+    const world = this.#world;
+    let operation: number;
+    try {
+      operation = world.count(kind, paths, this.#life);
+    } catch {
+      return never;
+    }
+    const chance = world.latency(kind, operation);
+    const stalled = chance.chance(0.02) ? 20 : 1;
+    const delayMs = chance.next() * maxMs * stalled;
+    const early = chance.chance(0.5);
+    const begun = early ? settle(effect) : null;
+    await new Promise<void>((resolve) => {
+      world.time.schedule(delayMs, () => {
+        if (this.#alive()) resolve();
+      });
+    });
+    const outcome = await (begun ?? settle(effect));
+    if (!this.#alive()) return never;
+    if (outcome.ok) return outcome.value;
+    throw outcome.error;
+  }
+
+  #alive(): boolean {
+    return this.#world.crashed === null && this.#world.incarnation === this.#life;
+  }
+}
+
+type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
+
+async function settle<T>(effect: () => Promise<T>): Promise<Settled<T>> {
+  try {
+    return { ok: true, value: await effect() };
+  } catch (error) {
+    return { ok: false, error };
+  }
+}
+
+class SimulatedFile implements StorageFile {
+  readonly inner: StorageFile;
+  readonly #storage: SimulatedStorage;
+
+  constructor(storage: SimulatedStorage, inner: StorageFile) {
+    this.#storage = storage;
+    this.inner = inner;
+  }
+
+  get path(): string {
+    return this.inner.path;
+  }
+
+  get sizeBytes(): number {
+    return this.inner.sizeBytes;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#storage.append(this.inner, bytes);
+  }
+
+  read(into: Uint8Array, position: number): Promise<number> {
+    return this.#storage.later("read", [this.path], () => this.inner.read(into, position));
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#storage.later("truncate", [this.path], () => this.inner.truncate(sizeBytes));
+  }
+
+  close(): Promise<void> {
+    return this.inner.close();
+  }
+}
