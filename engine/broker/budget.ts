@@ -41,7 +41,10 @@ export class Budget {
   reserve(bytes: number, signal?: AbortSignal): Promise<() => void> {
     return new Promise((resolve, reject) => {
       if (bytes > this.totalBytes) {
-        throw new MoldauError("MESSAGE_TOO_LARGE", `a request of ${bytes} bytes can never fit: all requests together may hold ${this.totalBytes}`);
+        throw new MoldauError(
+          "MESSAGE_TOO_LARGE",
+          `a request of ${bytes} bytes can never fit: all requests together may hold ${this.totalBytes}`,
+        );
       }
       if (signal?.aborted) throw signal.reason;
       if (this.#waiters.size === 0 && this.#usedBytes + bytes <= this.totalBytes) {
@@ -49,7 +52,10 @@ export class Budget {
         return;
       }
       if (this.#waiters.size >= this.#maxWaiters) {
-        throw new MoldauError("THROTTLING_QUOTA_EXCEEDED", `${this.#maxWaiters} requests wait for memory already; try again later`);
+        throw new MoldauError(
+          "THROTTLING_QUOTA_EXCEEDED",
+          `${this.#maxWaiters} requests wait for memory already; try again later`,
+        );
       }
       const waiter: Waiter = {
         bytes,

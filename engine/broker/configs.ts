@@ -64,13 +64,32 @@ const integer = (key: keyof TopicConfig, initial: string, min: number, max: stri
 });
 
 const definitions: ReadonlyMap<string, Definition> = new Map<string, Definition>([
-  ["cleanup.policy", { key: "cleanupPolicy", initial: "delete", choices: ["delete"], later: ["compact", "compact,delete", "delete,compact"] }],
-  ["compression.type", { key: "compressionType", initial: "producer", choices: ["producer"], later: ["uncompressed", "gzip", "snappy", "lz4", "zstd"] }],
+  [
+    "cleanup.policy",
+    {
+      key: "cleanupPolicy",
+      initial: "delete",
+      choices: ["delete"],
+      later: ["compact", "compact,delete", "delete,compact"],
+    },
+  ],
+  [
+    "compression.type",
+    {
+      key: "compressionType",
+      initial: "producer",
+      choices: ["producer"],
+      later: ["uncompressed", "gzip", "snappy", "lz4", "zstd"],
+    },
+  ],
   ["file.delete.delay.ms", integer("fileDeleteDelayMs", "60000", 0, int64Max)],
   ["flush.messages", integer("flushMessages", int64Max, 1, int64Max)],
   ["flush.ms", integer("flushMs", int64Max, 0, int64Max)],
   ["index.interval.bytes", integer("indexIntervalBytes", "4096", 0, int32Max)],
-  ["max.message.bytes", integer("maxMessageBytes", "1048588", 0, String(maxRunBytes), "one request's batches are held in memory at once")],
+  [
+    "max.message.bytes",
+    integer("maxMessageBytes", "1048588", 0, String(maxRunBytes), "one request's batches are held in memory at once"),
+  ],
   ["message.timestamp.after.max.ms", integer("timestampAfterMaxMs", "3600000", 0, int64Max)],
   ["message.timestamp.before.max.ms", integer("timestampBeforeMaxMs", int64Max, 0, int64Max)],
   ["message.timestamp.type", { key: "timestampType", initial: "CreateTime", choices: ["CreateTime", "LogAppendTime"] }],
@@ -135,7 +154,8 @@ export function describeConfigs(texts: ReadonlyMap<string, string>): Record<stri
   const described: Record<string, TopicConfigValue> = {};
   for (const [name, definition] of definitions) {
     const text = texts.get(name);
-    described[name] = text === undefined ? { value: definition.initial, source: "default" } : { value: text, source: "topic" };
+    described[name] =
+      text === undefined ? { value: definition.initial, source: "default" } : { value: text, source: "topic" };
   }
   return described;
 }
@@ -156,7 +176,10 @@ function parseValue(name: string, value: string | number | boolean): string {
   if (definition.choices!.includes(text)) return text;
   const compact = text.replace(/\s+/g, "");
   if (definition.later?.includes(compact)) {
-    throw new MoldauError("INVALID_CONFIG", `config '${name}' cannot be '${text}': not supported yet; allowed is ${definition.choices!.join(" or ")}`);
+    throw new MoldauError(
+      "INVALID_CONFIG",
+      `config '${name}' cannot be '${text}': not supported yet; allowed is ${definition.choices!.join(" or ")}`,
+    );
   }
   throw invalid(name, text, `allowed is ${definition.choices!.join(" or ")}`);
 }
@@ -169,7 +192,8 @@ function parseInteger(name: string, range: Integer, value: string | number | boo
   const digits = parts[2]!;
   const negative = parts[1] === "-" && digits !== "0";
   // Beyond 2^53 a number is too coarse to tell int64's maximum from its neighbour: compare digits.
-  const tooGreat = !negative && (digits.length > range.max.length || (digits.length === range.max.length && digits > range.max));
+  const tooGreat =
+    !negative && (digits.length > range.max.length || (digits.length === range.max.length && digits > range.max));
   const tooSmall = negative ? -Number(digits) < range.min : Number(digits) < range.min;
   if (tooGreat || tooSmall) throw invalid(name, text, allowed);
   return negative ? `-${digits}` : digits;
@@ -179,7 +203,10 @@ function integerText(name: string, value: number, allowed: string): string {
   // JSON's 9223372036854775807 arrives as the double 2^63.
   if (value === 2 ** 63) return int64Max;
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    throw new MoldauError("INVALID_CONFIG", `config '${name}' cannot be ${value}: a number beyond 2^53-1 loses digits, give it as a string; ${allowed}`);
+    throw new MoldauError(
+      "INVALID_CONFIG",
+      `config '${name}' cannot be ${value}: a number beyond 2^53-1 loses digits, give it as a string; ${allowed}`,
+    );
   }
   return String(value);
 }

@@ -22,7 +22,12 @@ export type MetadataChange =
   | { readonly kind: "createTopic"; readonly topic: TopicMeta }
   | { readonly kind: "deleteTopic"; readonly name: string }
   /** `configs` replaces all that were set. */
-  | { readonly kind: "alterTopic"; readonly name: string; readonly partitions?: number; readonly configs?: ReadonlyMap<string, string> }
+  | {
+      readonly kind: "alterTopic";
+      readonly name: string;
+      readonly partitions?: number;
+      readonly configs?: ReadonlyMap<string, string>;
+    }
   | { readonly kind: "leaderEpoch"; readonly leaderEpoch: number }
   /** Ids from `first` up to `nextFree` are taken; `first` is the former `nextFree`, so no two blocks overlap. */
   | { readonly kind: "producerIdBlock"; readonly first: number; readonly nextFree: number };
@@ -48,7 +53,8 @@ export class MetadataImage {
     switch (change.kind) {
       case "createTopic": {
         const { topic } = change;
-        if (this.topics.has(topic.name)) throw new MoldauError("TOPIC_ALREADY_EXISTS", `topic '${topic.name}' exists already`);
+        if (this.topics.has(topic.name))
+          throw new MoldauError("TOPIC_ALREADY_EXISTS", `topic '${topic.name}' exists already`);
         this.topics.set(topic.name, { ...topic, configs: new Map(topic.configs) });
         return;
       }
@@ -60,20 +66,33 @@ export class MetadataImage {
         const topic = this.#topic(change.name);
         const partitions = change.partitions ?? topic.partitions;
         if (partitions < topic.partitions) {
-          throw new MoldauError("INVALID_PARTITIONS", `topic '${topic.name}' has ${topic.partitions} partitions and cannot have fewer`);
+          throw new MoldauError(
+            "INVALID_PARTITIONS",
+            `topic '${topic.name}' has ${topic.partitions} partitions and cannot have fewer`,
+          );
         }
         this.topics.set(topic.name, { ...topic, partitions, configs: new Map(change.configs ?? topic.configs) });
         return;
       }
       case "leaderEpoch":
         if (!(change.leaderEpoch > this.leaderEpoch) || change.leaderEpoch >= 2 ** 31) {
-          throw new MoldauError("INVALID_REQUEST", `leader epoch ${change.leaderEpoch} does not follow ${this.leaderEpoch}`);
+          throw new MoldauError(
+            "INVALID_REQUEST",
+            `leader epoch ${change.leaderEpoch} does not follow ${this.leaderEpoch}`,
+          );
         }
         this.leaderEpoch = change.leaderEpoch;
         return;
       case "producerIdBlock":
-        if (change.first !== this.nextProducerId || change.nextFree <= change.first || change.nextFree > maxSafeOffset) {
-          throw new MoldauError("INVALID_REQUEST", `producer ids ${change.first} to ${change.nextFree} do not follow ${this.nextProducerId}`);
+        if (
+          change.first !== this.nextProducerId ||
+          change.nextFree <= change.first ||
+          change.nextFree > maxSafeOffset
+        ) {
+          throw new MoldauError(
+            "INVALID_REQUEST",
+            `producer ids ${change.first} to ${change.nextFree} do not follow ${this.nextProducerId}`,
+          );
         }
         this.nextProducerId = change.nextFree;
     }

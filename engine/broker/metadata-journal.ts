@@ -59,7 +59,12 @@ export function encodeSnapshot(image: MetadataImage): Uint8Array[] {
 }
 
 /** One batch of these values; a view that lives until the kernel's next call. */
-export function encodeBatch(values: readonly Uint8Array[], baseOffset: number, timestamp: number, kernel: Kernel): Uint8Array {
+export function encodeBatch(
+  values: readonly Uint8Array[],
+  baseOffset: number,
+  timestamp: number,
+  kernel: Kernel,
+): Uint8Array {
   const records = values.map((value): RecordToEncode => ({ key: null, value, headers: [], timestamp }));
   const prepared = kernel.prepareRun(kernel.encodeBatch(records), {
     baseOffset,
@@ -67,7 +72,10 @@ export function encodeBatch(values: readonly Uint8Array[], baseOffset: number, t
     maxBatchBytes: maxRunBytes,
     appendTimeMs: -1,
   });
-  if (!prepared.ok) throw new MoldauError("UNKNOWN_SERVER_ERROR", `a metadata batch was refused: ${prepared.fault}`, { effect: "none" });
+  if (!prepared.ok)
+    throw new MoldauError("UNKNOWN_SERVER_ERROR", `a metadata batch was refused: ${prepared.fault}`, {
+      effect: "none",
+    });
   return prepared.bytes;
 }
 
@@ -90,7 +98,13 @@ export function readJournal(bytes: Uint8Array, path: string, kernel: Kernel): Jo
   let snapshotBytes = 0;
   while (wholeBatchAt(header, position, kernel) && header.baseOffset === nextOffset) {
     const { sizeBytes, recordCount } = header;
-    for (const value of readValues(bytes.subarray(position + headerSizeBytes, position + sizeBytes), recordCount, kernel, path, position)) {
+    for (const value of readValues(
+      bytes.subarray(position + headerSizeBytes, position + sizeBytes),
+      recordCount,
+      kernel,
+      path,
+      position,
+    )) {
       if (image === null) {
         image = readSnapshotHead(value, path);
         topicsLeft = value["topics"] as number;
@@ -105,10 +119,15 @@ export function readJournal(bytes: Uint8Array, path: string, kernel: Kernel): Jo
   }
   const next = position < bytes.length ? findWholeBatch(header, position, nextOffset, kernel) : null;
   if (next !== null) {
-    throw unusable(path, position, `the bytes up to ${next} are no valid batch, but valid ones follow, so no crash did this; restore the file from a backup`);
+    throw unusable(
+      path,
+      position,
+      `the bytes up to ${next} are no valid batch, but valid ones follow, so no crash did this; restore the file from a backup`,
+    );
   }
   // A journal gets its name only when its snapshot is durable: no crash leaves half of one.
-  if (image === null || topicsLeft > 0) throw unusable(path, position, "its snapshot is not whole; restore the file from a backup");
+  if (image === null || topicsLeft > 0)
+    throw unusable(path, position, "its snapshot is not whole; restore the file from a backup");
   return { image, nextOffset, validBytes: position, snapshotBytes };
 }
 
@@ -151,26 +170,43 @@ function parseValue(bytes: Uint8Array, path: string, position: number): Value {
   } catch (error) {
     throw unusable(path, position, "a record is not JSON", error);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw unusable(path, position, "a record is no JSON object");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw unusable(path, position, "a record is no JSON object");
   return value as Value;
 }
 
 function readSnapshotHead(value: Value, path: string): MetadataImage {
   if (value["kind"] !== "snapshot") throw unusable(path, 0, "it does not begin with a snapshot");
   const written = value["format"];
-  if (written !== format) throw unusable(path, 0, `it has format ${String(written)}, this Moldau reads ${format}; use the version that wrote it, or a newer one`);
+  if (written !== format)
+    throw unusable(
+      path,
+      0,
+      `it has format ${String(written)}, this Moldau reads ${format}; use the version that wrote it, or a newer one`,
+    );
   const { leaderEpoch, nextProducerId, topics } = value;
-  if (!isInteger(leaderEpoch, -1) || !isInteger(nextProducerId, 0) || !isInteger(topics, 0)) throw unusable(path, 0, "its snapshot is malformed");
+  if (!isInteger(leaderEpoch, -1) || !isInteger(nextProducerId, 0) || !isInteger(topics, 0))
+    throw unusable(path, 0, "its snapshot is malformed");
   return new MetadataImage([], leaderEpoch, nextProducerId);
 }
 
 function applyValue(image: MetadataImage, value: Value, path: string, position: number): void {
   const change = decodeChange(value);
-  if (change === null) throw unusable(path, position, `it has a change that this Moldau does not know: ${JSON.stringify(value).slice(0, 200)}`);
+  if (change === null)
+    throw unusable(
+      path,
+      position,
+      `it has a change that this Moldau does not know: ${JSON.stringify(value).slice(0, 200)}`,
+    );
   try {
     image.apply(change);
   } catch (error) {
-    throw unusable(path, position, `it has a change that contradicts the ones before it: ${JSON.stringify(value).slice(0, 200)}`, error);
+    throw unusable(
+      path,
+      position,
+      `it has a change that contradicts the ones before it: ${JSON.stringify(value).slice(0, 200)}`,
+      error,
+    );
   }
 }
 
@@ -189,8 +225,14 @@ function decodeChange(value: Value): MetadataChange | null {
       return typeof name === "string" ? { kind, name } : null;
     case "alterTopic": {
       const configs = value["configs"] === undefined ? undefined : decodeConfigs(value["configs"]);
-      if (typeof name !== "string" || configs === null || (partitions !== undefined && !isInteger(partitions, 1))) return null;
-      return { kind, name, ...(partitions === undefined ? {} : { partitions }), ...(configs === undefined ? {} : { configs }) };
+      if (typeof name !== "string" || configs === null || (partitions !== undefined && !isInteger(partitions, 1)))
+        return null;
+      return {
+        kind,
+        name,
+        ...(partitions === undefined ? {} : { partitions }),
+        ...(configs === undefined ? {} : { configs }),
+      };
     }
     case "leaderEpoch":
       return isInteger(leaderEpoch, 0) ? { kind, leaderEpoch } : null;

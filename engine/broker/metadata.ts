@@ -16,7 +16,15 @@ import { producerIdBlock } from "../limits.ts";
 import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
 import type { Clock, Logger } from "../port/world.ts";
 import { type MetadataChange, MetadataImage, type TopicMeta } from "./metadata-image.ts";
-import { encodeBatch, encodeChange, encodeSnapshot, groupBytes, journalName, parseJournalName, readJournal } from "./metadata-journal.ts";
+import {
+  encodeBatch,
+  encodeChange,
+  encodeSnapshot,
+  groupBytes,
+  journalName,
+  parseJournalName,
+  readJournal,
+} from "./metadata-journal.ts";
 
 export type { MetadataChange, TopicMeta } from "./metadata-image.ts";
 
@@ -79,14 +87,22 @@ export class MetadataStore {
    * Recovers the newest journal, or begins one. A torn tail is cut and logged; DATA_FOLDER_UNUSABLE
    * when the journal is corrupt otherwise, or there are foreign files.
    */
-  static async open(storage: Storage, kernel: Kernel, clock: Clock, logger: Logger, options: MetadataOptions = {}): Promise<MetadataStore> {
+  static async open(
+    storage: Storage,
+    kernel: Kernel,
+    clock: Clock,
+    logger: Logger,
+    options: MetadataOptions = {},
+  ): Promise<MetadataStore> {
     const world: World = { storage, kernel, clock, logger };
     await makeFolder(storage);
     const generations = await tidyFolder(storage);
     const newest = generations.pop();
     const image = new MetadataImage();
     const { journal, image: recovered } =
-      newest === undefined ? { journal: await installJournal(world, await writeJournal(world, 0, image)), image } : await recover(world, newest);
+      newest === undefined
+        ? { journal: await installJournal(world, await writeJournal(world, 0, image)), image }
+        : await recover(world, newest);
     for (const generation of generations) await removeJournal(world, generation);
     return new MetadataStore(world, journal, recovered, options.compactBytes ?? groupBytes);
   }
@@ -152,7 +168,10 @@ export class MetadataStore {
   async #write(): Promise<void> {
     while (this.#queue.length > 0) {
       await this.#commitGroup();
-      if (this.#fence === null && this.#journal.file.sizeBytes > Math.max(this.#compactAtBytes, 2 * this.#journal.snapshotBytes)) {
+      if (
+        this.#fence === null &&
+        this.#journal.file.sizeBytes > Math.max(this.#compactAtBytes, 2 * this.#journal.snapshotBytes)
+      ) {
         await this.#compact();
       }
     }
@@ -221,7 +240,9 @@ export class MetadataStore {
       draft = await writeJournal(this.#world, old.generation + 1, this.#image);
     } catch (error) {
       this.#compactAtBytes = old.file.sizeBytes + this.#compactBytes;
-      this.#world.logger.log("warn", `the metadata journal stays long: ${messageOf(error)}`, { sizeBytes: old.file.sizeBytes });
+      this.#world.logger.log("warn", `the metadata journal stays long: ${messageOf(error)}`, {
+        sizeBytes: old.file.sizeBytes,
+      });
       return;
     }
     try {
@@ -238,7 +259,11 @@ export class MetadataStore {
   }
 
   #raiseFence(cause: unknown): void {
-    this.#fence = storageError(`the metadata journal takes no changes since it failed (${messageOf(cause)}); restart the broker`, cause, "none");
+    this.#fence = storageError(
+      `the metadata journal takes no changes since it failed (${messageOf(cause)}); restart the broker`,
+      cause,
+      "none",
+    );
     this.#world.logger.log("error", this.#fence.message);
     for (const { reject } of this.#queue) reject(this.#fence);
     this.#queue = [];
@@ -261,7 +286,10 @@ async function tidyFolder(storage: Storage): Promise<number[]> {
     const isDraft = name.endsWith(temporaryEnd);
     const generation = parseJournalName(isDraft ? name.slice(0, -temporaryEnd.length) : name);
     if (generation === null || kind !== "file") {
-      throw new MoldauError("DATA_FOLDER_UNUSABLE", `${folder}/${name} is not Moldau's: move it away, or give another data folder`);
+      throw new MoldauError(
+        "DATA_FOLDER_UNUSABLE",
+        `${folder}/${name} is not Moldau's: move it away, or give another data folder`,
+      );
     }
     if (isDraft) await storage.remove(`${folder}/${name}`);
     else generations.push(generation);
@@ -269,7 +297,10 @@ async function tidyFolder(storage: Storage): Promise<number[]> {
   return generations.sort((one, other) => one - other);
 }
 
-async function recover(world: World, generation: number): Promise<{ readonly journal: Journal; readonly image: MetadataImage }> {
+async function recover(
+  world: World,
+  generation: number,
+): Promise<{ readonly journal: Journal; readonly image: MetadataImage }> {
   const { storage, kernel, logger } = world;
   const path = `${folder}/${journalName(generation)}`;
   const file = await storage.open(path);
@@ -278,7 +309,10 @@ async function recover(world: World, generation: number): Promise<{ readonly jou
     const tornBytes = file.sizeBytes - validBytes;
     if (tornBytes > 0) {
       await file.truncate(validBytes);
-      logger.log("warn", `${path} ended in a torn batch: ${tornBytes} bytes cut`, { position: validBytes, truncatedBytes: tornBytes });
+      logger.log("warn", `${path} ended in a torn batch: ${tornBytes} bytes cut`, {
+        position: validBytes,
+        truncatedBytes: tornBytes,
+      });
     }
     // A killed process may have left bytes, and a name, that the disk has not seen yet.
     await storage.sync([file]);
@@ -340,7 +374,8 @@ async function readWhole(file: StorageFile): Promise<Uint8Array> {
   let position = 0;
   while (position < bytes.length) {
     const length = await file.read(bytes.subarray(position), position);
-    if (length === 0) throw new StorageError("io", `${file.path} ends at ${position}, before its size of ${bytes.length}`);
+    if (length === 0)
+      throw new StorageError("io", `${file.path} ends at ${position}, before its size of ${bytes.length}`);
     position += length;
   }
   return bytes;

@@ -32,7 +32,8 @@ export function bytesToTopicId(bytes: Uint8Array): string {
 
 /** The id's 16 bytes; INVALID_REQUEST when it is not 32 hex digits. */
 export function topicIdToBytes(id: string): Uint8Array {
-  if (!isTopicId(id)) throw new MoldauError("INVALID_REQUEST", `'${id}' is not a topic id: 32 hex digits in lower case`);
+  if (!isTopicId(id))
+    throw new MoldauError("INVALID_REQUEST", `'${id}' is not a topic id: 32 hex digits in lower case`);
   return Uint8Array.from({ length: 16 }, (_, index) => Number.parseInt(id.slice(index * 2, index * 2 + 2), 16));
 }
 

@@ -28,9 +28,11 @@ export function validateTopicName(name: string): void {
 function brokenRule(name: string): string | null {
   if (name === "") return "it is empty";
   if (name === "." || name === "..") return `'.' and '..' name folders`;
-  if (name.length > maxTopicNameLength) return `it has ${name.length} characters, at most ${maxTopicNameLength} are allowed`;
+  if (name.length > maxTopicNameLength)
+    return `it has ${name.length} characters, at most ${maxTopicNameLength} are allowed`;
   const foreign = /[^a-zA-Z0-9._-]/u.exec(name);
-  if (foreign !== null) return `${JSON.stringify(foreign[0])} is not among the letters a-z and A-Z, digits, '.', '_' and '-'`;
+  if (foreign !== null)
+    return `${JSON.stringify(foreign[0])} is not among the letters a-z and A-Z, digits, '.', '_' and '-'`;
   return null;
 }
 

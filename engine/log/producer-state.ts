@@ -43,7 +43,12 @@ const olderBatchBytes = 24;
 
 export type SequenceVerdict =
   | { readonly kind: "new" }
-  | { readonly kind: "duplicate"; readonly baseOffset: number; readonly lastOffset: number; readonly timestamp: number };
+  | {
+      readonly kind: "duplicate";
+      readonly baseOffset: number;
+      readonly lastOffset: number;
+      readonly timestamp: number;
+    };
 
 /** A batch before it has an offset. */
 export interface ProducerBatch {
@@ -112,7 +117,12 @@ export class ProducerState {
     const lastSequence = lastSequenceOf(batch);
     for (const known of producer.batches) {
       if (known.lastSequence === lastSequence && firstSequence(known) === batch.baseSequence) {
-        return { kind: "duplicate", baseOffset: known.lastOffset - known.offsetDelta, lastOffset: known.lastOffset, timestamp: known.timestamp };
+        return {
+          kind: "duplicate",
+          baseOffset: known.lastOffset - known.offsetDelta,
+          lastOffset: known.lastOffset,
+          timestamp: known.timestamp,
+        };
       }
     }
     // A client takes DUPLICATE_SEQUENCE_NUMBER for success, so it is said only of what was certainly appended.
@@ -143,10 +153,17 @@ export class ProducerState {
     // Moving it to the end keeps the map in the order of the last batch.
     this.#producers.delete(batch.producerId);
     if (producer === undefined || previous === undefined || producer.epoch !== batch.producerEpoch) {
-      this.#producers.set(batch.producerId, { epoch: batch.producerEpoch, batches: [appended], knownRecords: offsetDelta + 1 });
+      this.#producers.set(batch.producerId, {
+        epoch: batch.producerEpoch,
+        batches: [appended],
+        knownRecords: offsetDelta + 1,
+      });
     } else {
       const follows = batch.baseSequence === (previous.lastSequence + 1) % sequenceSpan;
-      producer.knownRecords = Math.min(follows ? producer.knownRecords + offsetDelta + 1 : offsetDelta + 1, sequenceSpan / 2);
+      producer.knownRecords = Math.min(
+        follows ? producer.knownRecords + offsetDelta + 1 : offsetDelta + 1,
+        sequenceSpan / 2,
+      );
       // A gap in the log: the producer had been forgotten when this batch was accepted as a beginning.
       if (!follows) producer.batches.length = 0;
       producer.batches.push(appended);
@@ -341,7 +358,12 @@ class Cursor {
     return this.view.getInt32(position) * 4294967296 + this.view.getUint32(position + 4);
   }
   readBatch(): RememberedBatch {
-    return { lastSequence: this.readInt32(), lastOffset: this.readInt64(), offsetDelta: this.readInt32(), timestamp: this.readInt64() };
+    return {
+      lastSequence: this.readInt32(),
+      lastOffset: this.readInt64(),
+      offsetDelta: this.readInt32(),
+      timestamp: this.readInt64(),
+    };
   }
 
   #advance(sizeBytes: number): number {
