@@ -7,7 +7,8 @@ export default async function* countTests(events) {
   for await (const { type, data } of events) {
     if (type !== "test:pass" && type !== "test:fail") continue;
     if (data.details?.type !== "suite") tests += 1;
-    if ((data.skip ?? false) !== false || (data.todo ?? false) !== false) passedOver.push(`${data.name} (${data.file})`);
+    if ((data.skip ?? false) !== false || (data.todo ?? false) !== false)
+      passedOver.push(`${data.name} (${data.file})`);
     if (data.nesting === 0 && /\.test\.[jt]s$/.test(data.name)) silent.push(data.name);
   }
   yield JSON.stringify({ tests, passedOver, silent });

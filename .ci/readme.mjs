@@ -41,7 +41,9 @@ if (values["test-command"]) {
 }
 
 async function runDocument(document) {
-  const blocks = blocksOf(document).filter(({ language, mark }) => ["sh", "js"].includes(language) || mark === "prints");
+  const blocks = blocksOf(document).filter(
+    ({ language, mark }) => ["sh", "js"].includes(language) || mark === "prints",
+  );
   const commands = blocks.filter(({ mark }) => mark !== "tests" && mark !== "prints");
   console.log(`${document}: ${commands.length} blocks of commands`);
   if (commands.length === 0) return;
@@ -83,10 +85,16 @@ function environment() {
 }
 
 function runBlock({ language, text }, cwd, where) {
-  console.log(`${where}: ${text.trim().split("\n").join(`\n${" ".repeat(where.length)}  `)}`);
+  console.log(
+    `${where}: ${text
+      .trim()
+      .split("\n")
+      .join(`\n${" ".repeat(where.length)}  `)}`,
+  );
   const program = join(cwd, ".example.mjs");
   if (language === "js") writeFileSync(program, text);
-  const [command, args] = language === "js" ? [process.execPath, [program]] : ["bash", ["-euo", "pipefail", "-c", text]];
+  const [command, args] =
+    language === "js" ? [process.execPath, [program]] : ["bash", ["-euo", "pipefail", "-c", text]];
   const run = spawnSync(command, args, {
     cwd,
     env: environment(),
@@ -114,7 +122,11 @@ async function start(text, cwd, where) {
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
-  const server = { child, where, ended: new Promise((resolve) => child.on("close", (status, signal) => resolve({ status, signal }))) };
+  const server = {
+    child,
+    where,
+    ended: new Promise((resolve) => child.on("close", (status, signal) => resolve({ status, signal }))),
+  };
   const deadline = Date.now() + readyTimeoutMs;
   while (Date.now() < deadline && child.exitCode === null) {
     try {
@@ -187,7 +199,10 @@ function blocksOf(document) {
 }
 
 function markdownIn(folder) {
-  return readdirSync(join(root, folder)).filter((name) => name.endsWith(".md")).sort().map((name) => `${folder}/${name}`);
+  return readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(".md"))
+    .sort()
+    .map((name) => `${folder}/${name}`);
 }
 
 function sizeOf(path) {

@@ -14,18 +14,30 @@ const sound: SourceTree = new Map([
   ["engine/storage/memory.ts", 'import { MoldauError } from "../errors.ts";\nexport const e = MoldauError;'],
   ["engine/log/log.ts", 'import type { K } from "../kernel/kernel.ts";\nexport type L = K;'],
   ["engine/broker/broker.ts", 'import type { L } from "../log/log.ts";\nexport type B = L;'],
-  ["engine/broker/broker.test.ts", 'import { test } from "node:test";\nimport fc from "fast-check";\nimport "../storage/memory.ts";'],
+  [
+    "engine/broker/broker.test.ts",
+    'import { test } from "node:test";\nimport fc from "fast-check";\nimport "../storage/memory.ts";',
+  ],
   ["server/runtime/web/index.ts", 'export * from "../../../engine/index.ts";\nsetTimeout(() => {}, 1);'],
   ["server/runtime/node/storage.ts", 'import { readSync } from "node:fs";\nexport const r = readSync;'],
-  ["server/http/app.ts", 'import { Hono } from "hono";\nimport { streamSSE } from "hono/streaming";\nexport const a = Hono;'],
-  ["server/main.ts", 'import { a } from "./http/app.ts";\nimport "#runtime";\nconst p = await import("../properties/run.ts");'],
+  [
+    "server/http/app.ts",
+    'import { Hono } from "hono";\nimport { streamSSE } from "hono/streaming";\nexport const a = Hono;',
+  ],
+  [
+    "server/main.ts",
+    'import { a } from "./http/app.ts";\nimport "#runtime";\nconst p = await import("../properties/run.ts");',
+  ],
   ["properties/run.ts", 'import { B } from "../engine/index.ts";\nimport fc from "fast-check";'],
 ]);
 
 const sources = readSources();
 
 test("the house keeps its arrows", () => {
-  deepStrictEqual(checkLayers(sources).map(({ path, line, message }) => `${path}:${line} ${message}`), []);
+  deepStrictEqual(
+    checkLayers(sources).map(({ path, line, message }) => `${path}:${line} ${message}`),
+    [],
+  );
 });
 
 test("the small house keeps them too, so that each break below is the only one", () => {
@@ -36,8 +48,8 @@ test("an import of node:fs in any engine file is seen", () => {
   for (const [path, source] of sources) {
     if (!path.startsWith("engine/")) continue;
     const broken = new Map(sources).set(path, `${source}\nimport "node:fs";\n`);
-    const found = checkLayers(broken).filter((violation) => violation.message === "may not import node:fs");
-    deepStrictEqual(found.map((violation) => violation.path), [path]);
+    const found = checkLayers(broken, [path]).map(({ message }) => message);
+    ok(found.includes("may not import node:fs"), path);
   }
 });
 
@@ -109,6 +121,9 @@ const breaks: readonly (readonly [string, string, RegExp])[] = [
     "const r = /'/; console.log('');",
     "const o = { now: Date };",
     "const x = y ? process : z;",
+    "const x = y ? fetch(a) : z;",
+    "f(); fetch(a);",
+    "class A { b() { fetch(a); } }",
   ].map((code): [string, string, RegExp] => ["engine/log/log.ts", code, /./]),
 ];
 
@@ -120,7 +135,11 @@ test("every way around an arrow is seen", () => {
     deepStrictEqual([...new Set(found.map((violation) => violation.path))], [path]);
     match(found.map((violation) => violation.message).join("\n"), message, added);
     const lines = before.split("\n").length;
-    if (added !== "") ok(found.every(({ line }) => line > lines), `${added}: wrong line`);
+    if (added !== "")
+      ok(
+        found.every(({ line }) => line > lines),
+        `${added}: wrong line`,
+      );
   }
 });
 
@@ -128,7 +147,7 @@ test("what only looks like a break is let be", () => {
   for (const code of [
     '// import "node:fs"; process.exit(); Date.now()',
     '/* setTimeout(f) */ const a = "console.log(Date.now())";',
-    "const a = 'import \"node:fs\"', b = \"it's Date\";",
+    'const a = \'import "node:fs"\', b = "it\'s Date";',
     "const a = `process ${name} Date \\` ${`Buffer`} Bun`;",
     "const a = /console|Date/.test(x) || /[/'\"]Date/.exec(y);",
     "clock.process(1); this.performance = 2; a?.console;",
@@ -138,6 +157,8 @@ test("what only looks like a break is let be", () => {
     "export const from: string = 'node:fs';",
     "export { a };\nconst from = 'node:fs';",
     "using x = y;",
+    "class A { fetch(a: B, c = d()): E { return f; } async fetch() {} get performance() { return 1; } }",
+    "interface A { fetch(a: B): C; }",
   ]) {
     deepStrictEqual(checkLayers(new Map(sound).set("engine/log/log.ts", code)), [], code);
   }
@@ -146,7 +167,10 @@ test("what only looks like a break is let be", () => {
 test("moldau/engine has no package and no node: in its graph", () => {
   const graph = graphOf("server/runtime/web/index.ts", sources);
   ok(graph.has("engine/index.ts"));
-  deepStrictEqual([...graph].filter((target) => !sources.has(target)), []);
+  deepStrictEqual(
+    [...graph].filter((target) => !sources.has(target)),
+    [],
+  );
 });
 
 test("the graph sees a package behind a re-export", () => {
