@@ -1,0 +1,631 @@
+// The engine's face: topics, produce, fetch, offsets, producer ids; every other face calls it.
+//
+// Owns: acknowledgement (when a produce is answered), the periodic work (recovery points,
+//   retention), and the order of a stop.
+// Never: knows HTTP or the Kafka wire, a runtime, or a package.
+
+import { MoldauError, toMoldauError } from "../errors.ts";
+import type { RecordToEncode } from "../kernel/kernel.ts";
+import { inFlightBytes, maxRunBytes, recoveryPointIntervalMs } from "../limits.ts";
+import type { Appended } from "../log/log.ts";
+import { decodeRecords, encodedSizeBytes, toBytes } from "../log/records.ts";
+import { BatchHeader } from "../log/record-batch.ts";
+import { retainedStart } from "../log/retain.ts";
+import { Budget } from "./budget.ts";
+import { CheckpointFile, logStartFileName, recoveryPointFileName } from "./checkpoints.ts";
+import type { Counters } from "./counters.ts";
+import { writeCleanMarker } from "./data-folder.ts";
+import { Fetcher } from "./fetch.ts";
+import type { MetadataStore } from "./metadata.ts";
+import type { Partition } from "./partition.ts";
+import { Partitioner } from "./partitioner.ts";
+import type { Timers } from "./timers.ts";
+import type { Topic, Topics } from "./topics.ts";
+import type {
+  Acks,
+  AlterTopicOptions,
+  AppendOptions,
+  AppendResult,
+  Broker,
+  BrokerMetrics,
+  BrokerOptions,
+  CreateTopicOptions,
+  Durability,
+  FetchedPartition,
+  FetchedRecords,
+  FetchOptions,
+  FetchPartition,
+  FetchRecordsOptions,
+  LogRecord,
+  PartitionOffsets,
+  ProduceOptions,
+  ProduceResult,
+  ReadOptions,
+  RecordInput,
+  RecoveryReport,
+  StartPosition,
+  TimestampOffset,
+  TopicDescription,
+  TopicSummary,
+} from "./types.ts";
+
+const defaultTimeoutMs = 30_000;
+const defaultRetentionCheckMs = 300_000;
+const readAheadBytes = 1024 * 1024;
+const followWaitMs = 60_000;
+
+export interface EngineParts {
+  readonly options: BrokerOptions;
+  readonly durability: Durability;
+  readonly metadata: MetadataStore;
+  readonly counters: Counters;
+  readonly timers: Timers;
+  readonly topics: Topics;
+  readonly report: RecoveryReport;
+}
+
+export class EngineBroker implements Broker {
+  readonly report: RecoveryReport;
+  readonly durability: Durability;
+  readonly #parts: EngineParts;
+  readonly #budget: Budget;
+  readonly #fetcher: Fetcher;
+  readonly #partitioner: Partitioner;
+  readonly #recoveryPoints: CheckpointFile;
+  readonly #logStarts: CheckpointFile;
+  #closing: Promise<void> | null = null;
+  #ticking: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: EngineParts) {
+    const { options, topics, timers, counters } = parts;
+    this.#parts = parts;
+    this.report = parts.report;
+    this.durability = parts.durability;
+    this.#budget = new Budget(options.inFlightBytes ?? inFlightBytes);
+    const find = (topic: string, partition: number): Partition => topics.findPartition(topic, partition);
+    this.#fetcher = new Fetcher(find, timers, options.clock, counters);
+    this.#partitioner = new Partitioner(options.kernel);
+    this.#recoveryPoints = new CheckpointFile(
+      options.storage,
+      recoveryPointFileName,
+      () => this.#collect(({ log, recorded }) => log?.syncedOffset ?? recorded.recoveryPoint),
+      (entries) => this.#pruneSnapshots(entries),
+    );
+    this.#logStarts = new CheckpointFile(options.storage, logStartFileName, () =>
+      this.#collect(({ log, recorded }) => log?.logStartOffset ?? recorded.logStartOffset),
+    );
+    topics.recordCheckpoints = () => this.recordCheckpoints();
+    this.#tickRecoveryPoints();
+    this.#tickRetention();
+  }
+
+  /** What is synced and what was deleted is recorded durably when it resolves. */
+  async recordCheckpoints(): Promise<void> {
+    await this.#recoveryPoints.write();
+    await this.#logStarts.write();
+  }
+
+  get ready(): boolean {
+    return this.#closing === null;
+  }
+
+  #open(): void {
+    if (this.#closing !== null) throw new MoldauError("BROKER_CLOSED", "the broker is stopping: retry when it is back");
+  }
+
+  // ---- topics ------------------------------------------------------------------------------
+
+  async createTopic(
+    name: string,
+    options: CreateTopicOptions = {},
+  ): Promise<TopicDescription & { readonly existing: boolean }> {
+    this.#open();
+    const { topic, existing } = await this.#parts.topics.create(name, options);
+    return { ...this.#parts.topics.describe(topic), existing };
+  }
+
+  async alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription> {
+    this.#open();
+    return this.#parts.topics.describe(await this.#parts.topics.alter(name, options));
+  }
+
+  async deleteTopic(name: string): Promise<void> {
+    this.#open();
+    await this.#parts.topics.delete(name);
+  }
+
+  listTopics(): TopicSummary[] {
+    return this.#parts.topics.summaries();
+  }
+
+  describeTopic(name: string): TopicDescription {
+    return this.#parts.topics.describe(this.#parts.topics.find(name));
+  }
+
+  // ---- produce -----------------------------------------------------------------------------
+
+  async produce(
+    topic: string,
+    records: readonly RecordInput[],
+    options: ProduceOptions = {},
+  ): Promise<ProduceResult[]> {
+    this.#open();
+    if (records.length === 0) throw new MoldauError("INVALID_RECORD", "there are no records to append");
+    const found = this.#parts.topics.find(topic);
+    const single = options.producer !== undefined || options.expectedEndOffset !== undefined;
+    if (single && options.partition === undefined) {
+      throw new MoldauError("INVALID_REQUEST", "an idempotent or conditional append needs a partition");
+    }
+    const now = this.#parts.options.clock.now();
+    const groups = this.#group(found, records, options.partition, now);
+    const results: ProduceResult[] = new Array(records.length);
+    const appends = [...groups].map(([partition, group]) =>
+      this.#produceGroup(found, partition, group, options, single, results),
+    );
+    await Promise.all(appends);
+    return results;
+  }
+
+  #group(
+    topic: Topic,
+    records: readonly RecordInput[],
+    fixed: number | undefined,
+    now: number,
+  ): Map<number, Group> {
+    const groups: Map<number, Group> = new Map();
+    for (const [at, input] of records.entries()) {
+      const record = toEncodable(input, at, now);
+      const partition =
+        fixed ?? input.partition ?? this.#partitioner.partitionFor(record.key, topic.partitions.length);
+      let group = groups.get(partition);
+      if (group === undefined) groups.set(partition, (group = { records: [], places: [] }));
+      group.records.push(record);
+      group.places.push(at);
+    }
+    return groups;
+  }
+
+  /** One partition's records, as few batches as fit; each record's outcome goes to its place. */
+  async #produceGroup(
+    topic: Topic,
+    partition: number,
+    group: Group,
+    options: ProduceOptions,
+    single: boolean,
+    results: ProduceResult[],
+  ): Promise<void> {
+    let done = 0;
+    const pending: Promise<void>[] = [];
+    try {
+      const found = this.#parts.topics.findPartition(topic.meta.name, partition);
+      while (done < group.records.length) {
+        const from = done;
+        const count = takeBatch(group.records, from, topic.config.maxMessageBytes, single);
+        const appended = await this.#appendRecords(found, group.records.slice(from, from + count), options);
+        done += count;
+        pending.push(this.#answer(found, appended, group, from, count, options, results));
+      }
+    } catch (thrown) {
+      const error = toMoldauError(thrown);
+      for (const place of group.places.slice(done)) results[place] = { error };
+    }
+    await Promise.all(pending);
+  }
+
+  #appendRecords(partition: Partition, records: RecordToEncode[], options: ProduceOptions): Promise<Appended> {
+    const { kernel } = this.#parts.options;
+    const stamp =
+      options.producer === undefined
+        ? {}
+        : {
+            producerId: options.producer.producerId,
+            producerEpoch: options.producer.producerEpoch,
+            baseSequence: options.producer.sequence,
+          };
+    return this.#append(partition, () => kernel.encodeBatch(records, stamp), options.expectedEndOffset);
+  }
+
+  async #answer(
+    partition: Partition,
+    appended: Appended,
+    group: Group,
+    from: number,
+    count: number,
+    options: ProduceOptions,
+    results: ProduceResult[],
+  ): Promise<void> {
+    const places = group.places.slice(from, from + count);
+    try {
+      await this.#acknowledge(partition, appended.lastOffset, options.acks ?? "all", options.timeoutMs);
+      for (const [at, place] of places.entries()) {
+        const timestamp = appended.appendTimeMs >= 0 ? appended.appendTimeMs : (group.records[from + at] as RecordToEncode).timestamp;
+        results[place] = {
+          partition: partition.context.partition,
+          offset: appended.baseOffset + at,
+          timestamp,
+          duplicate: appended.duplicate,
+        };
+      }
+    } catch (thrown) {
+      const error = toMoldauError(thrown);
+      for (const place of places) results[place] = { error };
+    }
+  }
+
+  async appendBatches(
+    topic: string,
+    partition: number,
+    bytes: Uint8Array,
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
+    this.#open();
+    const found = this.#parts.topics.findPartition(topic, partition);
+    if (bytes.length === 0) throw new MoldauError("INVALID_RECORD", "there are no batches to append");
+    const appended = await this.#append(found, () => bytes, options.expectedEndOffset);
+    await this.#acknowledge(found, appended.lastOffset, options.acks ?? "all", options.timeoutMs);
+    return {
+      baseOffset: appended.baseOffset,
+      lastOffset: appended.lastOffset,
+      logAppendTime: appended.appendTimeMs,
+      logStartOffset: found.log?.logStartOffset ?? -1,
+      duplicate: appended.duplicate,
+    };
+  }
+
+  async #append(
+    partition: Partition,
+    makeBytes: () => Uint8Array,
+    expectedEndOffset: number | undefined,
+  ): Promise<Appended> {
+    const { counters } = this.#parts;
+    try {
+      let sizeBytes = 0;
+      const measured = (): Uint8Array => {
+        this.#open();
+        const bytes = makeBytes();
+        sizeBytes = bytes.length;
+        return bytes;
+      };
+      const appended = await partition.append(measured, expectedEndOffset);
+      if (appended.duplicate) counters.duplicateBatches += 1;
+      else {
+        counters.recordsAppended += appended.recordCount;
+        counters.batchesAppended += appended.batchCount;
+        counters.bytesAppended += sizeBytes;
+      }
+      return appended;
+    } catch (error) {
+      counters.appendErrors += 1;
+      throw error;
+    }
+  }
+
+  /** acks=all waits for the high watermark; leader and none for nothing more. */
+  async #acknowledge(
+    partition: Partition,
+    lastOffset: number,
+    acks: Acks,
+    timeoutMs: number = defaultTimeoutMs,
+  ): Promise<void> {
+    if (acks !== "all") return;
+    const acknowledged = partition.acknowledged(lastOffset);
+    await new Promise<void>((resolve, reject) => {
+      const timer = this.#parts.timers.after(timeoutMs, () => {
+        reject(
+          new MoldauError(
+            "REQUEST_TIMED_OUT",
+            `not acknowledged within ${timeoutMs} ms: the records are written and may yet be acknowledged`,
+          ),
+        );
+      });
+      acknowledged.then(resolve, reject).then(() => timer.cancel());
+    });
+  }
+
+  // ---- fetch -------------------------------------------------------------------------------
+
+  async fetchBatches(partitions: readonly FetchPartition[], options: FetchOptions = {}): Promise<FetchedPartition[]> {
+    this.#open();
+    return this.#fetcher.fetch(partitions, options);
+  }
+
+  async fetchRecords(topic: string, partition: number, options: FetchRecordsOptions): Promise<FetchedRecords> {
+    const { offset, limit = 1000, maxBytes = readAheadBytes, maxWaitMs = 0, signal } = options;
+    const [fetched] = (await this.fetchBatches([{ topic, partition, offset, maxBytes }], {
+      maxBytes,
+      maxWaitMs,
+      ...(signal === undefined ? {} : { signal }),
+    })) as [FetchedPartition];
+    if (fetched.error !== undefined) throw fetched.error;
+    const records = this.#decode(topic, partition, fetched.bytes, offset, limit);
+    const last = records[records.length - 1];
+    const nextOffset = last !== undefined && records.length === limit ? last.offset + 1 : fetched.nextOffset;
+    const { logStartOffset, highWatermark } = fetched;
+    return { records, logStartOffset, highWatermark, nextOffset };
+  }
+
+  #decode(topic: string, partition: number, bytes: Uint8Array, fromOffset: number, limit: number): LogRecord[] {
+    const { kernel, decompressor } = this.#parts.options;
+    try {
+      return decodeRecords(bytes, { kernel, decompressor, fromOffset, limit });
+    } catch (error) {
+      // What a client compressed badly is its own; what does not match its CRC is the disk's.
+      if (error instanceof MoldauError && error.code === "CORRUPT_MESSAGE" && error.cause === undefined) {
+        this.#parts.topics.findPartition(topic, partition).takeOffline(error.message);
+      }
+      throw error;
+    }
+  }
+
+  async *read(topic: string, options: ReadOptions = {}): AsyncGenerator<LogRecord, void, void> {
+    const { partition = 0, from = "earliest", follow = false, signal } = options;
+    let offset = await this.resolveOffset(topic, partition, from);
+    const end = follow ? Number.MAX_SAFE_INTEGER : this.offsets(topic, partition).latest;
+    while (offset < end && signal?.aborted !== true) {
+      let fetched: FetchedRecords;
+      try {
+        fetched = await this.fetchRecords(topic, partition, {
+          offset,
+          maxWaitMs: follow ? followWaitMs : 0,
+          ...(signal === undefined ? {} : { signal }),
+        });
+      } catch (error) {
+        if (signal?.aborted === true) return;
+        throw error;
+      }
+      for (const record of fetched.records) {
+        if (record.offset >= end) return;
+        yield record;
+        if (signal?.aborted === true) return;
+      }
+      offset = fetched.nextOffset;
+    }
+  }
+
+  async resolveOffset(topic: string, partition: number, from: StartPosition): Promise<number> {
+    const { earliest, latest } = this.offsets(topic, partition);
+    if (from === "earliest") return earliest;
+    if (from === "latest") return latest;
+    if (typeof from === "number") return checkOffsetNumber(from);
+    if ("last" in from) return Math.max(earliest, latest - checkOffsetNumber(from.last));
+    const { offset } = await this.offsetForTimestamp(topic, partition, from.timestamp);
+    return offset ?? latest;
+  }
+
+  offsets(topic: string, partition: number): PartitionOffsets {
+    const log = this.#parts.topics.findPartition(topic, partition).readable();
+    return { earliest: log.logStartOffset, latest: log.highWatermark };
+  }
+
+  async offsetForTimestamp(topic: string, partition: number, timestamp: number): Promise<TimestampOffset> {
+    this.#open();
+    if (!Number.isSafeInteger(timestamp)) throw new MoldauError("INVALID_REQUEST", `${timestamp} is no time in milliseconds`);
+    const log = this.#parts.topics.findPartition(topic, partition).readable();
+    // A batch's header promises a record so late; a compressed one may break its promise.
+    let from = log.logStartOffset;
+    for (;;) {
+      const bytes = await log.batchAtOrAfter(timestamp, from);
+      if (bytes === null) return { offset: null, timestamp: null };
+      const records = this.#decode(topic, partition, bytes, log.logStartOffset, Number.POSITIVE_INFINITY);
+      const found = records.find((record) => record.timestamp >= timestamp);
+      if (found !== undefined) return { offset: found.offset, timestamp: found.timestamp };
+      from = new BatchHeader(bytes).lastOffset + 1;
+    }
+  }
+
+  // ---- retention ---------------------------------------------------------------------------
+
+  async deleteRecords(topic: string, partition: number, before: number): Promise<number> {
+    this.#open();
+    const found = this.#parts.topics.findPartition(topic, partition);
+    const log = found.readable();
+    const target = before === -1 ? log.highWatermark : checkOffsetNumber(before);
+    if (target > log.highWatermark) {
+      throw new MoldauError(
+        "OFFSET_OUT_OF_RANGE",
+        `cannot delete up to ${target}: only what lies below the high watermark, ${log.highWatermark}, can be deleted`,
+      );
+    }
+    if (log.raiseStart(target)) await this.#removeBelowStart([found]);
+    return log.logStartOffset;
+  }
+
+  /** Records the new starts, then unlinks: a crash in between finds segments that it knows are deleted. */
+  async #removeBelowStart(partitions: readonly Partition[]): Promise<number> {
+    const { counters } = this.#parts;
+    try {
+      // The snapshot that recovery begins with must not be older than the oldest segment kept.
+      await this.recordCheckpoints();
+    } catch (error) {
+      throw new MoldauError("KAFKA_STORAGE_ERROR", `the log start offset could not be recorded: ${toMoldauError(error).message}`, {
+        cause: error,
+        effect: "unknown",
+      });
+    }
+    let removed = 0;
+    for (const partition of partitions) {
+      removed += await partition.exclusively(async () => (partition.state === "online" ? await partition.log?.removeBefore() : 0) ?? 0);
+    }
+    counters.segmentsDeleted += removed;
+    return removed;
+  }
+
+  async runRetention(): Promise<number> {
+    this.#open();
+    const { topics, options } = this.#parts;
+    const now = options.clock.now();
+    const raised: Partition[] = [];
+    for (const topic of topics.all()) {
+      for (const partition of topic.partitions) {
+        if (partition.state !== "online" || partition.log === null) continue;
+        const log = partition.log;
+        log.producers.expire(now, topic.config.producerIdExpirationMs);
+        const start = retainedStart(log.segments, log.logStartOffset, log.highWatermark, log.logEndOffset, topic.config, now);
+        if (start <= log.logStartOffset) continue;
+        // All of it is old: what comes next begins a new segment, so that this one can go.
+        if (start === log.logEndOffset) log.roll();
+        log.raiseStart(start);
+        partition.flush();
+        raised.push(partition);
+      }
+    }
+    return raised.length === 0 ? 0 : this.#removeBelowStart(raised);
+  }
+
+  // ---- producers and budget ----------------------------------------------------------------
+
+  async allocateProducer(): Promise<{ readonly producerId: number; readonly producerEpoch: number }> {
+    this.#open();
+    return { producerId: await this.#parts.metadata.allocateProducerId(), producerEpoch: 0 };
+  }
+
+  async reserve(bytes: number, signal?: AbortSignal): Promise<() => void> {
+    this.#open();
+    return this.#budget.reserve(bytes, signal);
+  }
+
+  metrics(): BrokerMetrics {
+    const { counters, topics } = this.#parts;
+    const partitions = [...topics.partitions()];
+    return {
+      ...counters,
+      inFlightBytes: this.#budget.usedBytes,
+      topics: topics.size,
+      partitions: partitions.length,
+      offlinePartitions: partitions.filter(({ state }) => state !== "online").length,
+      tailCacheBytes: topics.tailCache.usedBytes,
+    };
+  }
+
+  // ---- periodic work and the stop ----------------------------------------------------------
+
+  #collect(offsetOf: (partition: Partition) => number): Map<string, number> {
+    const entries: Map<string, number> = new Map();
+    for (const partition of this.#parts.topics.partitions()) {
+      const { topic, partition: number } = partition.context;
+      entries.set(`${topic} ${number}`, offsetOf(partition));
+    }
+    return entries;
+  }
+
+  async #pruneSnapshots(recorded: ReadonlyMap<string, number>): Promise<void> {
+    for (const partition of this.#parts.topics.partitions()) {
+      const { topic, partition: number } = partition.context;
+      const point = recorded.get(`${topic} ${number}`);
+      if (point !== undefined && partition.state === "online") await partition.log?.pruneSnapshots(point);
+    }
+  }
+
+  #tickRecoveryPoints(): void {
+    this.#tick(recoveryPointIntervalMs, () => this.#recoveryPoints.write(), "recovery points were not recorded");
+  }
+
+  #tickRetention(): void {
+    const interval = this.#parts.options.retentionCheckIntervalMs ?? defaultRetentionCheckMs;
+    this.#tick(interval, () => this.runRetention(), "retention failed");
+  }
+
+  #tick(intervalMs: number, work: () => Promise<unknown>, failure: string): void {
+    this.#parts.timers.after(intervalMs, () => {
+      if (this.#closing !== null) return;
+      this.#ticking = Promise.all([this.#ticking, this.#attempt(work, failure)]);
+      this.#ticking.then(() => this.#tick(intervalMs, work, failure));
+    });
+  }
+
+  async #attempt(work: () => Promise<unknown>, failure: string): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#parts.options.logger.log("warn", `${failure}: ${toMoldauError(error).message}`);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { topics, metadata, timers, options } = this.#parts;
+    await topics.settle();
+    const partitions = [...topics.partitions()];
+    await Promise.all(partitions.map((partition) => partition.settle()));
+    await this.#ticking;
+    let clean = true;
+    for (const partition of partitions) {
+      // A partition that failed or was never opened must be examined by the next start.
+      if (partition.state !== "online") clean = false;
+      else clean = (await this.#writeCleanState(partition)) && clean;
+    }
+    try {
+      await this.recordCheckpoints();
+      if (clean) await writeCleanMarker(options.storage);
+    } catch (error) {
+      options.logger.log("warn", `the stop could not be recorded as clean: ${toMoldauError(error).message}`);
+    }
+    for (const partition of partitions) await partition.close();
+    timers.close();
+    await metadata.close();
+    await options.storage.close();
+  }
+
+  async #writeCleanState(partition: Partition): Promise<boolean> {
+    try {
+      await partition.exclusively(async () => partition.log?.writeCleanState());
+      return true;
+    } catch (error) {
+      this.#parts.options.logger.log("warn", `${partition.name}: ${toMoldauError(error).message}; the next start examines it`);
+      return false;
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+interface Group {
+  readonly records: RecordToEncode[];
+  /** Where each record's result belongs. */
+  readonly places: number[];
+}
+
+const encoder = new TextEncoder();
+
+function toEncodable(input: RecordInput, at: number, now: number): RecordToEncode {
+  const timestamp = input.timestamp ?? now;
+  if (!Number.isSafeInteger(timestamp) || timestamp < 0) {
+    throw new MoldauError("INVALID_TIMESTAMP", `record ${at}: ${timestamp} is no time in milliseconds since 1970`);
+  }
+  return {
+    key: toBytes(input.key),
+    value: toBytes(input.value),
+    headers: (input.headers ?? []).map(([key, value]) => [encoder.encode(key), toBytes(value)] as const),
+    timestamp,
+  };
+}
+
+/** How many records from `from` on make one batch; all of them when the append must be one batch. */
+function takeBatch(records: readonly RecordToEncode[], from: number, maxBytes: number, single: boolean): number {
+  let sizeBytes = 61;
+  let count = 0;
+  for (let at = from; at < records.length; at += 1) {
+    const next = encodedSizeBytes(records[at] as RecordToEncode);
+    if (sizeBytes + next > maxRunBytes) {
+      if (single || count === 0) {
+        throw new MoldauError("MESSAGE_TOO_LARGE", `record ${at} makes a batch of over ${maxRunBytes} bytes: send less at once`);
+      }
+      break;
+    }
+    if (!single && count > 0 && sizeBytes + next > maxBytes) break;
+    sizeBytes += next;
+    count += 1;
+  }
+  return count;
+}
+
+function checkOffsetNumber(offset: number): number {
+  if (Number.isSafeInteger(offset) && offset >= 0) return offset;
+  throw new MoldauError("OFFSET_OUT_OF_RANGE", `${offset} is no offset: it is a whole number from 0 to 2^53-1`);
+}

@@ -1,0 +1,81 @@
+// The two files that say, for every partition, what recovery may rely on.
+//
+// Owns: recovery-point-offset-checkpoint (everything below was synced) and
+//   log-start-offset-checkpoint (everything below was deleted on purpose), Kafka's formats.
+// Never: records an offset before it is true.
+//
+// Invariants: a write under way is shared by those who come before it starts; a file is
+//   replaced atomically, so that a crash leaves the old one or the new one.
+
+import { formatOffsetCheckpoint, parseOffsetCheckpoint } from "../log/checkpoint-file.ts";
+import type { Storage } from "../port/storage.ts";
+import { readFile } from "../storage/read-file.ts";
+import { replaceFile } from "../storage/replace-file.ts";
+
+export const recoveryPointFileName = "recovery-point-offset-checkpoint";
+export const logStartFileName = "log-start-offset-checkpoint";
+const maxFileBytes = 64 * 1024 * 1024;
+
+export async function readCheckpoint(storage: Storage, name: string): Promise<Map<string, number> | null> {
+  const bytes = await readFile(storage, name, maxFileBytes);
+  return bytes === null ? new Map() : parseOffsetCheckpoint(bytes);
+}
+
+/** A checkpoint file that is written when asked, once for all who ask meanwhile. */
+export class CheckpointFile {
+  readonly #storage: Storage;
+  readonly #name: string;
+  readonly #collect: () => Map<string, number>;
+  readonly #written: (entries: ReadonlyMap<string, number>) => Promise<void> | void;
+  #last: string;
+  #running: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+
+  constructor(
+    storage: Storage,
+    name: string,
+    collect: () => Map<string, number>,
+    written: (entries: ReadonlyMap<string, number>) => Promise<void> | void = () => {},
+  ) {
+    this.#storage = storage;
+    this.#name = name;
+    this.#collect = collect;
+    this.#written = written;
+    this.#last = "";
+  }
+
+  /** Resolves when what is true now is recorded durably. */
+  write(): Promise<void> {
+    if (this.#running === null) {
+      this.#running = this.#run();
+      return this.#running;
+    }
+    this.#next ??= this.#after(this.#running);
+    return this.#next;
+  }
+
+  async #after(running: Promise<void>): Promise<void> {
+    try {
+      await running;
+    } catch {
+      // Its own callers were told; this is another attempt.
+    }
+    this.#next = null;
+    this.#running = this.#run();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      const entries = this.#collect();
+      const bytes = formatOffsetCheckpoint(entries);
+      const text = new TextDecoder().decode(bytes);
+      if (text === this.#last) return;
+      await replaceFile(this.#storage, this.#name, bytes);
+      this.#last = text;
+      await this.#written(entries);
+    } finally {
+      this.#running = null;
+    }
+  }
+}

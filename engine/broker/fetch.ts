@@ -1,0 +1,172 @@
+// Fetch: whole batches from several partitions, waiting for enough of them.
+//
+// Owns: the limits of one answer, and the wait for minBytes on the high watermark.
+// Never: polls; a waiting fetch costs a listener a partition and one timer.
+//
+// Invariants: the first partition that has data yields at least one whole batch, even over the
+//   limit; an error of a partition answers at once; a gone client frees its wait.
+
+import { MoldauError, toMoldauError } from "../errors.ts";
+import { maxWaiters } from "../limits.ts";
+import type { Clock } from "../port/world.ts";
+import { BatchHeader } from "../log/record-batch.ts";
+import type { Counters } from "./counters.ts";
+import type { Partition } from "./partition.ts";
+import type { Timers } from "./timers.ts";
+import type { FetchedPartition, FetchOptions, FetchPartition } from "./types.ts";
+
+export const defaultFetchBytes: number = 50 * 1024 * 1024;
+/** More waits that end in one turn than this are spread over the next ones. */
+const wakesPerTurn = 64;
+
+export class Fetcher {
+  readonly #find: (topic: string, partition: number) => Partition;
+  readonly #timers: Timers;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  #wokenThisTurn = 0;
+  #turnScheduled = false;
+  readonly #laterWakes: (() => void)[] = [];
+
+  constructor(
+    find: (topic: string, partition: number) => Partition,
+    timers: Timers,
+    clock: Clock,
+    counters: Counters,
+  ) {
+    this.#find = find;
+    this.#timers = timers;
+    this.#clock = clock;
+    this.#counters = counters;
+  }
+
+  async fetch(wanted: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]> {
+    const { minBytes = 1, maxBytes = defaultFetchBytes, maxWaitMs = 0, signal } = options;
+    const deadline = this.#clock.monotonic() + maxWaitMs;
+    this.#counters.fetches += 1;
+    for (;;) {
+      signal?.throwIfAborted();
+      const before = this.#highBytes(wanted);
+      const fetched = await this.#read(wanted, maxBytes);
+      const sizeBytes = fetched.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      const left = deadline - this.#clock.monotonic();
+      if (sizeBytes >= Math.min(minBytes, maxBytes) || left <= 0 || fetched.some(({ error }) => error !== undefined)) {
+        this.#counters.bytesFetched += sizeBytes;
+        return fetched;
+      }
+      await this.#wait(wanted, before, minBytes - sizeBytes, left, signal);
+    }
+  }
+
+  #highBytes(wanted: readonly FetchPartition[]): number[] {
+    return wanted.map(({ topic, partition }) => {
+      try {
+        return this.#find(topic, partition).readable().readableBytes;
+      } catch {
+        return 0; // the read will say what is wrong
+      }
+    });
+  }
+
+  async #read(wanted: readonly FetchPartition[], maxBytes: number): Promise<FetchedPartition[]> {
+    const fetched: FetchedPartition[] = [];
+    let left = maxBytes;
+    let empty = true;
+    for (const one of wanted) {
+      const part = await this.#readPartition(one, left, empty);
+      if (part.bytes.length > 0) empty = false;
+      left = Math.max(0, left - part.bytes.length);
+      fetched.push(part);
+    }
+    return fetched;
+  }
+
+  async #readPartition(wanted: FetchPartition, left: number, atLeastOne: boolean): Promise<FetchedPartition> {
+    const { topic, partition, offset } = wanted;
+    let found: Partition | null = null;
+    try {
+      found = this.#find(topic, partition);
+      const log = found.readable();
+      const limit = Math.min(left, wanted.maxBytes ?? left);
+      const bytes = await log.read(offset, limit, atLeastOne);
+      const { logStartOffset, highWatermark } = log;
+      const nextOffset = bytes.length === 0 ? offset : lastOffsetOf(bytes) + 1;
+      return { topic, partition, bytes, logStartOffset, highWatermark, lastStableOffset: highWatermark, nextOffset };
+    } catch (thrown) {
+      const error = toMoldauError(thrown);
+      if (error.code === "CORRUPT_MESSAGE") found?.takeOffline(error.message);
+      const log = found?.log;
+      return {
+        topic,
+        partition,
+        bytes: new Uint8Array(0),
+        logStartOffset: log?.logStartOffset ?? -1,
+        highWatermark: log?.highWatermark ?? -1,
+        lastStableOffset: log?.highWatermark ?? -1,
+        nextOffset: offset,
+        error,
+      };
+    }
+  }
+
+  /** Resolves when `missingBytes` more are below the high watermarks, or time is up, or the signal fires. */
+  async #wait(
+    wanted: readonly FetchPartition[],
+    before: readonly number[],
+    missingBytes: number,
+    leftMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (this.#counters.waitingFetches >= maxWaiters) {
+      throw new MoldauError("THROTTLING_QUOTA_EXCEEDED", `${maxWaiters} fetches are waiting already: retry later`);
+    }
+    const partitions = wanted.map(({ topic, partition }) => this.#find(topic, partition));
+    this.#counters.waitingFetches += 1;
+    const ends: (() => void)[] = [];
+    try {
+      await new Promise<void>((resolve) => {
+        const wake = (): void => this.#wakeSoon(resolve);
+        const look = (): void => {
+          let grown = 0;
+          for (const [at, partition] of partitions.entries()) {
+            if (partition.state === "closed" || partition.state === "offline") return wake();
+            grown += (partition.log?.readableBytes ?? 0) - (before[at] as number);
+          }
+          if (grown >= missingBytes) wake();
+        };
+        for (const partition of partitions) ends.push(partition.listen(look));
+        const timer = this.#timers.after(leftMs, resolve);
+        ends.push(() => timer.cancel());
+        signal?.addEventListener("abort", resolve as () => void);
+        ends.push(() => signal?.removeEventListener("abort", resolve as () => void));
+        // What came between the read and now is not told again.
+        look();
+      });
+    } finally {
+      this.#counters.waitingFetches -= 1;
+      for (const end of ends) end();
+    }
+  }
+
+  #wakeSoon(resolve: () => void): void {
+    this.#wokenThisTurn += 1;
+    if (this.#wokenThisTurn <= wakesPerTurn) resolve();
+    else this.#laterWakes.push(resolve);
+    if (this.#turnScheduled) return;
+    this.#turnScheduled = true;
+    this.#clock.schedule(0, () => {
+      this.#turnScheduled = false;
+      this.#wokenThisTurn = 0;
+      const later = this.#laterWakes.splice(0, wakesPerTurn);
+      for (const wake of later) this.#wakeSoon(wake);
+      if (this.#laterWakes.length > 0 && !this.#turnScheduled) this.#wakeSoon(() => {});
+    });
+  }
+}
+
+function lastOffsetOf(bytes: Uint8Array): number {
+  const header = new BatchHeader(bytes);
+  let last = -1;
+  for (let position = 0; header.at(position); position += header.sizeBytes) last = header.lastOffset;
+  return last;
+}

@@ -1,0 +1,343 @@
+// A partition is a log with people waiting on it.
+//
+// Owns: who waits for the high watermark (acknowledgements, fetches), when a sync is due
+//   (at once for acks=all; else within limits.syncIntervalMs or limits.syncBytes), the leader
+//   epoch's entry, and the state: online, fenced (a write or a sync failed), offline (corrupt).
+// Never: looks inside a batch, or knows other partitions.
+//
+// Invariants: at most one flush is under way; one flush serves all who wait. A failed sync is
+//   never retried: it fences. Removal of segments never overlaps a flush.
+
+import { MoldauError } from "../errors.ts";
+import { syncBytes, syncIntervalMs } from "../limits.ts";
+import { formatEpochCheckpoint } from "../log/checkpoint-file.ts";
+import { type Appended, type Log, storageError } from "../log/log.ts";
+import { epochCheckpointName, fenceName } from "../log/segment-names.ts";
+import { StorageError } from "../port/storage.ts";
+import type { Clock, Logger } from "../port/world.ts";
+import { replaceFile } from "../storage/replace-file.ts";
+import type { Counters } from "./counters.ts";
+import type { Timer, Timers } from "./timers.ts";
+import type { Durability, PartitionDescription } from "./types.ts";
+
+export interface PartitionContext {
+  readonly topic: string;
+  readonly partition: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly timers: Timers;
+  readonly durability: Durability;
+  readonly leaderEpoch: number;
+  readonly counters: Counters;
+}
+
+export interface RecordedOffsets {
+  readonly recoveryPoint: number;
+  readonly logStartOffset: number;
+}
+
+interface AckWaiter {
+  readonly offset: number;
+  readonly resolve: () => void;
+  readonly reject: (error: MoldauError) => void;
+}
+
+/** Called when the high watermark moves, or when it never will again. */
+export type Listener = () => void;
+
+export class Partition {
+  readonly context: PartitionContext;
+  /** null when offline. */
+  readonly log: Log | null;
+  /** What the checkpoints said of it at the start; kept for one that is offline. */
+  readonly recorded: RecordedOffsets;
+  #state: "online" | "offline" | "fenced" | "closed";
+  #reason: string | undefined;
+  /** In the order of their offsets, because appends are. */
+  #acks: AckWaiter[] = [];
+  readonly #listeners: Set<Listener> = new Set();
+  #flushing: Promise<void> | null = null;
+  #flushAgain = false;
+  #syncTimer: Timer | null = null;
+  #epoch: Promise<void> | null = null;
+  #epochReady = false;
+  #waitingForEpoch = 0;
+  #exclusive: Promise<void> = Promise.resolve();
+
+  constructor(context: PartitionContext, log: Log | null, reason: string | undefined, recorded: RecordedOffsets) {
+    this.context = context;
+    this.log = log;
+    this.recorded = recorded;
+    this.#state = log === null ? "offline" : "online";
+    this.#reason = reason;
+  }
+
+  get state(): "online" | "offline" | "fenced" | "closed" {
+    return this.#state;
+  }
+
+  get name(): string {
+    return `${this.context.topic}-${this.context.partition}`;
+  }
+
+  /** The log for reading; a fenced one still serves what lies below its high watermark. */
+  readable(): Log {
+    if (this.log !== null && (this.#state === "online" || this.#state === "fenced")) return this.log;
+    throw this.#unavailable();
+  }
+
+  #unavailable(): MoldauError {
+    if (this.#state === "closed") {
+      return new MoldauError("UNKNOWN_TOPIC_OR_PARTITION", `partition ${this.name} was deleted or the broker is stopping`);
+    }
+    if (this.#state === "fenced") {
+      return new MoldauError("KAFKA_STORAGE_ERROR", `partition ${this.name} takes no writes until a restart: ${this.#reason}`);
+    }
+    return new MoldauError("LEADER_NOT_AVAILABLE", `partition ${this.name} is offline: ${this.#reason}`);
+  }
+
+  describe(): PartitionDescription {
+    const state = this.#state === "closed" ? "offline" : this.#state;
+    const log = this.log;
+    return {
+      partition: this.context.partition,
+      state,
+      ...(this.#reason === undefined ? {} : { reason: this.#reason }),
+      logStartOffset: log?.logStartOffset ?? -1,
+      highWatermark: log?.highWatermark ?? -1,
+      lastStableOffset: log?.highWatermark ?? -1,
+      logEndOffset: log?.logEndOffset ?? -1,
+      leaderEpoch: this.context.leaderEpoch,
+      segments: log?.segments.length ?? 0,
+      sizeBytes: log?.sizeBytes ?? 0,
+    };
+  }
+
+  // ---- append ------------------------------------------------------------------------------
+
+  /**
+   * Appends in one synchronous step, once the epoch's entry is durable (the first append of a
+   * broker's life waits for that). The bytes may be overwritten when it resolves.
+   */
+  async append(makeBytes: () => Uint8Array, expectedEndOffset?: number): Promise<Appended> {
+    this.#writable();
+    // Those who came while the entry was being written go first, in their order.
+    if (!this.#epochReady || this.#waitingForEpoch > 0) {
+      this.#waitingForEpoch += 1;
+      try {
+        await this.#startEpoch();
+      } finally {
+        this.#waitingForEpoch -= 1;
+      }
+    }
+    const log = this.#writable();
+    const rollsBefore = log.rolls;
+    const appended = this.#appendNow(log, makeBytes(), expectedEndOffset);
+    this.context.counters.segmentRolls += log.rolls - rollsBefore;
+    if (!appended.duplicate) this.#appended(log);
+    return appended;
+  }
+
+  #writable(): Log {
+    if (this.log !== null && this.#state === "online") return this.log;
+    throw this.#unavailable();
+  }
+
+  #appendNow(log: Log, bytes: Uint8Array, expectedEndOffset: number | undefined): Appended {
+    try {
+      return log.append(bytes, this.context.leaderEpoch, expectedEndOffset);
+    } catch (error) {
+      if (error instanceof MoldauError && error.cause instanceof StorageError && error.cause.kind !== "no-space") {
+        this.fence(error.message);
+      }
+      throw error;
+    }
+  }
+
+  #appended(log: Log): void {
+    if (this.context.durability === "os") {
+      if (log.exposeAll()) this.#wake();
+      return;
+    }
+    if (log.unsyncedBytes >= syncBytes) this.flush();
+    else this.#syncTimer ??= this.context.timers.after(syncIntervalMs, () => this.flush());
+  }
+
+  /** The entry of this broker's epoch is durable before the first batch of it is acknowledged. */
+  async #startEpoch(): Promise<void> {
+    if (this.#epochReady) return;
+    this.#epoch ??= this.#writeEpoch();
+    await this.#epoch;
+  }
+
+  async #writeEpoch(): Promise<void> {
+    const log = this.#writable();
+    const { storage, folder } = log.context;
+    try {
+      if (log.epochs.assign(this.context.leaderEpoch, log.logEndOffset)) {
+        await replaceFile(storage, `${folder}/${epochCheckpointName}`, formatEpochCheckpoint(log.epochs.entries));
+      }
+      this.#epochReady = true;
+    } catch (error) {
+      throw storageError(error, `cannot record the leader epoch in ${folder}`);
+    } finally {
+      this.#epoch = null;
+    }
+  }
+
+  // ---- durability --------------------------------------------------------------------------
+
+  /** Resolves when the high watermark has passed `lastOffset`; rejects when it never will. */
+  acknowledged(lastOffset: number): Promise<void> {
+    const log = this.log;
+    if (log !== null && log.highWatermark > lastOffset) return Promise.resolve();
+    if (this.#state !== "online") return Promise.reject(this.#lost());
+    const waiting = new Promise<void>((resolve, reject) => {
+      this.#acks.push({ offset: lastOffset, resolve, reject });
+    });
+    this.flush();
+    return waiting;
+  }
+
+  #lost(): MoldauError {
+    return new MoldauError(
+      "KAFKA_STORAGE_ERROR",
+      `partition ${this.name} could not sync: ${this.#reason ?? "it was closed"}`,
+      { effect: "unknown" },
+    );
+  }
+
+  /** Begins a sync, or sees to it that another follows the one under way. */
+  flush(): void {
+    this.#syncTimer?.cancel();
+    this.#syncTimer = null;
+    if (this.#flushing !== null) {
+      this.#flushAgain = true;
+      return;
+    }
+    this.#flushing = this.#flushLoop();
+  }
+
+  async #flushLoop(): Promise<void> {
+    do {
+      this.#flushAgain = false;
+      await this.exclusively(() => this.#flushOnce());
+    } while (this.#flushAgain && this.#state === "online");
+    this.#flushing = null;
+  }
+
+  async #flushOnce(): Promise<void> {
+    const log = this.log;
+    if (log === null || this.#state !== "online") return;
+    const { clock, counters } = this.context;
+    try {
+      const flush = await log.beginFlush();
+      if (flush === null) return;
+      const started = clock.monotonic();
+      await log.context.storage.sync(flush.files);
+      if (flush.directory) await log.context.storage.syncDirectory(log.context.folder);
+      counters.syncs += 1;
+      counters.syncSeconds += (clock.monotonic() - started) / 1000;
+      if (await log.completeFlush(flush)) this.#wake();
+    } catch (error) {
+      this.fence(error instanceof Error ? error.message : String(error));
+      await this.#recordFence(log);
+    }
+  }
+
+  /** Waits until everything appended so far is synced, or the partition is fenced. */
+  async settle(): Promise<void> {
+    this.flush();
+    while (this.#flushing !== null) await this.#flushing;
+  }
+
+  /** Runs maintenance that may not overlap a flush: one after the other. */
+  async exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const before = this.#exclusive;
+    let release: () => void = () => {};
+    this.#exclusive = new Promise((resolve) => {
+      release = resolve;
+    });
+    await before;
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  /** No more writes: what is on disk above the high watermark is unknown. Reads go on below it. */
+  fence(reason: string): void {
+    if (this.#state !== "online") return;
+    this.#state = "fenced";
+    this.#reason = reason;
+    this.context.logger.log("error", `partition ${this.name} fenced: ${reason}`, {
+      highWatermark: this.log?.highWatermark ?? -1,
+    });
+    this.#rejectAcks();
+    this.#tell();
+  }
+
+  /** Reading found damage below the high watermark. */
+  takeOffline(reason: string): void {
+    if (this.#state === "offline" || this.#state === "closed") return;
+    this.#state = "offline";
+    this.#reason = reason;
+    this.context.logger.log("error", `partition ${this.name} offline: ${reason}`);
+    this.#rejectAcks();
+    this.#tell();
+  }
+
+  /** Best effort: the disk has just failed. Without it, recovery judges by the bytes alone. */
+  async #recordFence(log: Log): Promise<void> {
+    const { storage, folder } = log.context;
+    try {
+      const bytes = new TextEncoder().encode(`${log.highWatermark}\n`);
+      await replaceFile(storage, `${folder}/${fenceName}`, bytes);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.context.logger.log("error", `partition ${this.name}: the fence could not be recorded: ${reason}`);
+    }
+  }
+
+  #rejectAcks(): void {
+    const waiters = this.#acks;
+    this.#acks = [];
+    for (const waiter of waiters) waiter.reject(this.#lost());
+  }
+
+  // ---- waking ------------------------------------------------------------------------------
+
+  /** Calls `listener` whenever the high watermark moved or the state changed; the result stops that. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #wake(): void {
+    const high = this.log?.highWatermark ?? 0;
+    let served = 0;
+    while (served < this.#acks.length && (this.#acks[served] as AckWaiter).offset < high) served += 1;
+    if (served > 0) for (const waiter of this.#acks.splice(0, served)) waiter.resolve();
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** Ends all waits. `deleted` or stopping: the log's files are closed by the caller's order. */
+  async close(): Promise<void> {
+    this.#syncTimer?.cancel();
+    this.#syncTimer = null;
+    if (this.#state === "closed") return;
+    const wasOffline = this.#state === "offline";
+    this.#state = "closed";
+    this.#rejectAcks();
+    this.#tell();
+    while (this.#flushing !== null) await this.#flushing;
+    await this.exclusively(async () => {
+      if (!wasOffline) await this.log?.close();
+    });
+  }
+}

@@ -1,0 +1,16 @@
+// The engine's door: what its callers may import.
+//
+// Owns: the list. Never: anything that knows a runtime.
+
+export { openBroker } from "./broker/open.ts";
+export { configNames } from "./broker/configs.ts";
+export type * from "./broker/types.ts";
+export { type Effect, type ErrorCode, errorCodes, MoldauError, type MoldauErrorOptions, toMoldauError } from "./errors.ts";
+export type * from "./kernel/kernel.ts";
+export { createTwinKernel } from "./kernel/twin.ts";
+export * as limits from "./limits.ts";
+export { BatchHeader, headerSizeBytes } from "./log/record-batch.ts";
+export { type DecodedHeader, type DecodedRecord, type DecodeOptions, decodeRecords } from "./log/records.ts";
+export * from "./port/storage.ts";
+export type * from "./port/world.ts";
+export { type MemoryStorage, type MemoryStorageOptions, memoryStorage } from "./storage/memory.ts";

@@ -1,0 +1,636 @@
+// One partition's log: append, roll, read, and how far it is durable.
+//
+// Owns: the segments, the log end offset, the high watermark, the log start offset, the
+//   producers' sequences and the leader epochs of one partition.
+// Never: waits for anybody, schedules a sync or retention (broker/partition.ts), or opens a
+//   folder that it has to judge (recover.ts).
+//
+// Invariants: logStartOffset <= highWatermark <= logEndOffset. The high watermark is the end of
+//   the contiguous synced prefix: it moves only when every file that was dirty below it, and the
+//   directory that names them, has been synced. An append is one synchronous step: checks,
+//   offsets, bytes and state happen together or not at all.
+
+import { MoldauError } from "../errors.ts";
+import type { BatchFault, Kernel, PreparedRun } from "../kernel/kernel.ts";
+import type { Clock, Logger } from "../port/world.ts";
+import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
+import { maxRunBytes } from "../limits.ts";
+import type { LeaderEpochs } from "./leader-epochs.ts";
+import type { ProducerState } from "./producer-state.ts";
+import { BatchHeader } from "./record-batch.ts";
+import { batchSizeAt, removeIfThere, Segment, type SegmentContext } from "./segment.ts";
+import { segmentFileName } from "./segment-names.ts";
+import type { LogTail } from "./tail-cache.ts";
+import { walkHeaders } from "./walk.ts";
+
+/** What of a topic's configs the log itself needs. Bytes and milliseconds. */
+export interface LogConfig {
+  readonly segmentBytes: number;
+  readonly segmentMs: number;
+  readonly segmentIndexBytes: number;
+  readonly indexIntervalBytes: number;
+  readonly maxMessageBytes: number;
+  readonly timestampType: "CreateTime" | "LogAppendTime";
+  readonly timestampAfterMaxMs: number;
+  readonly timestampBeforeMaxMs: number;
+}
+
+export interface LogContext {
+  readonly storage: Storage;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly folder: string;
+  readonly tail: LogTail;
+  readonly segmentContext: SegmentContext;
+  config: LogConfig;
+}
+
+export interface Appended {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly recordCount: number;
+  readonly batchCount: number;
+  /** Milliseconds under LogAppendTime, else -1. */
+  readonly appendTimeMs: number;
+  readonly duplicate: boolean;
+}
+
+/** A place in the log on a batch boundary. */
+interface Mark {
+  readonly offset: number;
+  readonly segment: Segment;
+  readonly position: number;
+  /** Bytes appended since the log was opened, up to here. */
+  readonly appendedBytes: number;
+}
+
+/** What one sync covers. */
+export interface Flush {
+  readonly files: readonly StorageFile[];
+  /** Whether the folder has to be synced after the files. */
+  readonly directory: boolean;
+  /** Producer snapshots among the files: written once, so closed afterwards. */
+  readonly snapshots: readonly StorageFile[];
+  readonly mark: Mark;
+}
+
+export interface LogState {
+  readonly segments: Segment[];
+  readonly logStartOffset: number;
+  readonly logEndOffset: number;
+  readonly producers: ProducerState;
+  readonly epochs: LeaderEpochs;
+  /** Offsets of the snapshot files there are, ascending. */
+  readonly snapshots: readonly number[];
+}
+
+export class Log {
+  readonly context: LogContext;
+  readonly segments: Segment[];
+  readonly epochs: LeaderEpochs;
+  producers: ProducerState;
+  logStartOffset: number;
+  logEndOffset: number;
+  rolls = 0;
+  /** Everything below has been synced; what a recovery point may say. */
+  syncedOffset: number;
+  #high: Mark;
+  #appendedBytes = 0;
+  /** Files of closed segments, and snapshots, that no sync has covered yet. */
+  #dirtyFiles: StorageFile[] = [];
+  #rolledSegments: Segment[] = [];
+  #dirtySnapshots: StorageFile[] = [];
+  #snapshots: number[];
+  #directoryDirty = false;
+  /** Where recent readers will go on: next offset -> position, so that they need no search. */
+  readonly #cursors: Map<number, { readonly segment: Segment; readonly position: number }> = new Map();
+
+  constructor(context: LogContext, state: LogState) {
+    this.context = context;
+    this.segments = state.segments;
+    this.logStartOffset = state.logStartOffset;
+    this.logEndOffset = state.logEndOffset;
+    this.producers = state.producers;
+    this.epochs = state.epochs;
+    this.#snapshots = [...state.snapshots];
+    this.#high = this.#end();
+    this.syncedOffset = this.logEndOffset;
+  }
+
+  get active(): Segment {
+    return this.segments[this.segments.length - 1] as Segment;
+  }
+
+  get highWatermark(): number {
+    return this.#high.offset;
+  }
+
+  /** Bytes appended since opening and below the high watermark: for counting what waits for a reader. */
+  get readableBytes(): number {
+    return this.#high.appendedBytes;
+  }
+
+  get sizeBytes(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
+  }
+
+  get unsyncedBytes(): number {
+    return this.#appendedBytes - this.#high.appendedBytes;
+  }
+
+  #end(): Mark {
+    return {
+      offset: this.logEndOffset,
+      segment: this.active,
+      position: this.active.sizeBytes,
+      appendedBytes: this.#appendedBytes,
+    };
+  }
+
+  // ---- append ------------------------------------------------------------------------------
+
+  /** Checks, stamps and writes a run of batches. Synchronous; throws MoldauError with nothing appended. */
+  append(bytes: Uint8Array, leaderEpoch: number, expectedEndOffset?: number): Appended {
+    if (expectedEndOffset !== undefined && expectedEndOffset !== this.logEndOffset) {
+      throw new MoldauError(
+        "OFFSET_MISMATCH",
+        `the log ends at ${this.logEndOffset}, not at ${expectedEndOffset}: read on, decide again, and retry with the new end`,
+      );
+    }
+    const { kernel, clock, config } = this.context;
+    if (bytes.length > maxRunBytes) {
+      throw new MoldauError("MESSAGE_TOO_LARGE", `${bytes.length} bytes in one append; the most is ${maxRunBytes}`);
+    }
+    if (bytes.length > config.segmentBytes) {
+      throw new MoldauError(
+        "MESSAGE_TOO_LARGE",
+        `${bytes.length} bytes do not fit a segment: segment.bytes is ${config.segmentBytes}`,
+      );
+    }
+    const now = clock.now();
+    const appendTimeMs = config.timestampType === "LogAppendTime" ? now : -1;
+    const prepared = kernel.prepareRun(bytes, {
+      baseOffset: this.logEndOffset,
+      leaderEpoch,
+      maxBatchBytes: config.maxMessageBytes,
+      appendTimeMs,
+    });
+    if (!prepared.ok) throw faultError(prepared.fault, prepared.position, config.maxMessageBytes);
+    const duplicate = this.#check(prepared, now);
+    if (duplicate !== null) return duplicate;
+    if (!Number.isSafeInteger(this.logEndOffset + prepared.recordCount)) {
+      throw new MoldauError("INVALID_RECORD", "offsets would pass 2^53-1");
+    }
+    this.#write(prepared);
+    const baseOffset = this.logEndOffset;
+    this.logEndOffset += prepared.recordCount;
+    return {
+      baseOffset,
+      lastOffset: this.logEndOffset - 1,
+      recordCount: prepared.recordCount,
+      batchCount: prepared.batchCount,
+      appendTimeMs,
+      duplicate: false,
+    };
+  }
+
+  /** Refuses what a client may not send; finds a retry of what is here already. */
+  #check(run: PreparedRun, now: number): Appended | null {
+    const { config } = this.context;
+    const header = new BatchHeader(run.bytes);
+    for (let position = 0; position < run.bytes.length; position += header.sizeBytes) {
+      header.position = position;
+      if (header.isControl || header.isTransactional) {
+        const kind = header.isControl ? "control" : "transactional";
+        throw new MoldauError("INVALID_RECORD", `${kind} batches are refused: Moldau has no transactions yet`);
+      }
+      if (config.timestampType === "CreateTime") checkTimestamp(header, now, config);
+      if (header.producerId < 0) continue;
+      if (run.batchCount !== 1) {
+        throw new MoldauError("INVALID_RECORD", "an idempotent append is exactly one batch: send the batches one by one");
+      }
+      const verdict = this.producers.check(header);
+      if (verdict.kind === "duplicate") {
+        const { baseOffset, lastOffset } = verdict;
+        return { baseOffset, lastOffset, recordCount: 0, batchCount: 0, appendTimeMs: -1, duplicate: true };
+      }
+    }
+    return null;
+  }
+
+  #write(run: PreparedRun): void {
+    const header = new BatchHeader(run.bytes);
+    if (this.#mustRoll(header, run)) this.roll();
+    const segment = this.active;
+    const start = segment.sizeBytes;
+    try {
+      segment.log.append(run.bytes);
+    } catch (error) {
+      throw storageError(error, `cannot write ${segment.log.path}`);
+    }
+    const now = this.context.clock.now();
+    for (let position = 0; position < run.bytes.length; position += header.sizeBytes) {
+      header.position = position;
+      segment.noteBatch(header, start + position);
+      if (header.producerId >= 0) noteProducer(this.producers, header, now);
+    }
+    this.#appendedBytes += run.bytes.length;
+    this.context.tail.append(this.logEndOffset, this.logEndOffset + run.recordCount, run.bytes);
+  }
+
+  #mustRoll(first: BatchHeader, run: PreparedRun): boolean {
+    const { config, clock } = this.context;
+    const segment = this.active;
+    if (segment.sizeBytes === 0) return false;
+    if (segment.sizeBytes + run.bytes.length > config.segmentBytes) return true;
+    if (segment.indexSizeBytes + 12 > config.segmentIndexBytes) return true;
+    if (this.logEndOffset + run.recordCount - segment.baseOffset > 0x7fffffff) return true;
+    // As Kafka: by the records' time where they have one, else by the clock since creation.
+    const age =
+      segment.firstTimestamp >= 0 ? first.maxTimestamp - segment.firstTimestamp : clock.now() - segment.createdMs;
+    return age > config.segmentMs;
+  }
+
+  /**
+   * Begins a new segment: the producers' snapshot, then the next .log. Neither is durable until
+   * the next flush, and the high watermark waits for it.
+   */
+  roll(): void {
+    const { storage, folder, clock, logger } = this.context;
+    const old = this.active;
+    if (old.sizeBytes === 0) return;
+    const snapshot = this.#writeSnapshot();
+    let file: StorageFile;
+    try {
+      file = storage.create(`${folder}/${segmentFileName(this.logEndOffset, "log")}`);
+    } catch (error) {
+      throw storageError(error, `cannot begin a segment in ${folder}`);
+    }
+    if (snapshot !== null) this.#dirtySnapshots.push(snapshot);
+    else logger.log("warn", "producer snapshot not written; recovery will read more", { folder });
+    this.#dirtyFiles.push(old.log);
+    this.#rolledSegments.push(old);
+    this.#directoryDirty = true;
+    old.deactivate();
+    const segment = new Segment(this.context.segmentContext, this.logEndOffset, file, clock.now());
+    segment.resetIndexes();
+    this.segments.push(segment);
+    this.rolls += 1;
+  }
+
+  /** A snapshot is an optimisation of recovery: failing to write one is said, not thrown. */
+  #writeSnapshot(): StorageFile | null {
+    const { storage, folder, kernel } = this.context;
+    try {
+      const file = storage.create(`${folder}/${segmentFileName(this.logEndOffset, "snapshot")}`);
+      file.append(this.producers.serialize((bytes) => kernel.crc32c(bytes)));
+      this.#snapshots.push(this.logEndOffset);
+      return file;
+    } catch (error) {
+      if (error instanceof StorageError) return null;
+      throw error;
+    }
+  }
+
+  // ---- durability --------------------------------------------------------------------------
+
+  /** What a sync begun now has to cover; null when everything is synced. */
+  async beginFlush(): Promise<Flush | null> {
+    const rolled = this.#rolledSegments;
+    this.#rolledSegments = [];
+    for (const segment of rolled) {
+      this.#dirtyFiles.push(...(await this.#writeIndexes(segment)));
+      this.#directoryDirty = true;
+    }
+    const mark = this.#end();
+    if (mark.offset === this.#high.offset && this.#dirtyFiles.length === 0 && !this.#directoryDirty) return null;
+    const snapshots = this.#dirtySnapshots;
+    const files = [...this.#dirtyFiles, ...snapshots, mark.segment.log];
+    const directory = this.#directoryDirty;
+    this.#dirtyFiles = [];
+    this.#dirtySnapshots = [];
+    this.#directoryDirty = false;
+    return { files, directory, snapshots, mark };
+  }
+
+  /** An index can be made again from the log: a full disk must not stop the records' own sync. */
+  async #writeIndexes(segment: Segment): Promise<StorageFile[]> {
+    try {
+      return await segment.writeIndexes(true);
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.kind !== "no-space") throw error;
+      this.context.logger.log("warn", `${segment.log.path}: no space for its index, it will be rebuilt`);
+      return [];
+    }
+  }
+
+  /** The sync of a flush has returned. True when the high watermark moved. */
+  async completeFlush(flush: Flush): Promise<boolean> {
+    this.syncedOffset = Math.max(this.syncedOffset, flush.mark.offset);
+    const moved = this.#raise(flush.mark);
+    for (const snapshot of flush.snapshots) await snapshot.close();
+    return moved;
+  }
+
+  /**
+   * Removes the snapshots that recovery can no longer want: it begins at the newest at or below
+   * the recorded recovery point.
+   */
+  async pruneSnapshots(recordedRecoveryPoint: number): Promise<void> {
+    const { storage, folder } = this.context;
+    const wanted = this.#snapshots.findLast((offset) => offset <= recordedRecoveryPoint) ?? 0;
+    const unwanted = this.#snapshots.filter((offset) => offset < wanted);
+    this.#snapshots = this.#snapshots.filter((offset) => offset >= wanted);
+    for (const offset of unwanted) await removeIfThere(storage, `${folder}/${segmentFileName(offset, "snapshot")}`);
+  }
+
+  /** For `durability: "os"`: what is written is readable. */
+  exposeAll(): boolean {
+    return this.#raise(this.#end());
+  }
+
+  #raise(mark: Mark): boolean {
+    if (mark.offset <= this.#high.offset) return false;
+    this.#high = mark;
+    return true;
+  }
+
+  /** Writes what recovery would otherwise rebuild; for a clean stop, after the last flush. */
+  async writeCleanState(): Promise<void> {
+    const { storage, folder } = this.context;
+    const files = await this.active.writeIndexes(true);
+    const snapshot = this.#writeSnapshot();
+    await storage.sync(snapshot === null ? files : [...files, snapshot]);
+    await snapshot?.close();
+    await storage.syncDirectory(folder);
+  }
+
+  // ---- read --------------------------------------------------------------------------------
+
+  /** Throws OFFSET_OUT_OF_RANGE for an offset that is gone, or beyond the log's end. */
+  checkOffset(offset: number): void {
+    if (offset >= this.logStartOffset && offset <= this.logEndOffset) return;
+    throw new MoldauError(
+      "OFFSET_OUT_OF_RANGE",
+      `offset ${offset} is not in the log: it holds ${this.logStartOffset} to ${this.logEndOffset}`,
+    );
+  }
+
+  /**
+   * Whole batches from the one that holds `offset`, up to the high watermark and about `maxBytes`;
+   * at least one batch when `atLeastOne`. The bytes are the caller's own.
+   */
+  async read(offset: number, maxBytes: number, atLeastOne: boolean): Promise<Uint8Array> {
+    this.checkOffset(offset);
+    const high = this.#high;
+    if (offset >= high.offset) return new Uint8Array(0);
+    const fromTail = this.#readTail(offset, maxBytes, high.offset, atLeastOne);
+    if (fromTail !== null) return fromTail;
+    const index = this.#segmentIndex(offset);
+    const cursor = this.#cursors.get(offset);
+    this.#cursors.delete(offset);
+    for (let at = index; at < this.segments.length; at += 1) {
+      const segment = this.segments[at] as Segment;
+      const position = cursor?.segment === segment ? cursor.position : await this.#positionIn(segment, offset);
+      if (position === null) continue;
+      const end = segment === high.segment ? high.position : segment.sizeBytes;
+      if (position >= end) return new Uint8Array(0);
+      const bytes = await this.#readWhole(segment, position, end, maxBytes, atLeastOne);
+      if (bytes !== null) return bytes;
+      this.checkOffset(offset);
+      return new Uint8Array(0);
+    }
+    this.checkOffset(offset);
+    return new Uint8Array(0);
+  }
+
+  async #positionIn(segment: Segment, offset: number): Promise<number | null> {
+    try {
+      return await segment.positionOf(offset);
+    } catch (error) {
+      return this.#goneOrThrow(error, offset);
+    }
+  }
+
+  /** Retention may take a segment from under a reader: then the offset is out of range. */
+  #goneOrThrow(error: unknown, offset: number): null {
+    this.checkOffset(offset);
+    throw storageError(error, `cannot read ${this.context.folder}`);
+  }
+
+  async #readWhole(
+    segment: Segment,
+    position: number,
+    end: number,
+    maxBytes: number,
+    atLeastOne: boolean,
+  ): Promise<Uint8Array | null> {
+    try {
+      let buffer = new Uint8Array(Math.min(Math.max(maxBytes, 61), end - position));
+      let length = await segment.log.read(buffer, position);
+      let whole = wholeBatches(buffer, length, maxBytes);
+      if (whole.sizeBytes === 0) {
+        const needed = atLeastOne ? await batchSizeAt(segment.log, position) : 0;
+        if (needed === 0) return new Uint8Array(0);
+        if (needed === null || position + needed > end) {
+          throw new MoldauError("CORRUPT_MESSAGE", `no batch at byte ${position} of ${segment.log.path}`);
+        }
+        buffer = new Uint8Array(needed);
+        length = await segment.log.read(buffer, position);
+        whole = wholeBatches(buffer, length, needed);
+      }
+      this.#remember(whole.nextOffset, segment, position + whole.sizeBytes);
+      return buffer.subarray(0, whole.sizeBytes);
+    } catch (error) {
+      if (error instanceof MoldauError) throw error;
+      return this.#goneOrThrow(error, segment.baseOffset);
+    }
+  }
+
+  #remember(nextOffset: number, segment: Segment, position: number): void {
+    if (this.#cursors.size >= 32) {
+      for (const oldest of this.#cursors.keys()) {
+        this.#cursors.delete(oldest);
+        break;
+      }
+    }
+    this.#cursors.set(nextOffset, { segment, position });
+  }
+
+  #readTail(offset: number, maxBytes: number, end: number, atLeastOne: boolean): Uint8Array | null {
+    const pieces: Uint8Array[] = [];
+    let sizeBytes = 0;
+    let found = false;
+    for (const chunk of this.context.tail.from(offset, end)) {
+      found = true;
+      const header = new BatchHeader(chunk.bytes);
+      let start = 0;
+      while (pieces.length === 0 && header.at(start) && header.lastOffset < offset) start += header.sizeBytes;
+      let stop = start;
+      while (header.at(stop) && header.lastOffset < end) {
+        const over = sizeBytes + (stop - start) + header.sizeBytes > maxBytes;
+        if (over && !(atLeastOne && sizeBytes === 0 && stop === start)) break;
+        stop += header.sizeBytes;
+      }
+      if (stop > start) pieces.push(chunk.bytes.subarray(start, stop));
+      sizeBytes += stop - start;
+      if (stop < chunk.bytes.length || sizeBytes >= maxBytes) break;
+    }
+    if (!found) return null;
+    const bytes = new Uint8Array(sizeBytes);
+    let at = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    return bytes;
+  }
+
+  /** The segment that holds `offset`: the last whose base is not above it. */
+  #segmentIndex(offset: number): number {
+    let low = 0;
+    let high = this.segments.length;
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if ((this.segments[middle] as Segment).baseOffset <= offset) low = middle;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * The bytes of the first batch whose maximum timestamp is at least `timestamp`, of those that end
+   * at or after `fromOffset` and lie below the high watermark; null when there is none.
+   */
+  async batchAtOrAfter(timestamp: number, fromOffset: number): Promise<Uint8Array | null> {
+    const high = this.#high;
+    const from = Math.max(fromOffset, this.logStartOffset);
+    for (const [at, segment] of [...this.segments].entries()) {
+      if (segment.baseOffset >= high.offset) return null;
+      const next = this.segments[at + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;
+      if (next > from && segment.maxTimestamp >= timestamp) {
+        const bytes = await this.#batchIn(segment, timestamp, from, segment === high.segment ? high.position : segment.sizeBytes);
+        if (bytes !== null) return bytes;
+      }
+      if (segment === high.segment) return null;
+    }
+    return null;
+  }
+
+  async #batchIn(segment: Segment, timestamp: number, fromOffset: number, end: number): Promise<Uint8Array | null> {
+    let found: { readonly position: number; readonly sizeBytes: number } | null = null;
+    await walkHeaders(segment.log, await segment.positionBefore(timestamp), end, (header, position) => {
+      if (header.maxTimestamp < timestamp || header.lastOffset < fromOffset) return true;
+      found = { position, sizeBytes: header.sizeBytes };
+      return false;
+    });
+    if (found === null) return null;
+    const { position, sizeBytes } = found as { position: number; sizeBytes: number };
+    const bytes = new Uint8Array(sizeBytes);
+    await segment.log.read(bytes, position);
+    return bytes;
+  }
+
+  // ---- the start ---------------------------------------------------------------------------
+
+  /** Raises the log start offset; the caller persists it before `removeBefore`. */
+  raiseStart(offset: number): boolean {
+    if (offset <= this.logStartOffset) return false;
+    this.logStartOffset = offset;
+    return true;
+  }
+
+  /** Unlinks segments wholly below the log start offset, oldest first; the active one stays. Resolves to how many. */
+  async removeBefore(): Promise<number> {
+    const { storage, folder } = this.context;
+    let removed = 0;
+    while (this.segments.length > 1 && (this.segments[1] as Segment).baseOffset <= this.logStartOffset) {
+      const [segment] = this.segments.splice(0, 1) as [Segment];
+      this.#dirtyFiles = this.#dirtyFiles.filter((file) => file !== segment.log);
+      this.#rolledSegments = this.#rolledSegments.filter((rolled) => rolled !== segment);
+      await segment.remove();
+      removed += 1;
+    }
+    if (removed > 0) await storage.syncDirectory(folder);
+    return removed;
+  }
+
+  async close(): Promise<void> {
+    this.context.tail.clear();
+    for (const segment of this.segments) await segment.close();
+  }
+}
+
+export function noteProducer(producers: ProducerState, header: BatchHeader, timestamp: number): void {
+  producers.update({
+    producerId: header.producerId,
+    producerEpoch: header.producerEpoch,
+    baseSequence: header.baseSequence,
+    recordCount: header.recordCount,
+    baseOffset: header.baseOffset,
+    lastOffset: header.lastOffset,
+    timestamp,
+  });
+}
+
+function checkTimestamp(header: BatchHeader, now: number, config: LogConfig): void {
+  const { maxTimestamp } = header;
+  if (maxTimestamp - now > config.timestampAfterMaxMs) {
+    throw new MoldauError(
+      "INVALID_TIMESTAMP",
+      `timestamp ${maxTimestamp} is more than message.timestamp.after.max.ms (${config.timestampAfterMaxMs}) ahead of the broker's clock, ${now}`,
+    );
+  }
+  if (now - maxTimestamp > config.timestampBeforeMaxMs) {
+    throw new MoldauError(
+      "INVALID_TIMESTAMP",
+      `timestamp ${maxTimestamp} is more than message.timestamp.before.max.ms (${config.timestampBeforeMaxMs}) behind the broker's clock, ${now}`,
+    );
+  }
+}
+
+function wholeBatches(bytes: Uint8Array, length: number, maxBytes: number): { sizeBytes: number; nextOffset: number } {
+  const header = new BatchHeader(bytes.subarray(0, length));
+  let sizeBytes = 0;
+  let nextOffset = -1;
+  while (header.at(sizeBytes) && sizeBytes + header.sizeBytes <= maxBytes) {
+    sizeBytes += header.sizeBytes;
+    nextOffset = header.lastOffset + 1;
+  }
+  return { sizeBytes, nextOffset };
+}
+
+function faultError(fault: BatchFault, position: number, maxBatchBytes: number): MoldauError {
+  const where = `the batch at byte ${position}`;
+  switch (fault) {
+    case "too-large":
+      return new MoldauError("MESSAGE_TOO_LARGE", `${where} is over max.message.bytes (${maxBatchBytes})`);
+    case "magic":
+      return new MoldauError("UNSUPPORTED_FOR_MESSAGE_FORMAT", `${where} is not of format v2 (magic 2), the only one Moldau keeps`);
+    case "checksum":
+      return new MoldauError("CORRUPT_MESSAGE", `${where} does not match its CRC-32C: it was damaged on the way, send it again`);
+    case "truncated":
+      return new MoldauError("CORRUPT_MESSAGE", `${where} is cut off: its length says more bytes than there are`);
+    case "length":
+      return new MoldauError("CORRUPT_MESSAGE", `${where} has an impossible length`);
+    case "count":
+      return new MoldauError("INVALID_RECORD", `${where} counts its records wrong`);
+    case "record":
+      return new MoldauError("INVALID_RECORD", `${where} has a record that leaves its bounds or its order`);
+    case "attributes":
+      return new MoldauError("INVALID_RECORD", `${where} has attributes of no meaning (codecs are 0 to 4)`);
+    case "timestamp":
+      return new MoldauError("INVALID_TIMESTAMP", `${where} has a timestamp beyond 2^53-1`);
+    case "producer":
+      return new MoldauError("INVALID_RECORD", `${where} has a producer id, epoch or sequence out of range`);
+  }
+}
+
+/** A full disk is retriable and harmless; any other failure of a write fences the partition (partition.ts). */
+export function storageError(error: unknown, what: string): MoldauError {
+  if (error instanceof MoldauError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  const advice = error instanceof StorageError && error.kind === "no-space" ? ": free some space and retry" : "";
+  return new MoldauError("KAFKA_STORAGE_ERROR", `${what}: ${reason}${advice}`, { cause: error });
+}

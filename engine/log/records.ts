@@ -1,0 +1,147 @@
+// Records out of batches, and records into a batch.
+//
+// Owns: the step between bytes and record objects, with decompression where a reader needs it.
+// Never: used on the raw path, where batches pass untouched.
+
+import { MoldauError } from "../errors.ts";
+import { field, type Kernel, type RecordIndex, recordStride, type RecordToEncode } from "../kernel/kernel.ts";
+import { scratchBytes } from "../limits.ts";
+import type { Decompressor } from "../port/world.ts";
+import { BatchHeader, headerSizeBytes } from "./record-batch.ts";
+
+export interface DecodedHeader {
+  readonly key: string;
+  readonly value: Uint8Array | null;
+}
+
+export interface DecodedRecord {
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: readonly DecodedHeader[];
+}
+
+export interface DecodeOptions {
+  readonly kernel: Kernel;
+  readonly decompressor: Decompressor | undefined;
+  /** Records before it are passed over. */
+  readonly fromOffset: number;
+  readonly limit: number;
+}
+
+const text = new TextDecoder();
+const noHeaders: readonly DecodedHeader[] = [];
+
+/**
+ * Decodes whole batches, checking each one's CRC first. Throws CORRUPT_MESSAGE for what does not
+ * match, UNSUPPORTED_COMPRESSION_TYPE where no decompressor was handed in.
+ */
+export function decodeRecords(bytes: Uint8Array, options: DecodeOptions): DecodedRecord[] {
+  const records: DecodedRecord[] = [];
+  const header = new BatchHeader(bytes);
+  for (let position = 0; header.at(position) && records.length < options.limit; position += header.sizeBytes) {
+    if (header.lastOffset >= options.fromOffset && !header.isControl) decodeBatch(header, options, records);
+  }
+  return records;
+}
+
+function decodeBatch(header: BatchHeader, options: DecodeOptions, into: DecodedRecord[]): void {
+  const { kernel, fromOffset, limit } = options;
+  const { position, sizeBytes, baseOffset } = header;
+  const batch = header.bytes.subarray(position, position + sizeBytes);
+  if (kernel.crc32c(batch.subarray(21)) !== header.checksum) {
+    throw new MoldauError("CORRUPT_MESSAGE", `the batch at offset ${baseOffset} does not match its CRC-32C`);
+  }
+  const payload = openPayload(header, batch.subarray(headerSizeBytes), options.decompressor);
+  const index = kernel.indexRecords(payload, header.recordCount);
+  if (!index.ok) {
+    throw new MoldauError("CORRUPT_MESSAGE", `the batch at offset ${baseOffset} holds records that cannot be read`);
+  }
+  const baseTimestamp = header.baseTimestamp;
+  const appendTime = header.isLogAppendTime ? header.maxTimestamp : null;
+  for (let at = 0; at < index.count && into.length < limit; at += 1) {
+    const fields = at * recordStride;
+    const offset = baseOffset + (index.fields[fields + field.offsetDelta] as number);
+    if (offset < fromOffset) continue;
+    into.push({
+      offset,
+      timestamp: appendTime ?? baseTimestamp + (index.timestampDeltas[at] as number),
+      key: piece(payload, index, fields + field.keyPosition),
+      value: piece(payload, index, fields + field.valuePosition),
+      headers: decodeHeaders(payload, index, fields),
+    });
+  }
+}
+
+function openPayload(header: BatchHeader, payload: Uint8Array, decompressor: Decompressor | undefined): Uint8Array {
+  const codec = header.codec;
+  if (codec === null) return payload;
+  if (codec === undefined || decompressor === undefined) {
+    throw new MoldauError(
+      "UNSUPPORTED_COMPRESSION_TYPE",
+      `the batch at offset ${header.baseOffset} is compressed (${codec ?? "unknown codec"}) and no decompressor was handed to openBroker: read raw batches, or hand one in`,
+    );
+  }
+  try {
+    return decompressor.decompress(codec, payload, scratchBytes);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MoldauError(
+      "CORRUPT_MESSAGE",
+      `the batch at offset ${header.baseOffset} cannot be decompressed (${codec}): ${reason}. Its raw bytes can still be read`,
+      { cause: error },
+    );
+  }
+}
+
+/** Copies a key or a value: the reader's own. */
+function piece(payload: Uint8Array, index: RecordIndex, at: number): Uint8Array | null {
+  const start = index.fields[at] as number;
+  const length = index.fields[at + 1] as number;
+  return length < 0 ? null : payload.slice(start, start + length);
+}
+
+function decodeHeaders(payload: Uint8Array, index: RecordIndex, fields: number): readonly DecodedHeader[] {
+  const count = index.fields[fields + field.headerCount] as number;
+  if (count === 0) return noHeaders;
+  const headers: DecodedHeader[] = [];
+  const reader = { position: index.fields[fields + field.headersPosition] as number };
+  for (let at = 0; at < count; at += 1) {
+    const keyLength = readVarint(payload, reader);
+    const key = text.decode(payload.subarray(reader.position, reader.position + keyLength));
+    reader.position += keyLength;
+    const valueLength = readVarint(payload, reader);
+    const value = valueLength < 0 ? null : payload.slice(reader.position, reader.position + valueLength);
+    reader.position += Math.max(0, valueLength);
+    headers.push({ key, value });
+  }
+  return headers;
+}
+
+/** A zigzag varint of at most 32 bits; the kernel has already checked its bounds. */
+function readVarint(bytes: Uint8Array, reader: { position: number }): number {
+  let value = 0;
+  let shift = 0;
+  for (;;) {
+    const byte = bytes[reader.position] as number;
+    reader.position += 1;
+    value |= (byte & 127) << shift;
+    if (byte < 128) return (value >>> 1) ^ -(value & 1);
+    shift += 7;
+  }
+}
+
+const encoder = new TextEncoder();
+
+export function toBytes(value: Uint8Array | string | null | undefined): Uint8Array | null {
+  if (value === null || value === undefined) return null;
+  return typeof value === "string" ? encoder.encode(value) : value;
+}
+
+/** What a record takes in a batch, at most. Bytes. */
+export function encodedSizeBytes(record: RecordToEncode): number {
+  let sizeBytes = 32 + (record.key?.length ?? 0) + (record.value?.length ?? 0);
+  for (const [key, value] of record.headers) sizeBytes += 10 + key.length + (value?.length ?? 0);
+  return sizeBytes;
+}

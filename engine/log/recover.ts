@@ -1,0 +1,408 @@
+// Opens a partition's folder: finds out what of it may be believed, and says so.
+//
+// Owns: the judgement. Below the recovery point every byte was synced, so damage there is
+//   corruption: reported, never repaired by truncation. Above it a crash may have left an
+//   arbitrary subset of what was written, so the log ends before the first batch that is torn,
+//   damaged or out of place, and what is cut is said with its bytes.
+// Never: writes to a log that it calls corrupt; exposes a byte that it has not synced.
+//
+// A crash during recovery is safe: every step only reads, or cuts what the next recovery
+// would cut again.
+
+import { MoldauError } from "../errors.ts";
+import { scratchBytes } from "../limits.ts";
+import type { StorageFile } from "../port/storage.ts";
+import { readFile } from "../storage/read-file.ts";
+import { replaceFile } from "../storage/replace-file.ts";
+import { formatEpochCheckpoint, parseEpochCheckpoint } from "./checkpoint-file.ts";
+import { type EpochEntry, LeaderEpochs } from "./leader-epochs.ts";
+import { Log, type LogContext, noteProducer } from "./log.ts";
+import { ProducerState, parseProducerSnapshot } from "./producer-state.ts";
+import { BatchHeader } from "./record-batch.ts";
+import { removeIfThere, Segment } from "./segment.ts";
+import {
+  epochCheckpointName,
+  fenceName,
+  isPartitionFile,
+  parseSegmentFileName,
+  segmentFileName,
+} from "./segment-names.ts";
+import { walkHeaders } from "./walk.ts";
+
+export interface RecoverOptions {
+  /** Recorded by the last run; everything below was synced. */
+  readonly recoveryPoint: number;
+  readonly logStartOffset: number;
+  /** The last run stopped in order: nothing was written after its last sync. */
+  readonly clean: boolean;
+}
+
+export interface Recovered {
+  readonly log: Log;
+  readonly truncatedBytes: number;
+  /** For people, one a line. */
+  readonly notes: readonly string[];
+}
+
+/** The log is damaged where it was synced: the partition goes offline with this as its reason. */
+export class CorruptLogError extends Error {}
+
+const scanBytes = 4 * 1024 * 1024;
+const maxEpochFileBytes = 16 * 1024 * 1024;
+
+export async function recoverLog(context: LogContext, given: RecoverOptions): Promise<Recovered> {
+  const found = await listFolder(context);
+  const notes: string[] = [];
+  const fence = await readFence(context);
+  const options = { ...given, clean: given.clean && fence === null };
+  const segments = await openSegments(context, found.bases, options.logStartOffset, notes);
+  await settleStart(context, segments, options, notes);
+  const before = await readFile(context.storage, `${context.folder}/${epochCheckpointName}`, maxEpochFileBytes);
+  const entries: EpochEntry[] | null = before === null ? null : parseEpochCheckpoint(before);
+  const replayFrom = options.clean ? Number.MAX_SAFE_INTEGER : options.recoveryPoint;
+  const { producers, snapshotOffset, snapshots } = await readSnapshot(context, found.snapshots, replayFrom, notes);
+  const epochs = new LeaderEpochs(entries ?? []);
+  const scan = new Scan(context, options, fence, epochs, entries === null, producers, snapshotOffset);
+  const logEndOffset = await scan.run(segments);
+  notes.push(...scan.notes);
+  const { logStartOffset } = options;
+  if (logEndOffset < logStartOffset) {
+    throw new CorruptLogError(`the log ends at ${logEndOffset}, below its start offset ${logStartOffset}`);
+  }
+  if (!options.clean) await makeDurable(context, segments, scan.changed);
+  await writeEpochs(context, epochs, before);
+  if (fence !== null) {
+    await context.storage.remove(`${context.folder}/${fenceName}`);
+    await context.storage.syncDirectory(context.folder);
+  }
+  for (const offset of snapshots) if (offset > logEndOffset) await removeSnapshot(context, offset);
+  const log = new Log(context, {
+    segments,
+    logStartOffset,
+    logEndOffset,
+    producers,
+    epochs,
+    snapshots: snapshots.filter((offset) => offset <= logEndOffset),
+  });
+  return { log, truncatedBytes: scan.truncatedBytes, notes };
+}
+
+/** Sees to it that there is a segment that holds the log start offset. */
+async function settleStart(
+  context: LogContext,
+  segments: Segment[],
+  options: RecoverOptions,
+  notes: string[],
+): Promise<void> {
+  const { logStartOffset, recoveryPoint } = options;
+  const first = segments[0]?.baseOffset;
+  if (first !== undefined && first <= logStartOffset) return;
+  if (recoveryPoint > logStartOffset) {
+    throw new CorruptLogError(
+      `no segment holds the log start offset ${logStartOffset}, though everything below ${recoveryPoint} was synced`,
+    );
+  }
+  for (const segment of segments.splice(0).reverse()) {
+    notes.push(`${segment.log.path}: dropped ${segment.sizeBytes} bytes, what comes before it is missing`);
+    await segment.remove();
+  }
+  segments.push(createSegment(context, logStartOffset));
+}
+
+interface Found {
+  readonly bases: number[];
+  readonly snapshots: number[];
+}
+
+async function listFolder(context: LogContext): Promise<Found> {
+  const bases: number[] = [];
+  const snapshots: number[] = [];
+  for (const entry of await context.storage.list(context.folder)) {
+    const parsed = parseSegmentFileName(entry.name);
+    if (parsed?.kind === "log") bases.push(parsed.offset);
+    else if (parsed?.kind === "snapshot") snapshots.push(parsed.offset);
+    else if (entry.name.endsWith(".tmp")) await context.storage.remove(`${context.folder}/${entry.name}`);
+    else if (!isPartitionFile(entry.name)) {
+      throw new MoldauError(
+        "DATA_FOLDER_UNUSABLE",
+        `${context.folder}/${entry.name} is not a file that Moldau writes: move it out of the data folder`,
+      );
+    }
+  }
+  const ascending = (a: number, b: number): number => a - b;
+  return { bases: bases.sort(ascending), snapshots: snapshots.sort(ascending) };
+}
+
+/** The high watermark when a sync failed: nothing above it may be believed, whatever reads say. */
+async function readFence(context: LogContext): Promise<number | null> {
+  const bytes = await readFile(context.storage, `${context.folder}/${fenceName}`, 64);
+  if (bytes === null) return null;
+  const offset = Number(new TextDecoder().decode(bytes).trim());
+  return Number.isSafeInteger(offset) ? offset : null;
+}
+
+async function openSegments(
+  context: LogContext,
+  bases: readonly number[],
+  logStartOffset: number,
+  notes: string[],
+): Promise<Segment[]> {
+  const segments: Segment[] = [];
+  for (const [at, base] of bases.entries()) {
+    const path = `${context.folder}/${segmentFileName(base, "log")}`;
+    const next = bases[at + 1];
+    if (next !== undefined && next <= logStartOffset) {
+      // A deletion that a crash interrupted: its log start offset is already recorded.
+      for (const kind of ["log", "index", "timeindex"] as const) {
+        await removeIfThere(context.storage, `${context.folder}/${segmentFileName(base, kind)}`);
+      }
+      notes.push(`${path}: deleted, it lies below the log start offset ${logStartOffset}`);
+      continue;
+    }
+    const file = await context.storage.open(path);
+    segments.push(new Segment(context.segmentContext, base, file, context.clock.now()));
+  }
+  return segments;
+}
+
+function createSegment(context: LogContext, baseOffset: number): Segment {
+  const file = context.storage.create(`${context.folder}/${segmentFileName(baseOffset, "log")}`);
+  const segment = new Segment(context.segmentContext, baseOffset, file, context.clock.now());
+  segment.resetIndexes();
+  return segment;
+}
+
+interface SnapshotFound {
+  readonly producers: ProducerState;
+  /** The state is that of the log up to here. */
+  readonly snapshotOffset: number;
+  readonly snapshots: number[];
+}
+
+async function readSnapshot(
+  context: LogContext,
+  offsets: readonly number[],
+  atMost: number,
+  notes: string[],
+): Promise<SnapshotFound> {
+  const crc = (bytes: Uint8Array): number => context.kernel.crc32c(bytes);
+  const snapshots = [...offsets];
+  for (const offset of [...offsets].reverse()) {
+    if (offset > atMost) continue;
+    const path = `${context.folder}/${segmentFileName(offset, "snapshot")}`;
+    const bytes = await readFile(context.storage, path, 256 * 1024 * 1024);
+    const producers = bytes === null ? null : parseProducerSnapshot(bytes, crc);
+    if (producers !== null) return { producers, snapshotOffset: offset, snapshots };
+    notes.push(`${path}: damaged producer snapshot, set aside for an older one`);
+    await removeSnapshot(context, offset);
+    snapshots.splice(snapshots.indexOf(offset), 1);
+  }
+  return { producers: new ProducerState(), snapshotOffset: 0, snapshots };
+}
+
+async function removeSnapshot(context: LogContext, offset: number): Promise<void> {
+  await removeIfThere(context.storage, `${context.folder}/${segmentFileName(offset, "snapshot")}`);
+}
+
+/** One pass over the segments, oldest first. */
+class Scan {
+  readonly notes: string[] = [];
+  truncatedBytes = 0;
+  readonly epochs: LeaderEpochs;
+  readonly producers: ProducerState;
+  /** Files that were cut or are to be synced before anything of them is exposed. */
+  readonly changed: StorageFile[] = [];
+  readonly #context: LogContext;
+  readonly #options: RecoverOptions;
+  readonly #fence: number | null;
+  readonly #rebuildEpochs: boolean;
+  readonly #snapshotOffset: number;
+  readonly #now: number;
+  #buffer: Uint8Array = new Uint8Array(0);
+
+  constructor(
+    context: LogContext,
+    options: RecoverOptions,
+    fence: number | null,
+    epochs: LeaderEpochs,
+    rebuildEpochs: boolean,
+    producers: ProducerState,
+    snapshotOffset: number,
+  ) {
+    this.#context = context;
+    this.#options = options;
+    this.#fence = fence;
+    this.epochs = epochs;
+    this.#rebuildEpochs = rebuildEpochs;
+    this.producers = producers;
+    this.#snapshotOffset = snapshotOffset;
+    this.#now = context.clock.now();
+  }
+
+  /** Resolves to the log end offset; segments past a cut are removed from the list and the folder. */
+  async run(segments: Segment[]): Promise<number> {
+    let nextOffset = (segments[0] as Segment).baseOffset;
+    for (let at = 0; at < segments.length; at += 1) {
+      const segment = segments[at] as Segment;
+      const following = segments[at + 1]?.baseOffset;
+      const trusted = this.#options.clean || (following !== undefined && following <= this.#options.recoveryPoint);
+      if (segment.baseOffset !== nextOffset) {
+        if (segment.baseOffset <= this.#options.recoveryPoint && nextOffset < this.#options.recoveryPoint) {
+          throw new CorruptLogError(
+            `offsets ${nextOffset} to ${segment.baseOffset} are missing, below the recovery point ${this.#options.recoveryPoint}`,
+          );
+        }
+        await this.#dropFrom(segments, at, `a gap: the log before it ends at ${nextOffset}`);
+        break;
+      }
+      const end = trusted ? await this.#trust(segment, following) : await this.#examine(segment);
+      nextOffset = end.nextOffset;
+      if (end.cut || this.#isFenced(nextOffset)) {
+        if (at + 1 < segments.length) await this.#dropFrom(segments, at + 1, `the log was cut at ${nextOffset}`);
+        break;
+      }
+    }
+    if (nextOffset < this.#options.recoveryPoint) {
+      throw new CorruptLogError(
+        `the log ends at ${nextOffset}, below the recovery point ${this.#options.recoveryPoint}: synced data is missing`,
+      );
+    }
+    for (const segment of segments.slice(0, -1)) segment.deactivate();
+    this.epochs.truncateFromEnd(nextOffset);
+    return nextOffset;
+  }
+
+  #isFenced(nextOffset: number): boolean {
+    return this.#fence !== null && nextOffset >= this.#fence;
+  }
+
+  /** A segment that was synced whole: its index is believed as far as it leads to batches. */
+  async #trust(segment: Segment, following: number | undefined): Promise<{ nextOffset: number; cut: boolean }> {
+    const end = await segment.load();
+    if (end.position !== segment.sizeBytes || (following !== undefined && end.nextOffset > following)) {
+      throw new CorruptLogError(
+        `${segment.log.path}: no whole batch at byte ${end.position} of ${segment.sizeBytes}, below the recovery point`,
+      );
+    }
+    if (this.#rebuildEpochs || end.nextOffset > this.#snapshotOffset) {
+      await walkHeaders(segment.log, 0, segment.sizeBytes, (header) => {
+        this.#note(header);
+        return true;
+      });
+    }
+    return { nextOffset: end.nextOffset, cut: false };
+  }
+
+  #note(header: BatchHeader): void {
+    const latest = this.epochs.latest;
+    if (header.leaderEpoch >= 0 && (latest === null || header.leaderEpoch > latest.epoch)) {
+      this.epochs.assign(header.leaderEpoch, header.baseOffset);
+    }
+    if (header.producerId >= 0 && header.baseOffset >= this.#snapshotOffset) {
+      noteProducer(this.producers, header, this.#now);
+    }
+  }
+
+  /** A segment that a crash may have left in pieces: every batch is checked, and its indexes made anew. */
+  async #examine(segment: Segment): Promise<{ nextOffset: number; cut: boolean }> {
+    const { kernel } = this.#context;
+    segment.resetIndexes();
+    let position = 0;
+    let nextOffset = segment.baseOffset;
+    let reason = "";
+    let wanted = scanBytes;
+    while (position < segment.sizeBytes && reason === "") {
+      const length = Math.min(wanted, segment.sizeBytes - position);
+      if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
+      const bytes = this.#buffer.subarray(0, await segment.log.read(this.#buffer.subarray(0, length), position));
+      const prefix = kernel.validPrefix(bytes, nextOffset);
+      const walked = this.#noteBatches(segment, bytes.subarray(0, prefix.sizeBytes), position, nextOffset);
+      position += walked.sizeBytes;
+      nextOffset = walked.nextOffset;
+      wanted = scanBytes;
+      if (walked.reason !== "") reason = walked.reason;
+      else if (prefix.stop === "partial") {
+        const atEnd = position - walked.sizeBytes + bytes.length >= segment.sizeBytes;
+        if (walked.sizeBytes > 0) continue;
+        if (atEnd || length >= scratchBytes) reason = "a torn batch";
+        else wanted = Math.min(scratchBytes, wanted * 4);
+      } else if (prefix.stop === "checksum") reason = "a batch that does not match its checksum";
+      else if (prefix.stop !== "end") reason = prefix.stop === "order" ? "a batch out of order" : "bytes that are no batch";
+      else if (bytes.length === 0) reason = "a file shorter than its size";
+    }
+    if (reason === "") {
+      this.changed.push(segment.log);
+      return { nextOffset, cut: false };
+    }
+    return this.#cut(segment, position, nextOffset, reason);
+  }
+
+  #noteBatches(
+    segment: Segment,
+    bytes: Uint8Array,
+    filePosition: number,
+    expected: number,
+  ): { sizeBytes: number; nextOffset: number; reason: string } {
+    const header = new BatchHeader(bytes);
+    let sizeBytes = 0;
+    let nextOffset = expected;
+    while (header.at(sizeBytes)) {
+      if (this.#fence !== null && header.lastOffset >= this.#fence) return { sizeBytes, nextOffset, reason: "a failed sync" };
+      // Nothing above the recovery point has been compacted, so a gap is what a crash left.
+      if (header.baseOffset !== nextOffset && nextOffset >= this.#options.recoveryPoint) {
+        return { sizeBytes, nextOffset, reason: "a gap between batches" };
+      }
+      segment.noteBatch(header, filePosition + sizeBytes);
+      this.#note(header);
+      nextOffset = header.lastOffset + 1;
+      sizeBytes += header.sizeBytes;
+    }
+    return { sizeBytes, nextOffset, reason: "" };
+  }
+
+  async #cut(
+    segment: Segment,
+    position: number,
+    nextOffset: number,
+    reason: string,
+  ): Promise<{ nextOffset: number; cut: boolean }> {
+    if (nextOffset < this.#options.recoveryPoint) {
+      throw new CorruptLogError(
+        `${segment.log.path}: ${reason} at byte ${position} (offset ${nextOffset}), below the recovery point ${this.#options.recoveryPoint}`,
+      );
+    }
+    const bytes = segment.sizeBytes - position;
+    await segment.log.truncate(position);
+    this.changed.push(segment.log);
+    this.truncatedBytes += bytes;
+    this.notes.push(`${segment.log.path}: cut ${bytes} bytes at offset ${nextOffset}, after ${reason}`);
+    return { nextOffset, cut: true };
+  }
+
+  async #dropFrom(segments: Segment[], at: number, reason: string): Promise<void> {
+    for (const segment of segments.splice(at).reverse()) {
+      this.truncatedBytes += segment.sizeBytes;
+      this.notes.push(`${segment.log.path}: dropped ${segment.sizeBytes} bytes, ${reason}`);
+      await segment.remove();
+    }
+  }
+}
+
+/** What is kept is synced before it is exposed. */
+async function makeDurable(context: LogContext, segments: readonly Segment[], changed: readonly StorageFile[]): Promise<void> {
+  const { storage, folder } = context;
+  const files = [...changed];
+  for (const segment of segments) {
+    if (!changed.includes(segment.log)) continue;
+    await segment.clearIndexFiles();
+    files.push(...(await segment.writeIndexes(segment !== segments[segments.length - 1])));
+  }
+  await storage.sync(files);
+  await storage.syncDirectory(folder);
+}
+
+async function writeEpochs(context: LogContext, epochs: LeaderEpochs, before: Uint8Array | null): Promise<void> {
+  const after = formatEpochCheckpoint(epochs.entries);
+  const same = before !== null && before.length === after.length && after.every((byte, at) => byte === before[at]);
+  if (!same) await replaceFile(context.storage, `${context.folder}/${epochCheckpointName}`, after);
+}

@@ -1,0 +1,366 @@
+// A segment is one contiguous run of record batches, named by its base offset.
+//
+// Owns: the .log file and its two indexes: where a batch begins, by offset and by time.
+// Never: reads the clock, decides when to roll (log.ts) or what to delete (retain.ts).
+//
+// Invariants: the file ends on a batch boundary; offsets rise; an index entry that does not
+//   lead to its batch is a corrupt index, which is rebuilt from the .log and said.
+
+import type { IndexTable, Kernel } from "../kernel/kernel.ts";
+import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
+import { BatchHeader, headerSizeBytes } from "./record-batch.ts";
+import { segmentFileName } from "./segment-names.ts";
+import { SparseIndex } from "./sparse-index.ts";
+import { walkHeaders } from "./walk.ts";
+
+/** Where a segment's whole batches end. */
+export interface SegmentEnd {
+  readonly nextOffset: number;
+  /** Less than the file's size when what follows is no batch. */
+  readonly position: number;
+}
+
+/** What a segment is handed by its log. */
+export interface SegmentContext {
+  readonly storage: Storage;
+  readonly kernel: Kernel;
+  readonly folder: string;
+  readonly indexes: IndexResidency;
+  /** Told when an index was rebuilt. */
+  readonly rebuilt: (path: string) => void;
+  indexIntervalBytes(): number;
+}
+
+/** Bounds the index bytes in memory over all logs: the least recently used closed segment's go first. */
+export class IndexResidency {
+  readonly budgetBytes: number;
+  #usedBytes = 0;
+  readonly #segments: Map<Segment, number> = new Map();
+
+  constructor(budgetBytes: number) {
+    this.budgetBytes = budgetBytes;
+  }
+
+  touch(segment: Segment, sizeBytes: number): void {
+    this.remove(segment);
+    this.#segments.set(segment, sizeBytes);
+    this.#usedBytes += sizeBytes;
+    for (const [oldest] of this.#segments) {
+      if (this.#usedBytes <= this.budgetBytes || oldest === segment) return;
+      oldest.dropIndexes();
+    }
+  }
+
+  remove(segment: Segment): void {
+    this.#usedBytes -= this.#segments.get(segment) ?? 0;
+    this.#segments.delete(segment);
+  }
+}
+
+interface Indexes {
+  readonly offsets: SparseIndex;
+  readonly times: SparseIndex;
+}
+
+export class Segment {
+  readonly baseOffset: number;
+  readonly log: StorageFile;
+  readonly createdMs: number;
+  /** The highest timestamp, and the last offset of the batch that brought it; -1 when empty. */
+  maxTimestamp = -1;
+  offsetOfMaxTimestamp = -1;
+  /** Maximum timestamp of the first batch: what segment.ms counts from. -1 when empty. */
+  firstTimestamp = -1;
+  readonly #context: SegmentContext;
+  #indexes: Indexes | null = null;
+  /** The active segment's indexes stay; a closed one's may be dropped and loaded again. */
+  #active = true;
+  #bytesSinceEntry = 0;
+  #indexFiles: { offsets: StorageFile; times: StorageFile } | null = null;
+  #loading: Promise<Indexes> | null = null;
+
+  constructor(context: SegmentContext, baseOffset: number, log: StorageFile, createdMs: number) {
+    this.#context = context;
+    this.baseOffset = baseOffset;
+    this.log = log;
+    this.createdMs = createdMs;
+  }
+
+  get sizeBytes(): number {
+    return this.log.sizeBytes;
+  }
+
+  get indexSizeBytes(): number {
+    return this.#indexes === null ? 0 : Math.max(this.#indexes.offsets.sizeBytes, this.#indexes.times.sizeBytes);
+  }
+
+  /** Begins with empty indexes: for a new segment, and for one that recovery is about to scan. */
+  resetIndexes(): void {
+    this.#indexes = { offsets: new SparseIndex(8), times: new SparseIndex(12) };
+    this.#bytesSinceEntry = 0;
+    this.maxTimestamp = -1;
+    this.offsetOfMaxTimestamp = -1;
+    this.firstTimestamp = -1;
+  }
+
+  /** Takes note of a batch that lies at `position` of the file, in order. */
+  noteBatch(header: BatchHeader, position: number): void {
+    const indexes = this.#indexes as Indexes;
+    this.#noteTimestamp(header);
+    if (this.#bytesSinceEntry > this.#context.indexIntervalBytes()) {
+      indexes.offsets.append(header.lastOffset - this.baseOffset, position);
+      if (this.maxTimestamp >= 0) indexes.times.append(this.maxTimestamp, this.offsetOfMaxTimestamp - this.baseOffset);
+      this.#bytesSinceEntry = 0;
+    }
+    this.#bytesSinceEntry += header.sizeBytes;
+  }
+
+  #noteTimestamp(header: BatchHeader): void {
+    const timestamp = header.maxTimestamp;
+    if (this.firstTimestamp < 0) this.firstTimestamp = timestamp;
+    if (timestamp > this.maxTimestamp) {
+      this.maxTimestamp = timestamp;
+      this.offsetOfMaxTimestamp = header.lastOffset;
+    }
+  }
+
+  /** No more batches come: the last maximum enters the time index. */
+  deactivate(): void {
+    this.#closeTimeIndex();
+    this.#active = false;
+    if (this.#indexes !== null) this.#context.indexes.touch(this, this.#residentBytes());
+  }
+
+  #closeTimeIndex(): void {
+    if (this.#indexes !== null && this.maxTimestamp >= 0) {
+      this.#indexes.times.append(this.maxTimestamp, this.offsetOfMaxTimestamp - this.baseOffset);
+    }
+  }
+
+  #residentBytes(): number {
+    const indexes = this.#indexes as Indexes;
+    return indexes.offsets.bytes.length + indexes.times.bytes.length;
+  }
+
+  dropIndexes(): void {
+    if (this.#active) return;
+    this.#indexes = null;
+    this.#context.indexes.remove(this);
+  }
+
+  // ---- index files -------------------------------------------------------------------------
+
+  /** Writes entries that the index files lack; the files, for a sync. `last` also enters the final maximum. */
+  async writeIndexes(last: boolean): Promise<StorageFile[]> {
+    const indexes = this.#indexes;
+    if (indexes === null) return [];
+    if (last) this.#closeTimeIndex();
+    const files = await this.#openIndexFiles();
+    for (const [file, index] of [[files.offsets, indexes.offsets], [files.times, indexes.times]] as const) {
+      const sizeBytes = index.sizeBytes;
+      if (file.sizeBytes > sizeBytes) await file.truncate(sizeBytes);
+      if (file.sizeBytes < sizeBytes) file.append(index.bytes.subarray(file.sizeBytes, sizeBytes));
+    }
+    return [files.offsets, files.times];
+  }
+
+  /** Makes the index files empty, so that what is written next is the whole index. */
+  async clearIndexFiles(): Promise<void> {
+    const files = await this.#openIndexFiles();
+    await files.offsets.truncate(0);
+    await files.times.truncate(0);
+  }
+
+  async #openIndexFiles(): Promise<{ offsets: StorageFile; times: StorageFile }> {
+    if (this.#indexFiles === null) {
+      const offsets = await this.#openOrCreate(segmentFileName(this.baseOffset, "index"));
+      const times = await this.#openOrCreate(segmentFileName(this.baseOffset, "timeindex"));
+      this.#indexFiles ??= { offsets, times };
+    }
+    return this.#indexFiles;
+  }
+
+  async #openOrCreate(name: string): Promise<StorageFile> {
+    const path = `${this.#context.folder}/${name}`;
+    try {
+      return await this.#context.storage.open(path);
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.kind !== "not-found") throw error;
+      return this.#context.storage.create(path);
+    }
+  }
+
+  /** Opens with the indexes from their files. Rebuilds what is not sane. */
+  async load(): Promise<SegmentEnd> {
+    const indexes = await this.#readIndexFiles();
+    if (indexes === null) return this.rebuildIndexes();
+    this.#indexes = indexes;
+    const { offsets, times } = indexes;
+    const last = offsets.count - 1;
+    const from = last < 0 ? 0 : offsets.valueAt(last);
+    if (times.count > 0) {
+      this.maxTimestamp = times.keyAt(times.count - 1);
+      this.offsetOfMaxTimestamp = times.valueAt(times.count - 1) + this.baseOffset;
+    }
+    let nextOffset = this.baseOffset;
+    let sane = true;
+    const end = await walkHeaders(this.log, from, this.log.sizeBytes, (header, position) => {
+      if (position === from && last >= 0 && header.lastOffset !== this.baseOffset + offsets.keyAt(last)) sane = false;
+      nextOffset = header.lastOffset + 1;
+      if (header.maxTimestamp > this.maxTimestamp) this.#noteTimestamp(header);
+      return sane;
+    });
+    if (!sane || end !== this.log.sizeBytes) return this.rebuildIndexes();
+    this.#bytesSinceEntry = this.log.sizeBytes - from;
+    await walkHeaders(this.log, 0, this.log.sizeBytes, (header) => {
+      this.firstTimestamp = header.maxTimestamp;
+      return false;
+    });
+    return { nextOffset, position: end };
+  }
+
+  async #readIndexFiles(): Promise<Indexes | null> {
+    if (this.log.sizeBytes === 0) return { offsets: new SparseIndex(8), times: new SparseIndex(12) };
+    try {
+      const files = await this.#openIndexFiles();
+      const offsets = new Uint8Array(files.offsets.sizeBytes);
+      const times = new Uint8Array(files.times.sizeBytes);
+      await files.offsets.read(offsets, 0);
+      await files.times.read(times, 0);
+      const read = { offsets: new SparseIndex(8, offsets), times: new SparseIndex(12, times) };
+      if (!read.offsets.isSane(this.log.sizeBytes) || !read.times.isSane(2 ** 31)) return null;
+      // A closed segment's time index always ends with its maximum; none at all means it was lost.
+      return read.times.count === 0 ? null : read;
+    } catch (error) {
+      if (error instanceof StorageError && (error.kind === "io" || error.kind === "closed")) throw error;
+      return null;
+    }
+  }
+
+  /** Makes both indexes anew from the log. */
+  async rebuildIndexes(): Promise<SegmentEnd> {
+    this.#context.rebuilt(`${this.#context.folder}/${segmentFileName(this.baseOffset, "index")}`);
+    this.resetIndexes();
+    let nextOffset = this.baseOffset;
+    const position = await walkHeaders(this.log, 0, this.log.sizeBytes, (header, at) => {
+      this.noteBatch(header, at);
+      nextOffset = header.lastOffset + 1;
+      return true;
+    });
+    await this.clearIndexFiles();
+    await this.writeIndexes(!this.#active);
+    if (!this.#active && this.#indexes !== null) this.#context.indexes.touch(this, this.#residentBytes());
+    return { nextOffset, position };
+  }
+
+  async #resident(): Promise<Indexes> {
+    if (this.#indexes !== null) {
+      if (!this.#active) this.#context.indexes.touch(this, this.#residentBytes());
+      return this.#indexes;
+    }
+    this.#loading ??= this.#loadAgain();
+    return this.#loading;
+  }
+
+  async #loadAgain(): Promise<Indexes> {
+    try {
+      const read = await this.#readIndexFiles();
+      if (read === null) await this.rebuildIndexes();
+      else this.#indexes = read;
+      this.#context.indexes.touch(this, this.#residentBytes());
+      return this.#indexes as Indexes;
+    } finally {
+      this.#loading = null;
+    }
+  }
+
+  // ---- look-ups ----------------------------------------------------------------------------
+
+  /** The position of the batch that holds `offset`, or of the first after it; null when there is none. */
+  async positionOf(offset: number): Promise<number | null> {
+    for (let attempt = 0; ; attempt += 1) {
+      const { offsets } = await this.#resident();
+      const entry = this.#search(offsets, offset - this.baseOffset);
+      const from = entry < 0 ? 0 : offsets.valueAt(entry);
+      let found: number | null = null;
+      let sane = true;
+      await walkHeaders(this.log, from, this.log.sizeBytes, (header, position) => {
+        if (entry >= 0 && position === from) sane = header.lastOffset === this.baseOffset + offsets.keyAt(entry);
+        if (sane && header.lastOffset >= offset) found = position;
+        return sane && found === null;
+      });
+      if (found !== null) return found;
+      const intact = sane && (entry < 0 || (await this.#isBatchAt(from, this.baseOffset + offsets.keyAt(entry))));
+      if (intact || attempt > 0) return null;
+      await this.rebuildIndexes();
+    }
+  }
+
+  async #isBatchAt(position: number, lastOffset: number): Promise<boolean> {
+    let matches = false;
+    await walkHeaders(this.log, position, this.log.sizeBytes, (header) => {
+      matches = header.lastOffset === lastOffset;
+      return false;
+    });
+    return matches;
+  }
+
+  /** Where to begin looking for the first batch whose maximum timestamp is at least `timestamp`. */
+  async positionBefore(timestamp: number): Promise<number> {
+    const { times } = await this.#resident();
+    const entry = this.#search(times, timestamp);
+    if (entry < 0) return 0;
+    const offset = this.baseOffset + times.valueAt(entry);
+    const position = await this.positionOf(offset);
+    const believed = times.keyAt(entry);
+    let sane = false;
+    if (position !== null) {
+      await walkHeaders(this.log, position, this.log.sizeBytes, (header) => {
+        sane = header.lastOffset === offset && header.maxTimestamp === believed;
+        return false;
+      });
+    }
+    if (sane) return position as number;
+    await this.rebuildIndexes();
+    return 0;
+  }
+
+  #search(table: IndexTable, target: number): number {
+    return table.count === 0 ? -1 : this.#context.kernel.searchIndex(table, target);
+  }
+
+  async close(): Promise<void> {
+    this.#context.indexes.remove(this);
+    this.#indexes = null;
+    await this.log.close();
+    if (this.#indexFiles !== null) {
+      await this.#indexFiles.offsets.close();
+      await this.#indexFiles.times.close();
+      this.#indexFiles = null;
+    }
+  }
+
+  /** Unlinks the segment's files. */
+  async remove(): Promise<void> {
+    await this.close();
+    for (const kind of ["log", "index", "timeindex"] as const) {
+      await removeIfThere(this.#context.storage, `${this.#context.folder}/${segmentFileName(this.baseOffset, kind)}`);
+    }
+  }
+}
+
+export async function removeIfThere(storage: Storage, path: string): Promise<void> {
+  try {
+    await storage.remove(path);
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.kind !== "not-found") throw error;
+  }
+}
+
+/** A batch's whole size at a position of a file, by its header; null when there is no batch. */
+export async function batchSizeAt(file: StorageFile, position: number): Promise<number | null> {
+  const bytes = new Uint8Array(headerSizeBytes);
+  if ((await file.read(bytes, position)) < headerSizeBytes) return null;
+  const header = new BatchHeader(bytes);
+  return header.magic === 2 && header.sizeBytes >= headerSizeBytes ? header.sizeBytes : null;
+}

@@ -1,0 +1,116 @@
+// The newest bytes of every log, kept in memory for readers at the tail, under one budget.
+//
+// Owns: copies of appended runs, and which go first when the budget is spent: the oldest of all
+//   logs, so that within a log what is kept is always one contiguous end of it.
+// Never: decides what a reader may see (log.ts), or holds what was not appended.
+
+/** What keeping a chunk costs besides its bytes, so that many small appends stay within the budget. Bytes. */
+const chunkOverheadBytes = 256;
+
+export interface TailChunk {
+  readonly baseOffset: number;
+  readonly nextOffset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** One log's share. */
+export class LogTail {
+  readonly cache: TailCache;
+  /** Chunks from #first on are live; compacted now and then. */
+  #chunks: TailChunk[] = [];
+  #first = 0;
+
+  constructor(cache: TailCache) {
+    this.cache = cache;
+  }
+
+  append(baseOffset: number, nextOffset: number, bytes: Uint8Array): void {
+    if (bytes.length > this.cache.budgetBytes) {
+      this.clear();
+      return;
+    }
+    this.#chunks.push({ baseOffset, nextOffset, bytes: bytes.slice() });
+    this.cache.added(this, bytes.length + chunkOverheadBytes);
+  }
+
+  /** The chunk that holds `offset` and those after it, up to `end`; empty when it is not here. */
+  *from(offset: number, end: number): Generator<TailChunk, void, void> {
+    let low = this.#first;
+    let high = this.#chunks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#chunks[middle] as TailChunk).nextOffset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    for (let at = low; at < this.#chunks.length; at += 1) {
+      const chunk = this.#chunks[at] as TailChunk;
+      if (at === low && chunk.baseOffset > offset) return;
+      if (chunk.baseOffset >= end) return;
+      yield chunk;
+    }
+  }
+
+  /** For TailCache: drops the oldest chunk and says its size. */
+  dropOldest(): number {
+    const chunk = this.#chunks[this.#first];
+    if (chunk === undefined) return 0;
+    this.#chunks[this.#first] = undefined as unknown as TailChunk;
+    this.#first += 1;
+    if (this.#first > 64 && this.#first * 2 > this.#chunks.length) {
+      this.#chunks = this.#chunks.slice(this.#first);
+      this.#first = 0;
+    }
+    return chunk.bytes.length + chunkOverheadBytes;
+  }
+
+  clear(): void {
+    this.cache.forget(this);
+    this.#chunks = [];
+    this.#first = 0;
+  }
+}
+
+interface Entry {
+  readonly tail: LogTail;
+  readonly bytes: number;
+}
+
+export class TailCache {
+  readonly budgetBytes: number;
+  usedBytes = 0;
+  /** A log and a size per chunk, oldest first. */
+  #order: Entry[] = [];
+  #first = 0;
+
+  constructor(budgetBytes: number) {
+    this.budgetBytes = budgetBytes;
+  }
+
+  added(tail: LogTail, bytes: number): void {
+    this.#order.push({ tail, bytes });
+    this.usedBytes += bytes;
+    while (this.usedBytes > this.budgetBytes) this.#evict();
+    if (this.#first > 1024 && this.#first * 2 > this.#order.length) {
+      this.#order = this.#order.slice(this.#first);
+      this.#first = 0;
+    }
+  }
+
+  forget(tail: LogTail): void {
+    let kept = 0;
+    for (let at = this.#first; at < this.#order.length; at += 1) {
+      const entry = this.#order[at] as Entry;
+      if (entry.tail === tail) this.usedBytes -= entry.bytes;
+      else this.#order[kept++] = entry;
+    }
+    this.#order.length = kept;
+    this.#first = 0;
+  }
+
+  #evict(): void {
+    const oldest = this.#order[this.#first];
+    if (oldest === undefined) return;
+    this.#first += 1;
+    this.usedBytes -= oldest.tail.dropOldest();
+  }
+}
