@@ -361,7 +361,7 @@ export class EngineBroker implements Broker {
     const { partition = 0, from = "earliest", follow = false, signal } = options;
     let offset = await this.resolveOffset(topic, partition, from);
     const end = follow ? Number.MAX_SAFE_INTEGER : this.offsets(topic, partition).latest;
-    while (offset < end && signal?.aborted !== true) {
+    while (offset < end && !isAborted(signal)) {
       let fetched: FetchedRecords;
       try {
         fetched = await this.fetchRecords(topic, partition, {
@@ -370,13 +370,13 @@ export class EngineBroker implements Broker {
           ...(signal === undefined ? {} : { signal }),
         });
       } catch (error) {
-        if (signal?.aborted === true) return;
+        if (isAborted(signal)) return;
         throw error;
       }
       for (const record of fetched.records) {
         if (record.offset >= end) return;
         yield record;
-        if (signal?.aborted === true) return;
+        if (isAborted(signal)) return;
       }
       offset = fetched.nextOffset;
     }
@@ -583,6 +583,11 @@ export class EngineBroker implements Broker {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Asked anew each time: a signal fires while a generator is suspended. */
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
 }
 
 interface Group {

@@ -23,6 +23,7 @@ import {
   groupBytes,
   journalName,
   parseJournalName,
+  type JournalContent,
   readJournal,
 } from "./metadata-journal.ts";
 
@@ -84,8 +85,8 @@ export class MetadataStore {
   }
 
   /**
-   * Recovers the newest journal, or begins one. A torn tail is cut and logged; DATA_FOLDER_UNUSABLE
-   * when the journal is corrupt otherwise, or there are foreign files.
+   * Recovers from the newest journal. A torn tail is cut and logged; DATA_FOLDER_UNUSABLE when the
+   * journal is corrupt otherwise, or there are foreign files.
    */
   static async open(
     storage: Storage,
@@ -97,14 +98,14 @@ export class MetadataStore {
     const world: World = { storage, kernel, clock, logger };
     await makeFolder(storage);
     const generations = await tidyFolder(storage);
-    const newest = generations.pop();
-    const image = new MetadataImage();
-    const { journal, image: recovered } =
-      newest === undefined
-        ? { journal: await installJournal(world, await writeJournal(world, 0, image)), image }
-        : await recover(world, newest);
-    for (const generation of generations) await removeJournal(world, generation);
-    return new MetadataStore(world, journal, recovered, options.compactBytes ?? groupBytes);
+    const newest = generations.at(-1);
+    const found = newest === undefined ? null : await readGeneration(world, newest);
+    const image = found?.image ?? new MetadataImage();
+    const journal = await renewJournal(world, image, found);
+    for (const generation of generations) {
+      if (generation !== journal.generation) await removeJournal(world, generation);
+    }
+    return new MetadataStore(world, journal, image, options.compactBytes ?? groupBytes);
   }
 
   get topics(): ReadonlyMap<string, TopicMeta> {
@@ -187,11 +188,13 @@ export class MetadataStore {
     try {
       journal.file.append(encodeBatch(values, journal.nextOffset, Math.max(0, clock.now()), kernel));
     } catch (error) {
+      // A full disk leaves the file as it was; after another failure nobody knows what it holds.
+      const isUnknown = error instanceof StorageError && error.kind !== "no-space";
+      const failure = `the metadata journal cannot be written: ${messageOf(error)}`;
+      const refusal = storageError(failure, error, isUnknown ? "unknown" : "none");
       this.#staged = this.#image.copy();
-      const refusal = storageError(`the metadata journal cannot be written: ${messageOf(error)}`, error, "none");
       for (const { reject } of accepted) reject(refusal);
-      // A full disk restores the file; after anything else nobody knows what it holds.
-      if (error instanceof StorageError && error.kind !== "no-space") this.#raiseFence(error);
+      if (isUnknown) this.#raiseFence(error);
       return;
     }
     try {
@@ -249,7 +252,6 @@ export class MetadataStore {
       this.#journal = await installJournal(this.#world, draft);
     } catch (error) {
       // Either name may be there after a crash: neither journal may get another change.
-      await draft.file.close();
       this.#raiseFence(error);
       return;
     }
@@ -297,31 +299,57 @@ async function tidyFolder(storage: Storage): Promise<number[]> {
   return generations.sort((one, other) => one - other);
 }
 
-async function recover(
-  world: World,
-  generation: number,
-): Promise<{ readonly journal: Journal; readonly image: MetadataImage }> {
-  const { storage, kernel, logger } = world;
+interface Generation extends JournalContent {
+  readonly generation: number;
+}
+
+async function readGeneration({ storage, kernel, logger }: World, generation: number): Promise<Generation> {
   const path = `${folder}/${journalName(generation)}`;
   const file = await storage.open(path);
   try {
-    const { image, nextOffset, validBytes, snapshotBytes } = readJournal(await readWhole(file), path, kernel);
-    const tornBytes = file.sizeBytes - validBytes;
+    const content = readJournal(await readWhole(file), path, kernel);
+    const tornBytes = file.sizeBytes - content.validBytes;
     if (tornBytes > 0) {
-      await file.truncate(validBytes);
-      logger.log("warn", `${path} ended in a torn batch: ${tornBytes} bytes cut`, {
-        position: validBytes,
+      logger.log("warn", `${path} ends in a torn batch: its ${tornBytes} bytes are cut off`, {
+        position: content.validBytes,
         truncatedBytes: tornBytes,
       });
     }
-    // A killed process may have left bytes, and a name, that the disk has not seen yet.
+    return { generation, ...content };
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Every start begins a new generation. What was found may lie in the system's cache only, after a
+ * sync that failed for ever: a copy of it is durable for sure, and the next batch follows no torn one.
+ */
+async function renewJournal(world: World, image: MetadataImage, found: Generation | null): Promise<Journal> {
+  let draft: Journal;
+  try {
+    draft = await writeJournal(world, found === null ? 0 : found.generation + 1, image);
+  } catch (error) {
+    const isFull = error instanceof StorageError && error.kind === "no-space";
+    if (found === null || !isFull) throw error;
+    return keepJournal(world, found);
+  }
+  return installJournal(world, draft);
+}
+
+/** No room for a copy: the old one goes on, cut and synced. */
+async function keepJournal({ storage }: World, found: Generation): Promise<Journal> {
+  const { generation, snapshotBytes, nextOffset } = found;
+  const file = await storage.open(`${folder}/${journalName(generation)}`);
+  try {
+    await file.truncate(found.validBytes);
     await storage.sync([file]);
     await storage.syncDirectory(folder);
-    return { journal: { generation, file, snapshotBytes, nextOffset }, image };
   } catch (error) {
     await file.close();
     throw error;
   }
+  return { generation, file, snapshotBytes, nextOffset };
 }
 
 /** A draft of a generation: its snapshot, synced, under a temporary name. Leaves nothing behind when it fails. */
@@ -346,11 +374,16 @@ async function writeJournal(world: World, generation: number, image: MetadataIma
   }
 }
 
-/** Gives a draft its name, durably. */
+/** Gives a draft its name, durably. When it fails the name may be there or not. */
 async function installJournal({ storage }: World, draft: Journal): Promise<Journal> {
   const path = `${folder}/${journalName(draft.generation)}`;
-  await storage.rename(`${path}${temporaryEnd}`, path);
-  await storage.syncDirectory(folder);
+  try {
+    await storage.rename(`${path}${temporaryEnd}`, path);
+    await storage.syncDirectory(folder);
+  } catch (error) {
+    await draft.file.close();
+    throw error;
+  }
   return draft;
 }
 

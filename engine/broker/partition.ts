@@ -134,7 +134,7 @@ export class Partition {
     const rollsBefore = log.rolls;
     const appended = this.#appendNow(log, makeBytes(), expectedEndOffset);
     this.context.counters.segmentRolls += log.rolls - rollsBefore;
-    if (!appended.duplicate) this.#appended(log);
+    if (!appended.duplicate) this.#appended(log, log.rolls > rollsBefore);
     return appended;
   }
 
@@ -154,9 +154,11 @@ export class Partition {
     }
   }
 
-  #appended(log: Log): void {
+  #appended(log: Log, rolled: boolean): void {
     if (this.context.durability === "os") {
       if (log.exposeAll()) this.#wake();
+      // As Kafka: a closed segment is synced behind everybody's back, so that recovery need not read it.
+      if (rolled) this.flush();
       return;
     }
     if (log.unsyncedBytes >= syncBytes) this.flush();

@@ -63,6 +63,8 @@ export interface RecoveredPartition {
   readonly recorded: RecordedOffsets;
 }
 
+/** Enough to keep the disk busy with their syncs; each may hold a scan buffer of some MiB. */
+const recoveriesAtOnce = 4;
 const indexResidencyBytes = 32 * 1024 * 1024;
 /** Notes kept for the report; the log has them all. */
 const maxNotes = 1000;
@@ -140,17 +142,21 @@ export class Topics {
     const { metadata, storage } = this.#context;
     await this.#setStraysAside(data);
     const topics: { topic: Topic; recovered: RecoveredPartition[] }[] = [];
+    const work: (() => Promise<void>)[] = [];
     let highestEpoch = metadata.leaderEpoch;
     for (const meta of metadata.topics.values()) {
       const topic: Topic = { meta, config: resolveConfig(meta.configs), partitions: [], logContexts: [] };
       const recovered: RecoveredPartition[] = [];
-      for (let partition = 0; partition < meta.partitions; partition += 1) {
-        const one = await this.recoverPartition(topic, partition, data);
-        highestEpoch = Math.max(highestEpoch, one.log?.epochs.latest?.epoch ?? -1);
-        recovered.push(one);
-      }
       topics.push({ topic, recovered });
+      for (let partition = 0; partition < meta.partitions; partition += 1) {
+        work.push(async () => {
+          const one = await this.recoverPartition(topic, partition, data);
+          highestEpoch = Math.max(highestEpoch, one.log?.epochs.latest?.epoch ?? -1);
+          recovered[partition] = one;
+        });
+      }
     }
+    await inParallel(work, recoveriesAtOnce);
     this.#leaderEpoch = highestEpoch + 1;
     await metadata.apply({ kind: "leaderEpoch", leaderEpoch: this.#leaderEpoch });
     for (const { topic, recovered } of topics) {
@@ -439,4 +445,12 @@ function alteredConfigs(
   }
   for (const [name, value] of parseConfigs(set)) after.set(name, value);
   return after;
+}
+
+async function inParallel(work: readonly (() => Promise<void>)[], atOnce: number): Promise<void> {
+  const left = work.values();
+  const worker = async (): Promise<void> => {
+    for (const one of left) await one();
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
 }

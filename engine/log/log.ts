@@ -304,7 +304,7 @@ export class Log {
       this.#directoryDirty = true;
     }
     const mark = this.#end();
-    if (mark.offset === this.#high.offset && this.#dirtyFiles.length === 0 && !this.#directoryDirty) return null;
+    if (mark.offset === this.syncedOffset && this.#dirtyFiles.length === 0 && !this.#directoryDirty) return null;
     const snapshots = this.#dirtySnapshots;
     const files = [...this.#dirtyFiles, ...snapshots, mark.segment.log];
     const directory = this.#directoryDirty;

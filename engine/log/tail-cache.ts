@@ -16,6 +16,8 @@ export interface TailChunk {
 /** One log's share. */
 export class LogTail {
   readonly cache: TailCache;
+  /** Rises when the tail is cleared: the cache's entries of before mean nothing then. */
+  generation = 0;
   /** Chunks from #first on are live; compacted now and then. */
   #chunks: TailChunk[] = [];
   #first = 0;
@@ -64,21 +66,26 @@ export class LogTail {
   }
 
   clear(): void {
-    this.cache.forget(this);
+    let bytes = 0;
+    for (let at = this.#first; at < this.#chunks.length; at += 1) {
+      bytes += (this.#chunks[at] as TailChunk).bytes.length + chunkOverheadBytes;
+    }
     this.#chunks = [];
     this.#first = 0;
+    this.generation += 1;
+    this.cache.usedBytes -= bytes;
   }
 }
 
 interface Entry {
   readonly tail: LogTail;
-  readonly bytes: number;
+  readonly generation: number;
 }
 
 export class TailCache {
   readonly budgetBytes: number;
   usedBytes = 0;
-  /** A log and a size per chunk, oldest first. */
+  /** A log per chunk, oldest first. */
   #order: Entry[] = [];
   #first = 0;
 
@@ -87,30 +94,19 @@ export class TailCache {
   }
 
   added(tail: LogTail, bytes: number): void {
-    this.#order.push({ tail, bytes });
+    this.#order.push({ tail, generation: tail.generation });
     this.usedBytes += bytes;
-    while (this.usedBytes > this.budgetBytes) this.#evict();
+    while (this.usedBytes > this.budgetBytes && this.#first < this.#order.length) this.#evict();
     if (this.#first > 1024 && this.#first * 2 > this.#order.length) {
       this.#order = this.#order.slice(this.#first);
       this.#first = 0;
     }
   }
 
-  forget(tail: LogTail): void {
-    let kept = 0;
-    for (let at = this.#first; at < this.#order.length; at += 1) {
-      const entry = this.#order[at] as Entry;
-      if (entry.tail === tail) this.usedBytes -= entry.bytes;
-      else this.#order[kept++] = entry;
-    }
-    this.#order.length = kept;
-    this.#first = 0;
-  }
-
   #evict(): void {
     const oldest = this.#order[this.#first];
     if (oldest === undefined) return;
     this.#first += 1;
-    this.usedBytes -= oldest.tail.dropOldest();
+    if (oldest.generation === oldest.tail.generation) this.usedBytes -= oldest.tail.dropOldest();
   }
 }

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { openBroker } from "../broker/open.ts";
+import type { Broker } from "../broker/types.ts";
+import { ManualClock, testWorld } from "../broker/world.test.support.ts";
+import { MoldauError } from "../errors.ts";
+import type { Storage } from "../port/storage.ts";
+import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
+
+const text = (bytes: Uint8Array | null): string => new TextDecoder().decode(bytes ?? new Uint8Array(0));
+/** A crash that keeps what was written, synced or not, or (0) only what was synced. */
+const keepAll = (): number => 0.999;
+
+async function values(broker: Broker, from = 0): Promise<string[]> {
+  const read: string[] = [];
+  for await (const record of broker.read("t", { from })) read.push(text(record.value));
+  return read;
+}
+
+async function rewrite(storage: Storage, path: string, change: (bytes: Uint8Array) => Uint8Array): Promise<void> {
+  const file = await storage.open(path);
+  const bytes = new Uint8Array(file.sizeBytes);
+  await file.read(bytes, 0);
+  await file.truncate(0);
+  file.append(change(bytes));
+  await storage.sync([file]);
+  await file.close();
+}
+
+async function filled(records: number, configs: Record<string, number>): Promise<{ storage: MemoryStorage; clock: ManualClock; broker: Broker }> {
+  const storage = memoryStorage();
+  const clock = new ManualClock();
+  const broker = await openBroker(testWorld(storage, clock));
+  await broker.createTopic("t", { configs });
+  for (let at = 0; at < records; at += 1) await broker.produce("t", [{ value: `v${at}`, timestamp: 1000 + at }]);
+  return { storage, clock, broker };
+}
+
+const expected = (records: number): string[] => Array.from({ length: records }, (_, at) => `v${at}`);
+
+test("a torn tail above the recovery point is cut, and said with its bytes", async () => {
+  const { storage } = await filled(5, {});
+  const survivor = storage.crash(keepAll);
+  await rewrite(survivor, "t-0/00000000000000000000.log", (bytes) => bytes.slice(0, bytes.length - 3));
+  const again = await openBroker(testWorld(survivor));
+  assert.deepEqual(await values(again), expected(4));
+  assert.ok(again.report.truncatedBytes > 60);
+  assert.match(again.report.notes.join(), /cut \d+ bytes at offset 4, after a torn batch/);
+  await again.produce("t", [{ value: "next" }]);
+  assert.deepEqual(await values(again), [...expected(4), "next"]);
+  await again.close();
+});
+
+test("a segment lost above the recovery point takes all after it along", async () => {
+  const { storage } = await filled(12, { "segment.bytes": 200 });
+  const survivor = storage.crash(keepAll);
+  const logs = (await survivor.list("t-0")).map(({ name }) => name).filter((name) => name.endsWith(".log")).sort();
+  assert.ok(logs.length >= 4);
+  await survivor.remove(`t-0/${logs[2]}`);
+  const again = await openBroker(testWorld(survivor));
+  assert.deepEqual(await values(again), expected(Number(logs[2]?.slice(0, 20))));
+  assert.match(again.report.notes.join(), /a gap/);
+  await again.close();
+});
+
+test("the same segment lost below the recovery point is corruption: offline, nothing removed", async () => {
+  const { storage, clock } = await filled(12, { "segment.bytes": 200 });
+  await clock.advance(1500);
+  const survivor = storage.crash(keepAll);
+  const before = (await survivor.list("t-0")).map(({ name }) => name).filter((name) => name.endsWith(".log")).sort();
+  await survivor.remove(`t-0/${before[2]}`);
+  const again = await openBroker(testWorld(survivor));
+  const [partition] = again.describeTopic("t").partitions;
+  assert.equal(partition?.state, "offline");
+  assert.match(partition?.reason ?? "", /below the recovery point/);
+  const after = (await survivor.list("t-0")).map(({ name }) => name).filter((name) => name.endsWith(".log")).sort();
+  assert.deepEqual(after, before.filter((_, at) => at !== 2));
+  await again.close();
+});
+
+test("indexes that are missing, cut or scribbled on are rebuilt, and said", async () => {
+  for (const damage of ["missing", "cut", "scribbled"]) {
+    const { storage, broker } = await filled(60, { "segment.bytes": 1500, "index.interval.bytes": 0 });
+    await broker.close();
+    void storage;
+    const again = memoryStorage();
+    await copyTree(storage.crash(keepAll), again, "");
+    for (const { name } of await again.list("t-0")) {
+      if (!name.endsWith("index")) continue;
+      if (damage === "missing") await again.remove(`t-0/${name}`);
+      else if (damage === "cut") await rewrite(again, `t-0/${name}`, (bytes) => bytes.slice(0, bytes.length - 5));
+      else await rewrite(again, `t-0/${name}`, (bytes) => bytes.map((byte, at) => (at % 8 === 3 ? byte ^ 9 : byte)));
+    }
+    const opened = await openBroker(testWorld(again));
+    for (let at = 0; at < 60; at += 7) {
+      assert.equal((await values(opened, at))[0], `v${at}`, `${damage}, offset ${at}`);
+      assert.deepEqual(await opened.offsetForTimestamp("t", 0, 1000 + at), { offset: at, timestamp: 1000 + at }, damage);
+    }
+    assert.equal(opened.describeTopic("t").partitions[0]?.state, "online");
+    if (damage !== "scribbled") assert.ok(opened.report.rebuiltIndexes > 0, damage);
+    await opened.close();
+  }
+});
+
+async function copyTree(from: Storage, to: Storage, folder: string): Promise<void> {
+  for (const entry of await from.list(folder)) {
+    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+    if (entry.kind === "directory") {
+      await to.makeDirectory(path);
+      await copyTree(from, to, path);
+      continue;
+    }
+    const file = await from.open(path);
+    const bytes = new Uint8Array(file.sizeBytes);
+    await file.read(bytes, 0);
+    to.create(path).append(bytes);
+  }
+}
+
+test("producer state, epochs and indexes rebuilt from the log alone say the same", async () => {
+  const { storage, broker } = await filled(3, { "segment.bytes": 300 });
+  const { producerId } = await broker.allocateProducer();
+  for (let sequence = 0; sequence < 9; sequence += 1) {
+    await broker.produce("t", [{ value: `p${sequence}` }], { partition: 0, producer: { producerId, producerEpoch: 0, sequence } });
+  }
+  const survivor = storage.crash(keepAll);
+  for (const { name } of await survivor.list("t-0")) {
+    if (!name.endsWith(".log") && name !== "partition.metadata") await survivor.remove(`t-0/${name}`);
+  }
+  const again = await openBroker(testWorld(survivor));
+  const retry = async (sequence: number): Promise<unknown> =>
+    (await again.produce("t", [{ value: `p${sequence}` }], { partition: 0, producer: { producerId, producerEpoch: 0, sequence } }))[0];
+  assert.deepEqual(await retry(5), { partition: 0, offset: 8, timestamp: 1_700_000_000_000, duplicate: true });
+  assert.ok(((await retry(10)) as { error: MoldauError }).error.code === "OUT_OF_ORDER_SEQUENCE_NUMBER");
+  assert.equal(((await retry(9)) as { offset: number }).offset, 12);
+  await again.close();
+});
+
+test("what is not Moldau's, or newer than this Moldau, is refused with what to do", async () => {
+  const refused = async (prepare: (storage: MemoryStorage) => Promise<void>): Promise<string> => {
+    const storage = memoryStorage();
+    const broker = await openBroker(testWorld(storage));
+    await broker.createTopic("t");
+    const survivor = storage.crash(keepAll);
+    await prepare(survivor);
+    const error = await openBroker(testWorld(survivor)).then(
+      () => assert.fail("it opened"),
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(error instanceof MoldauError && error.code === "DATA_FOLDER_UNUSABLE", String(error));
+    return error.message;
+  };
+  assert.match(await refused(async (storage) => storage.create("notes.txt").append(new Uint8Array(1))), /notes\.txt.*--data-dir/);
+  assert.match(await refused(async (storage) => storage.create("t-0/notes.txt").append(new Uint8Array(1))), /t-0\/notes\.txt/);
+  const newer = (bytes: Uint8Array): Uint8Array => new TextEncoder().encode(text(bytes).replace("format.version=1", "format.version=2"));
+  assert.match(await refused((storage) => rewrite(storage, "meta.properties", newer)), /format 2.*knows up to 1/);
+  assert.match(await refused((storage) => rewrite(storage, "recovery-point-offset-checkpoint", () => new Uint8Array(3))), /damaged/);
+  assert.match(await refused((storage) => storage.remove("metadata")), /no metadata folder/);
+});
