@@ -21,9 +21,9 @@ import {
   encodeChange,
   encodeSnapshot,
   groupBytes,
+  type JournalContent,
   journalName,
   parseJournalName,
-  type JournalContent,
   readJournal,
 } from "./metadata-journal.ts";
 
