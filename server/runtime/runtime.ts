@@ -67,7 +67,7 @@ export interface Process {
   writeError(text: string): void;
   onSignal(run: (signal: Signal) => void): void;
   exit(code: number): never;
-  readTextFile(path: string): string;
+  readTextFile(path: string | URL): string;
   /** The absolute form of a path. */
   resolvePath(path: string): string;
 }

@@ -45,7 +45,7 @@ export async function serveBun(options: ServeOptions): Promise<Listener> {
       fetch(request) {
         const answer = options.fetch(request);
         if (!(answer instanceof Promise)) return answer;
-        const settled = answer.then(
+        const settled: Promise<boolean> = answer.then(
           () => inFlight.delete(settled),
           () => inFlight.delete(settled),
         );

@@ -45,7 +45,7 @@ export async function serveDeno(options: ServeOptions): Promise<Listener> {
         ...(options.tls === undefined ? {} : options.tls),
       },
       (request, info) => {
-        const settled = info.completed.then(
+        const settled: Promise<boolean> = info.completed.then(
           () => inFlight.delete(settled),
           () => inFlight.delete(settled),
         );
