@@ -28,6 +28,8 @@ export interface FolderLock {
 const addressLimitBytes = 103;
 const answerWaitMs = 2000;
 const attempts = 10;
+// Two containers may both be process 1.
+const thisProcess = randomBytes(8).toString("hex");
 
 type Answer = { readonly state: "gone" | "trying" } | { readonly state: "held"; readonly by: string };
 
@@ -82,7 +84,7 @@ class Contender implements FolderLock {
     this.#server = createServer((socket) => {
       socket.on("error", () => {});
       socket.unref();
-      socket.end(this.#held ? `held by process ${process.pid}\n` : "trying\n");
+      socket.end(this.#held ? `held ${process.pid} ${thisProcess}\n` : "trying\n");
     });
     this.#server.unref();
   }
@@ -143,9 +145,9 @@ async function ask(address: string): Promise<Answer> {
     socket.on("data", (text: string) => {
       heard += text;
       if (!heard.endsWith("\n")) return;
-      const holder = /^held by process (\d+)\n$/.exec(heard)?.[1];
+      const [, holder, token] = /^held (\d+) ([0-9a-f]+)\n$/.exec(heard) ?? [];
       if (holder === undefined) settle({ state: "trying" });
-      else settle({ state: "held", by: holder === String(process.pid) ? "this process already" : `process ${holder}` });
+      else settle({ state: "held", by: token === thisProcess ? "this process already" : `process ${holder}` });
     });
     socket.on("close", () => settle({ state: "trying" }));
     socket.on("error", (error) => {

@@ -5,12 +5,14 @@
 //
 // Invariants: a pinned file keeps its descriptor; a file's unsynced bytes are synced before it
 //   loses its descriptor, because a later sync through another one may miss a write error;
-//   a file opened again is the same file (by inode) or `not-found`.
+//   a file opened again is the same file (by inode) or `not-found`. Beyond the
+//   limit are only files in use, and as many again that wait for a sync.
 
 import { closeSync, constants, fdatasync, fdatasyncSync, fstatSync, fsync, openSync } from "node:fs";
 import { join } from "node:path";
 import { StorageError } from "../../../engine/port/storage.ts";
 import { codeOf, storageError } from "./storage-error.ts";
+import { Turnstile } from "./turnstile.ts";
 
 export interface OpenFile {
   path: string;
@@ -35,6 +37,7 @@ export interface OpenFile {
 export class OpenFiles {
   readonly #folder: string;
   readonly #limit: number;
+  // libuv has four threads, and reads need one.
   readonly #syncs: Turnstile = new Turnstile(3);
   readonly #byPath: Map<string, OpenFile> = new Map();
   readonly #open: Set<OpenFile> = new Set();
@@ -86,6 +89,7 @@ export class OpenFiles {
     } finally {
       file.pins--;
       if (file.pins === 0) for (const resolve of file.whenUnpinned.splice(0)) resolve();
+      while (this.#open.size > this.#limit && this.#evict("clean"));
     }
   }
 
@@ -188,38 +192,37 @@ export class OpenFiles {
   }
 
   #openDescriptor(path: string, flags: string | number): number {
-    while (this.#open.size >= this.#limit && this.#evict());
+    while (this.#open.size >= this.#limit && this.#evict(this.#open.size < 2 * this.#limit ? "soon" : "now"));
     const absolute = join(this.#folder, path);
     try {
       return openSync(absolute, flags);
     } catch (error) {
       if (codeOf(error) !== "EMFILE" && codeOf(error) !== "ENFILE") throw error;
-      if (!this.#evict(true)) throw error;
+      if (!this.#evict("now")) throw error;
       return openSync(absolute, flags);
     }
   }
 
   /**
-   * Frees the descriptor used longest ago. Clean ones first; when all are dirty the oldest is
-   * synced beside the work and the limit passed by up to its double, for a sync here would
-   * stall everything.
+   * Frees the descriptor used longest ago: a clean one; else, for "soon", the oldest dirty one
+   * is synced beside the work and the limit passed by up to its double, because the sync that
+   * "now" does stalls everything.
    */
-  #evict(mustFree: boolean = false): boolean {
-    const full = mustFree || this.#open.size >= 2 * this.#limit;
+  #evict(when: "clean" | "soon" | "now"): boolean {
     let clean: OpenFile | null = null;
     let dirty: OpenFile | null = null;
     for (const file of this.#open) {
       if (file.pins > 0) continue;
       if (file.syncedChanges === file.changes || this.#byPath.get(file.path) !== file) {
         if (clean === null || file.usedAt < clean.usedAt) clean = file;
-      } else if ((full || !file.cleaning) && (dirty === null || file.usedAt < dirty.usedAt)) dirty = file;
+      } else if ((when === "now" || !file.cleaning) && (dirty === null || file.usedAt < dirty.usedAt)) dirty = file;
     }
     if (clean !== null) {
       this.#close(clean);
       return true;
     }
-    if (dirty === null) return false;
-    if (!full) {
+    if (dirty === null || when === "clean") return false;
+    if (when === "soon") {
       void this.#clean(dirty);
       return false;
     }
@@ -250,27 +253,5 @@ export class OpenFiles {
     const descriptor = file.descriptor;
     file.descriptor = null;
     closeSync(descriptor);
-  }
-}
-
-/** Lets so many through at once; the others wait in line. */
-class Turnstile {
-  #free: number;
-  readonly #line: (() => void)[] = [];
-
-  constructor(atOnce: number) {
-    this.#free = atOnce;
-  }
-
-  async pass<T>(run: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#line.push(resolve));
-    try {
-      return await run();
-    } finally {
-      const next = this.#line.shift();
-      if (next === undefined) this.#free++;
-      else next();
-    }
   }
 }

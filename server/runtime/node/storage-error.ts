@@ -2,6 +2,7 @@
 //
 // Owns: the one translation of them.
 
+import { constants } from "node:os";
 import { StorageError } from "../../../engine/port/storage.ts";
 import type { StorageErrorKind } from "../../../engine/port/storage.ts";
 
@@ -27,7 +28,11 @@ export function storageError(error: unknown, what: string, kind?: StorageErrorKi
   return new StorageError(kind ?? kinds[code ?? ""] ?? "io", `${what}: ${reason}`, error);
 }
 
+/** The system's code, as "ENOENT". Deno gives some only as "(os error 27)". */
 export function codeOf(error: unknown): string | undefined {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  return typeof code === "string" ? code : undefined;
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as NodeJS.ErrnoException;
+  if (typeof code === "string") return code;
+  const number = Number(/\(os error (\d+)\)$/.exec(error.message)?.[1]);
+  return Object.entries(constants.errno).find(([, errno]) => errno === number)?.[0];
 }

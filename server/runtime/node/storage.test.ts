@@ -1,6 +1,6 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { pattern, refuses, storageContract, throwsKind } from "../../../engine/storage/contract.test-suite.ts";
 import { StorageError } from "../../../engine/port/storage.ts";
+import type { StorageFile } from "../../../engine/port/storage.ts";
 import type { StorageOperation } from "../../../engine/port/storage-operation.ts";
 import { readFile } from "../../../engine/storage/read-file.ts";
 import { fileStorage, openFileStorage } from "./storage.ts";
@@ -141,7 +142,7 @@ inFolder("what cannot be the data folder is named, with what to do", async (fold
 inFolder("a disk that fills up in mid append: the file keeps its size, and goes on when there is room", async (folder) => {
   // A limit on the size of files stops a write half-way, as a full disk does.
   const child = startChild("fill", folder, "trap '' XFSZ; ulimit -f 2500; exec \"$@\"");
-  const { kind, sizes, sizeBytes, tail } = (await child.said()) as Record<string, never>;
+  const { kind, sizes, sizeBytes, tail } = (await child.said()) as Record<string, unknown>;
   strictEqual(kind, "no-space");
   const [counted, onDisk] = sizes as [number, number];
   ok(counted > 0 && counted % 300_000 === 0, `${counted} bytes`);
@@ -157,11 +158,11 @@ inFolder("descriptors are bounded, and files that lost theirs go on", async (fol
     const files = Array.from({ length: 30 }, (_, index) => store.create(`f${index}`));
     for (let round = 0; round < 3; round++) {
       for (const [index, file] of files.entries()) file.append(new Uint8Array(1000).fill(index + 1));
-      ok(descriptorsIn(folder) <= 2 * maxOpenFiles, `${descriptorsIn(folder)} descriptors while nothing is synced`);
+      // Three more may be in the middle of a sync.
+      ok(descriptorsIn(folder) <= 2 * maxOpenFiles + 3, `${descriptorsIn(folder)} descriptors while nothing is synced`);
     }
     await Promise.all(files.map((file) => store.sync([file])));
-    await (await store.open("f0")).close();
-    ok(descriptorsIn(folder) <= 2 * maxOpenFiles);
+    ok(descriptorsIn(folder) <= maxOpenFiles, `${descriptorsIn(folder)} descriptors when all is synced`);
     await Promise.all(
       files.map(async (file, index) => {
         const into = new Uint8Array(3000);
@@ -169,6 +170,7 @@ inFolder("descriptors are bounded, and files that lost theirs go on", async (fol
         deepStrictEqual(into, new Uint8Array(3000).fill(index + 1));
       }),
     );
+    ok(descriptorsIn(folder) <= maxOpenFiles, `${descriptorsIn(folder)} descriptors when all is read`);
     await store.close();
     strictEqual(descriptorsIn(folder), 0);
   }
@@ -195,24 +197,12 @@ inFolder("a file that lost its descriptor is found where a rename took it, never
   deepStrictEqual(await readFile(store, "e/a", 9), new Uint8Array([1, 4, 5]));
   deepStrictEqual(await readFile(store, "b", 9), new Uint8Array([3, 6]));
   for (let index = 0; index < 4; index++) store.create(`other${index}`).append(new Uint8Array([7]));
-  await refuses(replaced.read(new Uint8Array(1), 0), "not-found");
+  await readsItsOwn(replaced, [2]);
   // Behind the store's back.
-  rmSync(join(folder, "b"));
   writeFileSync(join(folder, "new"), "xx");
-  writeFileSync(join(folder, "b"), "xx");
-  await refuses(renamed.read(new Uint8Array(1), 0), "not-found");
-  await store.close();
-});
-
-inFolder("at most three syncs run at once", async (folder) => {
-  // Each sync of one file is traced as it ends; with a turnstile of three, the first to end is one of the first three.
-  const order: string[] = [];
-  const store = await openFileStorage(folder, { trace: ({ kind, paths }) => void (kind === "sync" && order.push(paths[0]!)) });
-  const files = Array.from({ length: 12 }, (_, index) => store.create(`f${index}`));
-  for (const file of files) file.append(pattern(10_000));
-  await store.sync(files);
-  strictEqual(order.length, 12);
-  for (const [place, path] of order.entries()) ok(Number(path.slice(1)) <= place + 2, `${path} ended as number ${place}: ${order}`);
+  renameSync(join(folder, "new"), join(folder, "b"));
+  for (let index = 0; index < 4; index++) await readFile(store, `other${index}`, 9);
+  await readsItsOwn(renamed, [3, 6]);
   await store.close();
 });
 
@@ -288,6 +278,18 @@ function unwritable(folder: string): string[] {
   mkdirSync(path);
   chmodSync(path, 0o555);
   return [path, join(path, "below")];
+}
+
+/** A handle whose file lost its name reads its own bytes or says that it is gone: never another's. */
+async function readsItsOwn(file: StorageFile, own: readonly number[]): Promise<void> {
+  const into = new Uint8Array(own.length);
+  try {
+    await file.read(into, 0);
+    deepStrictEqual([...into], own);
+  } catch (error) {
+    ok(error instanceof StorageError, String(error));
+    strictEqual(error.kind, "not-found");
+  }
 }
 
 /** A lock's file that nobody listens on. */
