@@ -91,8 +91,11 @@ export class EngineBroker implements Broker {
       () => this.#collect(({ log, recorded }) => log?.syncedOffset ?? recorded.recoveryPoint),
       (entries) => this.#pruneSnapshots(entries),
     );
-    this.#logStarts = new CheckpointFile(options.storage, logStartFileName, () =>
-      this.#collect(({ log, recorded }) => log?.logStartOffset ?? recorded.logStartOffset),
+    this.#logStarts = new CheckpointFile(
+      options.storage,
+      logStartFileName,
+      () => this.#collect(({ log, recorded }) => log?.requestedStart ?? recorded.logStartOffset),
+      (entries) => this.#exposeStarts(entries),
     );
     topics.recordCheckpoints = () => this.recordCheckpoints();
     this.#tickRecoveryPoints();
@@ -426,7 +429,7 @@ export class EngineBroker implements Broker {
         `cannot delete up to ${target}: only what lies below the high watermark, ${log.highWatermark}, can be deleted`,
       );
     }
-    if (log.raiseStart(target)) await this.#removeBelowStart([found]);
+    if (log.requestStart(target)) await this.#removeBelowStart([found]);
     return log.logStartOffset;
   }
 
@@ -464,7 +467,7 @@ export class EngineBroker implements Broker {
         if (start <= log.logStartOffset) continue;
         // All of it is old: what comes next begins a new segment, so that this one can go.
         if (start === log.logEndOffset) log.roll();
-        log.raiseStart(start);
+        log.requestStart(start);
         partition.flush();
         raised.push(partition);
       }
@@ -513,6 +516,14 @@ export class EngineBroker implements Broker {
       const { topic, partition: number } = partition.context;
       const point = recorded.get(`${topic} ${number}`);
       if (point !== undefined && partition.state === "online") await partition.log?.pruneSnapshots(point);
+    }
+  }
+
+  #exposeStarts(recorded: ReadonlyMap<string, number>): void {
+    for (const partition of this.#parts.topics.partitions()) {
+      const { topic, partition: number } = partition.context;
+      const start = recorded.get(`${topic} ${number}`);
+      if (start !== undefined) partition.log?.exposeStart(start);
     }
   }
 

@@ -61,7 +61,8 @@ export class CheckpointFile {
       // Its own callers were told; this is another attempt.
     }
     this.#next = null;
-    this.#running = this.#run();
+    // Somebody else may have begun one in between: it began after this was asked for.
+    this.#running ??= this.#run();
     await this.#running;
   }
 

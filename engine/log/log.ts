@@ -92,6 +92,8 @@ export class Log {
   producers: ProducerState;
   logStartOffset: number;
   logEndOffset: number;
+  /** At least logStartOffset; above it while the checkpoint that records it is not durable. */
+  requestedStart: number;
   rolls = 0;
   /** Everything below has been synced; what a recovery point may say. */
   syncedOffset: number;
@@ -111,6 +113,7 @@ export class Log {
     this.segments = state.segments;
     this.logStartOffset = state.logStartOffset;
     this.logEndOffset = state.logEndOffset;
+    this.requestedStart = state.logStartOffset;
     this.producers = state.producers;
     this.epochs = state.epochs;
     this.#snapshots = [...state.snapshots];
@@ -534,11 +537,16 @@ export class Log {
 
   // ---- the start ---------------------------------------------------------------------------
 
-  /** Raises the log start offset; the caller persists it before `removeBefore`. */
-  raiseStart(offset: number): boolean {
+  /** Asks for a higher log start offset: what the checkpoint is to say. True when it would rise. */
+  requestStart(offset: number): boolean {
     if (offset <= this.logStartOffset) return false;
-    this.logStartOffset = offset;
+    this.requestedStart = Math.max(this.requestedStart, offset);
     return true;
+  }
+
+  /** The checkpoint says so durably: only now readers see it, so that it never goes back. */
+  exposeStart(recorded: number): void {
+    this.logStartOffset = Math.max(this.logStartOffset, recorded);
   }
 
   /** Unlinks segments wholly below the log start offset, oldest first; the active one stays. Resolves to how many. */
