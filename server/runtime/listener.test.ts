@@ -1,0 +1,259 @@
+// Whichever runtime runs the tests, its listener is proven here: #runtime is that one.
+
+import assert from "node:assert/strict";
+import http from "node:http";
+import http2 from "node:http2";
+import https from "node:https";
+import net from "node:net";
+import { test } from "node:test";
+import { runtime } from "#runtime";
+import { ListenError, type Listener, type ServeOptions } from "./runtime.ts";
+import { testCert, testKey } from "./tls.test.support.ts";
+
+const host = "127.0.0.1";
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function within<T>(ms: number, promise: Promise<T>, what: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took over ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function serving(options: Partial<ServeOptions> & Pick<ServeOptions, "fetch">, use: (port: number, listener: Listener) => Promise<void>): Promise<void> {
+  const listener = await runtime.serve({ host, port: 0, ...options });
+  try {
+    await use(listener.port, listener);
+  } finally {
+    await within(5000, listener.close(100), "close");
+  }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: Buffer;
+  readonly version: string;
+}
+
+function viaHttp1(port: number, path: string, options: https.RequestOptions & { body?: Buffer } = {}, secure = false): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = (secure ? https : http).request({ host, port, path, agent: false, rejectUnauthorized: false, ...options }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks), version: response.httpVersion }));
+      response.on("error", reject);
+    });
+    request.on("error", reject);
+    request.end(options.body);
+  });
+}
+
+async function withSession(url: string, use: (session: http2.ClientHttp2Session) => Promise<void>): Promise<void> {
+  const session = http2.connect(url, { rejectUnauthorized: false });
+  session.on("error", () => {});
+  try {
+    await use(session);
+  } finally {
+    session.close();
+    session.destroy();
+  }
+}
+
+function viaHttp2(session: http2.ClientHttp2Session, path: string, body?: Buffer): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const stream = session.request({ ":path": path, ":method": body === undefined ? "GET" : "POST" });
+    const chunks: Buffer[] = [];
+    let status = 0;
+    stream.on("response", (headers) => {
+      status = Number(headers[":status"]);
+    });
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("end", () => resolve({ status, body: Buffer.concat(chunks), version: "2" }));
+    stream.on("error", reject);
+    stream.end(body);
+  });
+}
+
+const echo = async (request: Request): Promise<Response> => {
+  const body = await request.arrayBuffer();
+  return new Response(`${request.method} ${new URL(request.url).pathname} ${body.byteLength}`);
+};
+const large = Buffer.alloc(3_000_000, 7);
+
+test("HTTP/1.1 and HTTP/2 by prior knowledge share a port", async () => {
+  await serving({ fetch: echo }, async (port) => {
+    assert.equal(String((await viaHttp1(port, "/a")).body), "GET /a 0");
+    assert.equal(String((await viaHttp1(port, "/b", { method: "POST", body: large })).body), "POST /b 3000000");
+    await withSession(`http://${host}:${port}`, async (session) => {
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => viaHttp2(session, `/${i}`)));
+      assert.deepEqual(answers.map(({ status, body }) => `${status} ${body}`), answers.map((_, i) => `200 GET /${i} 0`));
+      assert.equal(String((await viaHttp2(session, "/c", large)).body), "POST /c 3000000");
+    });
+  });
+});
+
+test("under TLS the client chooses by ALPN", async () => {
+  await serving({ fetch: echo, tls: { key: testKey, cert: testCert } }, async (port) => {
+    const first = await viaHttp1(port, "/a", {}, true);
+    assert.equal(`${first.version} ${first.body}`, "1.1 GET /a 0");
+    await withSession(`https://${host}:${port}`, async (session) => {
+      assert.equal(String((await viaHttp2(session, "/b", large)).body), "POST /b 3000000");
+      assert.equal(session.alpnProtocol, "h2");
+    });
+  });
+});
+
+test("first bytes may come one by one", async () => {
+  await serving({ fetch: echo }, async (port) => {
+    for (const [sent, wanted] of [
+      ["GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "GET /slow 0"],
+      ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0", "\u0004\0"],
+    ] as const) {
+      const socket = net.connect(port, host);
+      socket.setNoDelay(true);
+      const seen = new Promise<void>((resolve, reject) => {
+        let all = "";
+        socket.on("data", (chunk: Buffer) => {
+          all += chunk.toString("latin1");
+          if (all.includes(wanted)) resolve();
+        });
+        socket.on("error", reject);
+        socket.on("close", () => reject(new Error(`closed after ${JSON.stringify(all)}`)));
+      });
+      for (const letter of sent.slice(0, 16)) {
+        socket.write(letter);
+        await sleep(2);
+      }
+      socket.write(Buffer.from(sent.slice(16), "latin1"));
+      await within(5000, seen, "the answer");
+      socket.destroy();
+    }
+  });
+});
+
+test("what is no HTTP is refused, and the listener goes on", async () => {
+  await serving({ fetch: echo }, async (port) => {
+    for (const bytes of ["\u0016\u0003\u0001garbage\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthis is no frame at all, is it?", "PRI * HTTP/9.9\r\n\r\n", "\r\n\r\n\0\0"]) {
+      const socket = net.connect(port, host, () => socket.end(bytes));
+      socket.on("error", () => {});
+      socket.resume();
+      await within(5000, new Promise((resolve) => socket.on("close", resolve)), "the end");
+    }
+    assert.equal((await viaHttp1(port, "/still")).status, 200);
+  });
+});
+
+test("a handler that throws is a 500, told to onError, and the listener goes on", async () => {
+  const told: unknown[] = [];
+  const fetch = (request: Request): Promise<Response> => (request.url.endsWith("/throw") ? Promise.reject(new Error("boom")) : echo(request));
+  await serving({ fetch, onError: (error) => told.push(error) }, async (port) => {
+    assert.equal((await viaHttp1(port, "/throw")).status, 500);
+    await withSession(`http://${host}:${port}`, async (session) => assert.equal((await viaHttp2(session, "/throw")).status, 500));
+    assert.deepEqual(told.map((error) => (error as Error).message), ["boom", "boom"]);
+    assert.equal((await viaHttp1(port, "/still")).status, 200);
+  });
+});
+
+test("a client that leaves aborts its request's signal", async () => {
+  const arrived: (() => void)[] = [];
+  const aborted: (() => void)[] = [];
+  const fetch = (request: Request): Promise<Response> => {
+    return new Promise((resolve) => {
+      request.signal.addEventListener("abort", () => {
+        aborted.shift()?.();
+        resolve(new Response("too late"));
+      });
+      arrived.shift()?.();
+    });
+  };
+  await serving({ fetch }, async (port) => {
+    const next = (list: (() => void)[]): Promise<void> => new Promise((resolve) => list.push(resolve));
+
+    let [here, gone] = [next(arrived), next(aborted)];
+    const request = http.get({ host, port, path: "/", agent: false });
+    request.on("error", () => {});
+    await within(5000, here, "HTTP/1.1 request");
+    request.destroy();
+    await within(5000, gone, "HTTP/1.1 abort");
+
+    await withSession(`http://${host}:${port}`, async (session) => {
+      [here, gone] = [next(arrived), next(aborted)];
+      const stream = session.request({ ":path": "/" });
+      stream.on("error", () => {});
+      await within(5000, here, "HTTP/2 request");
+      stream.close(http2.constants.NGHTTP2_CANCEL);
+      await within(5000, gone, "HTTP/2 abort");
+    });
+  });
+});
+
+test("close lets a request in flight finish and refuses new connections", async () => {
+  let arrived = (): void => {};
+  const here = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  let answer = (): void => {};
+  const mayAnswer = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const listener = await runtime.serve({
+    host,
+    port: 0,
+    async fetch() {
+      arrived();
+      await mayAnswer;
+      return new Response("finished");
+    },
+  });
+  const { port } = listener;
+  const slow = viaHttp1(port, "/slow");
+  await within(5000, here, "the request");
+  const closed = listener.close(5000);
+  assert.equal(listener.close(0), closed);
+  await sleep(50);
+  answer();
+  assert.equal(String((await slow).body), "finished");
+  await within(5000, closed, "close");
+  await assert.rejects(viaHttp1(port, "/new"));
+});
+
+test("close cuts what takes longer than its grace", async () => {
+  let arrived = (): void => {};
+  const here = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  const listener = await runtime.serve({
+    host,
+    port: 0,
+    fetch: (request) =>
+      new Promise((resolve) => {
+        request.signal.addEventListener("abort", () => resolve(new Response()));
+        arrived();
+      }),
+  });
+  const request = http.get({ host, port: listener.port, path: "/", agent: false });
+  request.on("error", () => {});
+  await within(5000, here, "the request");
+  await within(5000, listener.close(50), "close");
+  request.destroy();
+});
+
+test("why it cannot listen is said as a kind", async () => {
+  const taken = net.createServer();
+  await new Promise<void>((resolve) => taken.listen(0, host, resolve));
+  const { port } = taken.address() as net.AddressInfo;
+  try {
+    await assert.rejects(runtime.serve({ host, port, fetch: echo }), (error) => error instanceof ListenError && error.kind === "in-use");
+    // 203.0.113.0/24 is for documents (RFC 5737): nobody's address.
+    await assert.rejects(runtime.serve({ host: "203.0.113.7", port: 0, fetch: echo }), (error) => error instanceof ListenError && error.kind === "address");
+    const tls = { key: "no key", cert: "no certificate" };
+    await assert.rejects(runtime.serve({ host, port: 0, tls, fetch: echo }), (error) => error instanceof ListenError && error.kind === "tls");
+  } finally {
+    await new Promise((resolve) => taken.close(resolve));
+  }
+});
