@@ -20,6 +20,10 @@ export interface RunOptions {
   readonly lies?: Lies;
   readonly durability?: Durability;
   readonly coverage?: Coverage;
+  /** Power goes at these writes of the disk, counted from the world's beginning. */
+  readonly crashAtWrites?: readonly number[];
+  /** Whether everything is read after every round; else only after a recovery and at the end. */
+  readonly auditRounds?: boolean;
 }
 
 export interface RunResult {
@@ -91,7 +95,11 @@ export class Run {
   constructor(plan: Plan, options: RunOptions = {}) {
     this.plan = plan;
     this.options = options;
-    this.world = new World({ seed: plan.seed, ...(options.lies === undefined ? {} : { lies: options.lies }) });
+    this.world = new World({
+      seed: plan.seed,
+      ...(options.lies === undefined ? {} : { lies: options.lies }),
+      ...(options.crashAtWrites === undefined ? {} : { crashAtWrites: options.crashAtWrites }),
+    });
   }
 
   get broker(): Broker {
@@ -110,8 +118,15 @@ export class Run {
   async all(): Promise<void> {
     try {
       await this.open([]);
-      for (const topic of this.plan.topics) await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
+      for (const topic of this.plan.topics) {
+        await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
+        // A crash may have taken it before anyone was told.
+        if (this.#topics.length === 0) await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
+      }
       for (const round of this.plan.rounds) await this.#round(round);
+      await this.close();
+      await this.open([]);
+      await this.#auditOrRecover([]);
       await this.close();
     } catch (error) {
       if (!(error instanceof Abandoned)) throw error;
@@ -246,11 +261,12 @@ export class Run {
       const chance = draw(this.plan.seed, "stagger", this.history.length);
       let delayMs = 0;
       let toSend = round.commands.length;
+      const life = this.world.incarnation;
       for (const command of round.commands) {
         if (chance.chance(0.4)) delayMs += chance.next() * 6;
         this.world.time.schedule(delayMs, () => {
           toSend--;
-          if (this.world.crashed === null) this.#send(command, chance);
+          if (this.world.crashed === null && this.world.incarnation === life) this.#send(command, chance);
         });
       }
       return () => toSend === 0;
@@ -258,7 +274,8 @@ export class Run {
     if (!alive) return;
     this.world.fillDisk(false);
     this.world.failSyncs(0);
-    if (!(await this.#auditOrRecover(round.recoveryCrashes))) return;
+    const auditing = this.options.auditRounds !== false;
+    if (auditing && !(await this.#auditOrRecover(round.recoveryCrashes))) return;
     if (round.retain) {
       if (!(await this.#retain(round.recoveryCrashes))) return;
     }
@@ -450,12 +467,7 @@ export class Run {
     const client = this.#producers[command.producer];
     if (client === null || client === undefined) return this.#allocate(command.producer);
     const name = `i${command.producer}`;
-    let state = client.logs.get(log.name);
-    if (state === undefined) {
-      // The third producer begins where its sequences will soon wrap.
-      state = { nextSequence: command.producer === 2 && client.epoch === 0 ? sequences - 3 : 0, sent: [] };
-      client.logs.set(log.name, state);
-    }
+    let state = logStateOf(client, log, command.producer);
     let batch: SentBatch | undefined;
     let stray: Stamp | null = null;
     const acknowledged = state.sent.filter((sent) => sent.outcome === "ok" && sent.epoch === client.epoch);
@@ -466,12 +478,14 @@ export class Run {
     }
     if (manner === "gap" && acknowledged.length > 0) stray = { id: client.id, epoch: client.epoch, sequence: (state.nextSequence + 3) % sequences };
     if (manner === "old epoch" && client.epoch > 0 && acknowledged.length > 0) stray = { id: client.id, epoch: client.epoch - 1, sequence: 0 };
-    if (manner === "new epoch" && state.sent.every((sent) => sent.outcome !== "pending")) this.#bumpEpoch(client);
+    if (manner === "new epoch" && state.sent.every((sent) => sent.outcome !== "pending")) {
+      this.#bumpEpoch(client);
+      state = logStateOf(client, log, command.producer);
+    }
     if (stray === null && batch === undefined) batch = state.sent.find((sent) => sent.epoch === client.epoch && (sent.outcome === "fail" || sent.outcome === "info"));
     const retry = batch !== undefined;
     if (stray === null && batch === undefined) {
       const process = `${name}x${client.id}e${client.epoch}`;
-      state = client.logs.get(log.name) ?? state;
       batch = { epoch: client.epoch, sequence: state.nextSequence, records: this.#records(process, command.sizes, 0), outcome: "pending" };
       state.nextSequence = (state.nextSequence + command.sizes.length) % sequences;
       state.sent.push(batch);
@@ -835,6 +849,16 @@ export class Run {
       }
     }
   }
+}
+
+function logStateOf(client: ProducerClient, log: LogPlace, producer: number): { nextSequence: number; sent: SentBatch[] } {
+  let state = client.logs.get(log.name);
+  if (state === undefined) {
+    // The third producer begins where its sequences will soon wrap.
+    state = { nextSequence: producer === 2 && client.epoch === 0 ? sequences - 3 : 0, sent: [] };
+    client.logs.set(log.name, state);
+  }
+  return state;
 }
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

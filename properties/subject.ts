@@ -21,9 +21,11 @@ export {
   StorageError,
   type StorageFile,
   type StorageManifest,
-  type StorageOperation,
 } from "../engine/index.ts";
-import { type Kernel, createTwinKernel } from "../engine/index.ts";
+import { createTwinKernel, type Kernel, type MemoryStorageOptions } from "../engine/index.ts";
+
+/** What a store's hooks are told. */
+export type StorageOperation = Parameters<NonNullable<MemoryStorageOptions["onOperation"]>>[0];
 
 /** The plain twin: the same on every runtime, and slow enough in nothing that matters here. */
 export const kernel: Kernel = createTwinKernel();

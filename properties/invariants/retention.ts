@@ -6,38 +6,32 @@
 import type { History, HistoryEvent, Invariant, LogName, Retained, SegmentSeen } from "../history.ts";
 import { tell, when } from "../history.ts";
 
-/** How far retention may go, as Kafka's deleteOldSegments: by time, then by size. One past the last offset taken. */
-export function retentionEnd(event: Retained, segments: readonly SegmentSeen[]): number {
+/** How far retention may go: one past the last offset of the oldest run of segments that a policy names. */
+export function retentionMayReach(event: Retained): number {
+  let excess = event.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0) - event.retentionBytes;
   let end = event.logStartOffset;
-  let first = 0;
-  if (event.retentionMs >= 0) {
-    while (first < segments.length) {
-      const segment = segments[first] as SegmentSeen;
-      if (segment.sizeBytes === 0 || event.nowMs - segment.maxTimestamp <= event.retentionMs) break;
-      end = Math.max(end, segment.nextOffset);
-      first++;
-    }
+  for (const segment of event.segments) {
+    const tooOld = event.retentionMs >= 0 && event.nowMs - segment.maxTimestamp > event.retentionMs;
+    const tooMuch = event.retentionBytes >= 0 && excess >= segment.sizeBytes;
+    if (segment.sizeBytes === 0 || segment.nextOffset > event.highWatermark || !(tooOld || tooMuch)) break;
+    excess -= segment.sizeBytes;
+    end = Math.max(end, segment.nextOffset);
   }
-  if (event.retentionBytes >= 0) {
-    let excess = segments.slice(first).reduce((sum, segment) => sum + segment.sizeBytes, 0) - event.retentionBytes;
-    while (first < segments.length) {
-      const segment = segments[first] as SegmentSeen;
-      if (segment.sizeBytes === 0 || excess - segment.sizeBytes < 0) break;
-      excess -= segment.sizeBytes;
-      end = Math.max(end, segment.nextOffset);
-      first++;
-    }
-  }
-  return Math.min(end, event.highWatermark);
+  return end;
 }
 
-/** What must go: the same without the active segment, which Kafka would roll first and we may keep. */
-function retentionMustReach(event: Retained): number {
-  // The active segment's size counts towards the excess, it just isn't taken itself.
-  const all = event.segments;
-  const end = retentionEnd(event, all);
-  const active = all.at(-1);
-  return active === undefined ? event.logStartOffset : Math.max(event.logStartOffset, Math.min(end, active.baseOffset));
+/** What one pass must take, as Kafka's does: by time, then by size, and never the active segment. */
+export function retentionMustReach(event: Retained): number {
+  const closed = event.segments.slice(0, -1).filter((segment) => segment.nextOffset <= event.highWatermark);
+  let first = 0;
+  if (event.retentionMs >= 0) {
+    while (first < closed.length && event.nowMs - (closed[first] as SegmentSeen).maxTimestamp > event.retentionMs) first++;
+  }
+  if (event.retentionBytes >= 0) {
+    let excess = event.segments.slice(first).reduce((sum, segment) => sum + segment.sizeBytes, 0) - event.retentionBytes;
+    for (; first < closed.length && excess >= (closed[first] as SegmentSeen).sizeBytes; first++) excess -= (closed[first] as SegmentSeen).sizeBytes;
+  }
+  return Math.max(event.logStartOffset, first === 0 ? 0 : (closed[first - 1] as SegmentSeen).nextOffset);
 }
 
 export const logStartExplained: Invariant = {
@@ -55,7 +49,7 @@ export const logStartExplained: Invariant = {
       if (event.kind === "delete records" && event.outcome !== "fail") {
         requests.push({ index: event.invokedAt, apply: () => allow(event.log, event.before >= 0 ? event.before : (event.logStartOffset ?? Number.POSITIVE_INFINITY)) });
       } else if (event.kind === "retention") {
-        requests.push({ index: event.invokedAt, apply: () => allow(event.log, event.alone ? retentionEnd(event, event.segments) : Number.POSITIVE_INFINITY) });
+        requests.push({ index: event.invokedAt, apply: () => allow(event.log, event.alone ? retentionMayReach(event) : Number.POSITIVE_INFINITY) });
       }
       void index;
     });

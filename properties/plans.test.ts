@@ -1,0 +1,62 @@
+// Whatever clients do and wherever power goes, every invariant holds: plans drawn by fast-check.
+//
+// Source: correctness.md A 1-8, 15, 18-20.
+
+import { test } from "node:test";
+import { check } from "./check.ts";
+import { plans } from "./plan.ts";
+import { execute } from "./run.ts";
+
+test("a broker that never crashes keeps every invariant", async () => {
+  await check(
+    {
+      name: "calm plans",
+      runs: 120,
+      floors: {
+        rolls: 400,
+        "clean restarts": 60,
+        "duplicates recognised": 100,
+        "refused OUT_OF_ORDER_SEQUENCE_NUMBER": 5,
+        "refused OFFSET_MISMATCH": 20,
+        "conditional ok": 40,
+        "retention passes": 100,
+        "segments deleted": 60,
+        "delete records ok": 10,
+        "look-ups with a record": 300,
+        "look-ups without a record": 50,
+        "reads (cursor)": 200,
+        "sequence wraps": 5,
+        "later epochs": 20,
+        "topics altered": 20,
+      },
+    },
+    plans({ crashes: false, faults: false }),
+    async (plan, coverage) => (await execute(plan, { coverage })).violations,
+  );
+});
+
+test("a broker that crashes, and whose disk fails, keeps every invariant", async () => {
+  await check(
+    {
+      name: "plans with crashes",
+      runs: 200,
+      floors: {
+        crashes: 300,
+        kills: 50,
+        "crashes during recovery": 40,
+        "recoveries that truncated": 60,
+        "produce info": 200,
+        "duplicates recognised": 150,
+        "segments deleted": 50,
+        "fenced partitions seen": 10,
+        "full disks": 20,
+        "refused KAFKA_STORAGE_ERROR": 20,
+        rolls: 300,
+        "create topic ok": 300,
+        "delete topic ok": 20,
+      },
+    },
+    plans(),
+    async (plan, coverage) => (await execute(plan, { coverage })).violations,
+  );
+});

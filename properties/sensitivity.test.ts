@@ -1,0 +1,42 @@
+// The suite notices when durability is taken away: a store that lies about syncing, one that
+// lies about directories, and a broker that acknowledges before the sync, are each caught.
+//
+// Source: correctness.md B, "no fsync before ack" and "a new segment acknowledged before its
+// directory is synced".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { runsFactor, seed } from "./check.ts";
+import { type Plan, plans } from "./plan.ts";
+import { execute, type RunOptions } from "./run.ts";
+
+const budget = Math.round(60 * Math.max(1, runsFactor));
+
+interface Mutant {
+  readonly name: string;
+  readonly options: RunOptions;
+  readonly found: RegExp;
+}
+
+const mutants: readonly Mutant[] = [
+  { name: "syncs of a log do nothing", options: { lies: { sync: /-\d+\/\d+\.log$/ } }, found: /outlives every crash|holds one value/ },
+  { name: "syncs of what is not a log do nothing", options: { lies: { sync: /^metadata|checkpoint|properties/ } }, found: /creation was acknowledged|becomes readable|never go back/ },
+  { name: "syncs of directories do nothing", options: { lies: { syncDirectory: true } }, found: /outlives every crash|creation was acknowledged|becomes readable/ },
+  { name: 'durability "os" acknowledges before the sync', options: { durability: "os" }, found: /outlives every crash/ },
+];
+
+const drawn: readonly Plan[] = fc.sample(plans({ faults: false }), { seed, numRuns: budget });
+
+for (const { name, options, found } of mutants) {
+  test(`caught: ${name}`, async () => {
+    for (const [index, plan] of drawn.entries()) {
+      const { violations } = await execute(plan, options);
+      if (violations.some(({ invariant }) => found.test(invariant))) {
+        console.log(`${name}: caught by plan ${index + 1} of MOLDAU_SEED=${seed}: ${violations[0]?.message}`);
+        return;
+      }
+    }
+    assert.fail(`${name}: ${budget} plans of MOLDAU_SEED=${seed} found nothing`);
+  });
+}
