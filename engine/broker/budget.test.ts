@@ -68,6 +68,28 @@ test("an abort after the grant takes nothing back", async () => {
   assert.equal(budget.usedBytes, 0);
 });
 
+test("a signal that outlives many requests keeps no listener of theirs", async () => {
+  const budget = new Budget(10);
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...parameters: Parameters<typeof add>): void => {
+    listeners += 1;
+    add(...parameters);
+  };
+  signal.removeEventListener = (...parameters: Parameters<typeof remove>): void => {
+    listeners -= 1;
+    remove(...parameters);
+  };
+  const first = await budget.reserve(10, signal);
+  const second = budget.reserve(10, signal);
+  assert.equal(listeners, 1);
+  first();
+  (await second)();
+  assert.equal(listeners, 0);
+});
+
 test("waiters are bounded", async () => {
   const budget = new Budget(10, 2);
   const first = await budget.reserve(10);

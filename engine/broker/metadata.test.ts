@@ -197,6 +197,42 @@ test("a failed sync fences, and what the cache kept of it is made durable or dro
   }
 });
 
+test("an append that fails for another reason than room fences", async () => {
+  let isBroken = false;
+  const storage = memoryStorage({
+    onOperation: ({ kind }) => {
+      if (isBroken && kind === "append") throw new StorageError("io", "EIO");
+    },
+  });
+  const store = await open(storage);
+  isBroken = true;
+  await assert.rejects(
+    store.apply(create("a")),
+    isError("KAFKA_STORAGE_ERROR", ({ effect }) => effect === "unknown"),
+  );
+  isBroken = false;
+  await assert.rejects(
+    store.apply(create("b")),
+    isError("KAFKA_STORAGE_ERROR", ({ effect }) => effect === "none"),
+  );
+  assert.match(store.fenceReason ?? "", /EIO/);
+});
+
+test("a torn tail is cut on a full disk too", async () => {
+  const storage = memoryStorage();
+  const store = await open(storage);
+  await store.apply(create("a"));
+  await store.apply(create("b"));
+  await store.close();
+  await rewrite(storage, (bytes) => bytes.slice(0, bytes.length - 7));
+  storage.setCapacity(storage.usedBytes());
+  const again = await open(storage);
+  storage.setCapacity(2 ** 20);
+  await again.apply(create("c"));
+  const last = await open(storage.crash(() => 0.99));
+  assert.deepEqual([...last.topics.keys()], ["a", "c"]);
+});
+
 test("a torn tail is cut and logged with its bytes", async () => {
   const storage = memoryStorage();
   const store = await open(storage);
@@ -215,6 +251,7 @@ test("a torn tail is cut and logged with its bytes", async () => {
   const quiet = new Lines();
   assert.deepEqual([...(await open(storage, quiet)).topics.keys()], ["a", "c"]);
   assert.deepEqual(quiet.lines, []);
+  assert.equal(await journalPath(storage), `metadata/${"2".padStart(20, "0")}.journal`, "older generations are gone");
 });
 
 test("corruption that no crash leaves is never dropped", async () => {

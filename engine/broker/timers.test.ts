@@ -116,6 +116,12 @@ test("a clock that fires early is asked again", () => {
   assert.ok(ranAtMs >= 100.5);
 });
 
+test("a fraction of a millisecond is waited out, not spun away", () => {
+  const clock = new ManualClock();
+  new Timers(clock).after(10.4, () => {});
+  assert.equal(clock.longestDelayMs, 11);
+});
+
 test("many waits for the same time cost the clock one timer", () => {
   const clock = new ManualClock();
   const timers = new Timers(clock);

@@ -15,6 +15,12 @@ test("a later entry that a new epoch contradicts goes (KAFKA-10706)", () => {
   assert.deepEqual(epochs.latest, entry(4, 12));
 });
 
+test("an older epoch at a later offset wins over a younger one, as in Kafka", () => {
+  const epochs = new LeaderEpochs([entry(1, 0), entry(3, 10)]);
+  assert.equal(epochs.assign(2, 20), true);
+  assert.deepEqual(epochs.entries, [entry(1, 0), entry(2, 20)]);
+});
+
 test("an epoch without records gives way to the next one at its offset", () => {
   const epochs = new LeaderEpochs([entry(0, 0)]);
   assert.equal(epochs.assign(1, 5), true);
