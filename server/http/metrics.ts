@@ -1,0 +1,97 @@
+// /metrics for Prometheus: the broker's numbers and those of this face.
+//
+// Owns: names and help of every metric. Its registry is its own, so that two apps do not meet.
+// Never: lets a client choose a label: routes are the known paths, methods the known ones.
+
+import { z } from "@hono/zod-openapi";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { BrokerMetrics } from "../../engine/index.ts";
+import { type Face, type Operation, operation } from "./operation.ts";
+import { respond } from "./respond.ts";
+
+interface Metric {
+  readonly kind: "counter" | "gauge";
+  readonly name: string;
+  readonly help: string;
+}
+
+const brokerMetrics: Readonly<Record<keyof BrokerMetrics, Metric>> = {
+  recordsAppended: { kind: "counter", name: "records_appended_total", help: "Records appended" },
+  bytesAppended: { kind: "counter", name: "appended_bytes_total", help: "Bytes of batches appended" },
+  batchesAppended: { kind: "counter", name: "batches_appended_total", help: "Batches appended" },
+  duplicateBatches: { kind: "counter", name: "duplicate_batches_total", help: "Batches that had been appended before" },
+  appendErrors: { kind: "counter", name: "append_errors_total", help: "Appends refused or failed" },
+  bytesFetched: { kind: "counter", name: "fetched_bytes_total", help: "Bytes of batches fetched" },
+  fetches: { kind: "counter", name: "fetches_total", help: "Fetches" },
+  syncs: { kind: "counter", name: "syncs_total", help: "Syncs of partitions' files" },
+  syncSeconds: { kind: "counter", name: "sync_seconds_total", help: "Time spent in syncs" },
+  segmentRolls: { kind: "counter", name: "segment_rolls_total", help: "Segments begun because the last was full or old" },
+  segmentsDeleted: { kind: "counter", name: "segments_deleted_total", help: "Segments deleted by retention" },
+  waitingFetches: { kind: "gauge", name: "waiting_fetches", help: "Fetches that wait for data" },
+  inFlightBytes: { kind: "gauge", name: "in_flight_bytes", help: "Bytes of requests held now" },
+  topics: { kind: "gauge", name: "topics", help: "Topics" },
+  partitions: { kind: "gauge", name: "partitions", help: "Partitions" },
+  offlinePartitions: { kind: "gauge", name: "offline_partitions", help: "Partitions that are not online" },
+  tailCacheBytes: { kind: "gauge", name: "tail_cache_bytes", help: "Recent bytes kept in memory for readers" },
+};
+
+const methods = new Set(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]);
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export interface RequestMetrics {
+  /** `route` is a known path, or null. Seconds until the answer's head; streams go on after it. */
+  observe(method: string, route: string | null, status: number, seconds: number): void;
+}
+
+export interface Metrics extends RequestMetrics {
+  readonly operations: readonly Operation[];
+}
+
+export function createMetrics(face: Face): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  for (const [key, { kind, name, help }] of Object.entries(brokerMetrics)) {
+    const level = (): number => face.broker.metrics()[key as keyof BrokerMetrics];
+    const options = { name: `moldau_${name}`, help, registers };
+    if (kind === "gauge") {
+      const gauge: Gauge = new Gauge({ ...options, collect: () => gauge.set(level()) });
+    } else {
+      const counter: Counter = new Counter({
+        ...options,
+        collect() {
+          counter.reset();
+          counter.inc(level());
+        },
+      });
+    }
+  }
+  const info = new Gauge({ name: "moldau_info", help: "What runs", labelNames: ["version", "runtime", "runtime_version"], registers });
+  info.set({ version: face.version, runtime: face.runtime.name, runtime_version: face.runtime.version }, 1);
+  const labelNames = ["method", "route", "status"] as const;
+  const requests = new Counter({ name: "moldau_http_requests_total", help: "Requests answered", labelNames, registers });
+  const seconds = new Histogram({
+    name: "moldau_http_request_seconds",
+    help: "Time until the head of an answer",
+    labelNames,
+    buckets: secondsBuckets,
+    registers,
+  });
+  return {
+    observe(method, route, status, elapsedSeconds) {
+      const labels = { method: methods.has(method) ? method : "other", route: route ?? "none", status };
+      requests.inc(labels);
+      seconds.observe(labels, elapsedSeconds);
+    },
+    operations: [
+      operation({
+        method: "get",
+        path: "/metrics",
+        query: z.object({}),
+        tags: ["server"],
+        summary: "Numbers for Prometheus",
+        responses: { 200: { description: "Its text format", content: { "text/plain": { schema: z.string() } } } },
+        handle: async () => respond(200, registry.contentType, await registry.metrics()),
+      }),
+    ],
+  };
+}
