@@ -464,7 +464,11 @@ export class EngineBroker implements Broker {
         const log = partition.log;
         log.producers.expire(now, topic.config.producerIdExpirationMs);
         const start = retainedStart(log.segments, log.logStartOffset, log.highWatermark, log.logEndOffset, topic.config, now);
-        if (start <= log.logStartOffset) continue;
+        if (start <= log.logStartOffset) {
+          // Records were deleted up to here while this was the active segment.
+          if ((log.segments[1]?.baseOffset ?? Number.POSITIVE_INFINITY) <= log.logStartOffset) raised.push(partition);
+          continue;
+        }
         // All of it is old: what comes next begins a new segment, so that this one can go.
         if (start === log.logEndOffset) log.roll();
         log.requestStart(start);
