@@ -68,15 +68,20 @@ export class CheckpointFile {
 
   async #run(): Promise<void> {
     try {
-      const entries = this.#collect();
-      const bytes = formatOffsetCheckpoint(entries);
-      const text = new TextDecoder().decode(bytes);
-      if (text === this.#last) return;
-      await replaceFile(this.#storage, this.#name, bytes);
-      this.#last = text;
-      await this.#written(entries);
+      // Awaited, so that this never ends before the caller has noted that it runs.
+      await this.#replace();
     } finally {
       this.#running = null;
     }
+  }
+
+  async #replace(): Promise<void> {
+    const entries = this.#collect();
+    const bytes = formatOffsetCheckpoint(entries);
+    const text = new TextDecoder().decode(bytes);
+    if (text === this.#last) return;
+    await replaceFile(this.#storage, this.#name, bytes);
+    this.#last = text;
+    await this.#written(entries);
   }
 }
