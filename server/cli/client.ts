@@ -73,8 +73,8 @@ export class Client {
     const buffer = await this.#read(() => response.arrayBuffer());
     return {
       bytes: new Uint8Array(buffer),
-      highWatermark: offsetHeader(response, "high-watermark"),
-      nextOffset: offsetHeader(response, "next-offset"),
+      highWatermark: offsetHeader(response, "moldau-high-watermark"),
+      nextOffset: offsetHeader(response, "moldau-next-offset"),
     };
   }
 

@@ -70,9 +70,8 @@ async function consume(topic: string, flags: Flags, { runtime }: CommandContext)
   const partitions = flags.partition === undefined ? all : [flags.partition];
   const progress = new Progress("consumed", process);
   const stop = new AbortController();
-  let signals = 0;
-  process.onSignal(() => {
-    if (++signals > 1) process.exit(130);
+  process.onSignal((_, isRepeated) => {
+    if (isRepeated) process.exit(130);
     stop.abort();
   });
   const output = new Output((bytes) => process.writeOut(bytes), progress, flags.count ?? Number.POSITIVE_INFINITY, stop);

@@ -83,10 +83,9 @@ async function produce(topic: string, flags: Flags, { runtime }: CommandContext)
   const interrupted = new Promise<"interrupted">((resolve) => {
     stopped = () => resolve("interrupted");
   });
-  let signals = 0;
-  process.onSignal(() => {
+  process.onSignal((_, isRepeated) => {
     // Once: send what was read. Twice: leave it.
-    if (++signals > 1) process.exit(130);
+    if (isRepeated) process.exit(130);
     stopped?.();
   });
   if (process.stdinIsTerminal) process.writeError("a record a line; Ctrl-D ends\n");

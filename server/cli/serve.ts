@@ -103,12 +103,11 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
   process.exit(0);
 }
 
-/** The first signal asks; before the broker is up, or twice, it ends at once. */
+/** The first signal asks for a graceful end; one after it ends at once. */
 function stopSignal({ runtime: { process } }: CommandContext): Promise<string> {
   return new Promise((resolve) => {
-    let signals = 0;
-    process.onSignal((signal) => {
-      if (++signals > 1) process.exit(signal === "SIGINT" ? 130 : 143);
+    process.onSignal((signal, isRepeated) => {
+      if (isRepeated) process.exit(signal === "SIGINT" ? 130 : 143);
       resolve(signal);
     });
   });

@@ -112,7 +112,7 @@ export async function describeOrExplain(client: Client, topic: string): Promise<
     return await client.describe(topic);
   } catch (error) {
     if (!(error instanceof ClientError) || error.code !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
-    throw new ClientError(error.code, `${error.message}: create it with \`moldau topics create ${topic}\``, false, error);
+    throw new ClientError(error.code, `topic '${topic}' does not exist: create it with \`moldau topics create ${topic}\``, false, error);
   }
 }
 

@@ -65,7 +65,8 @@ export interface Process {
   writeOut(bytes: Uint8Array): Promise<void>;
   /** Small texts for people; never throws. */
   writeError(text: string): void;
-  onSignal(run: (signal: Signal) => void): void;
+  /** `isRepeated`: asked once more, and not merely told twice (a terminal and npm both pass a Ctrl-C on). */
+  onSignal(run: (signal: Signal, isRepeated: boolean) => void): void;
   exit(code: number): never;
   readTextFile(path: string | URL): string;
   /** The absolute form of a path. */

@@ -10,6 +10,8 @@ import tty from "node:tty";
 import { BrokenPipeError, type Process } from "../runtime.ts";
 
 const retryAfterMs = 2;
+/** A signal that follows the first within this is the same one, passed on. */
+const echoMs = 500;
 
 export const nodeProcess: Process = {
   args: process.argv.slice(2),
@@ -41,8 +43,15 @@ export const nodeProcess: Process = {
     }
   },
   onSignal(run) {
-    process.on("SIGINT", () => run("SIGINT"));
-    process.on("SIGTERM", () => run("SIGTERM"));
+    let first: number | undefined;
+    const receive = (signal: "SIGINT" | "SIGTERM"): void => {
+      if (first === undefined) {
+        first = performance.now();
+        run(signal, false);
+      } else if (performance.now() - first >= echoMs) run(signal, true);
+    };
+    process.on("SIGINT", () => receive("SIGINT"));
+    process.on("SIGTERM", () => receive("SIGTERM"));
   },
   exit: (code) => process.exit(code),
   readTextFile: (file) => readFileSync(file, "utf8"),
