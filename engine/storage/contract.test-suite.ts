@@ -140,6 +140,19 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
     deepStrictEqual(await readFile(store, "b", 10), new Uint8Array([1, 2]));
   });
 
+  contract("a replaced file that is still open does not stand in for the new one", async (store) => {
+    const old = store.create("b");
+    old.append(new Uint8Array([9]));
+    const file = store.create("b.tmp");
+    file.append(new Uint8Array([1, 2]));
+    await file.close();
+    await store.rename("b.tmp", "b");
+    deepStrictEqual(await readFile(store, "b", 10), new Uint8Array([1, 2]));
+    strictEqual(old.sizeBytes, 1);
+    await old.close();
+    deepStrictEqual(await readFile(store, "b", 10), new Uint8Array([1, 2]));
+  });
+
   contract("a renamed directory takes its files and their handles along", async (store) => {
     await store.makeDirectory("t-0");
     const file = store.create("t-0/a");

@@ -96,6 +96,23 @@ test("a truncation that was not synced may be undone; synced, it stays", async (
   });
 });
 
+test("what was cut off twice and not synced may all be back", async () => {
+  const seen = { undone: 0 };
+  await crashes(300, async (random) => {
+    const store = memoryStorage();
+    const file = await createDurably(store, "a");
+    file.append(pattern(3000));
+    await store.sync([file]);
+    await file.truncate(2000);
+    await file.truncate(1000);
+    const bytes = await readAll(store.crash(random), "a");
+    ok([1000, 2000, 3000].includes(bytes.length));
+    ok(sameBytes(bytes, pattern(bytes.length)));
+    if (bytes.length === 3000) seen.undone++;
+  });
+  floor(seen, { undone: 10 });
+});
+
 test("a name is lost or kept until its directory is synced, whatever was synced of the file", async () => {
   const seen = { lost: 0, kept: 0, onlyOne: 0, noDirectory: 0 };
   await crashes(300, async (random) => {

@@ -176,6 +176,26 @@ inFolder("descriptors are bounded, and files that lost theirs go on", async (fol
   }
 });
 
+inFolder("a file without a descriptor is found while a rename of its directory is under way", async (folder) => {
+  const store = await openFileStorage(folder, { maxOpenFiles: 1 });
+  await store.makeDirectory("d");
+  const file = store.create("d/a");
+  file.append(new Uint8Array([1]));
+  const other = store.create("other");
+  await store.sync([file]);
+  do await store.sync([other]);
+  while (descriptorsIn(join(folder, "d")) > 0);
+  const renaming = store.rename("d", "e");
+  for (let turn = 0; turn < 5; turn++) await null;
+  // Another thread renames; nothing else of ours runs before the append.
+  for (const end = performance.now() + 500; !existsSync(join(folder, "e")) && performance.now() < end; );
+  file.append(new Uint8Array([2]));
+  await renaming;
+  strictEqual(file.path, "e/a");
+  deepStrictEqual(await readFile(store, "e/a", 9), new Uint8Array([1, 2]));
+  await store.close();
+});
+
 inFolder("a file that lost its descriptor is found where a rename took it, never another of its name", async (folder) => {
   const store = await openFileStorage(folder, { maxOpenFiles: 1 });
   await store.makeDirectory("d");
