@@ -376,7 +376,7 @@ export class Log {
     if (offset >= this.logStartOffset && offset <= this.logEndOffset) return;
     throw new MoldauError(
       "OFFSET_OUT_OF_RANGE",
-      `offset ${offset} is not in the log: it holds ${this.logStartOffset} to ${this.logEndOffset}`,
+      `offset ${offset} is not in the log: it begins at ${this.logStartOffset}, and the next record gets ${this.logEndOffset}`,
     );
   }
 
