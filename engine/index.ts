@@ -12,5 +12,8 @@ export * as limits from "./limits.ts";
 export { BatchHeader, headerSizeBytes } from "./log/record-batch.ts";
 export { type DecodedHeader, type DecodedRecord, type DecodeOptions, decodeRecords } from "./log/records.ts";
 export * from "./port/storage.ts";
+export type * from "./port/storage-operation.ts";
 export type * from "./port/world.ts";
+export { readFile } from "./storage/read-file.ts";
+export { replaceFile } from "./storage/replace-file.ts";
 export { type MemoryStorage, type MemoryStorageOptions, memoryStorage } from "./storage/memory.ts";
