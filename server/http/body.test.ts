@@ -1,0 +1,101 @@
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { json, problemOf, PushedBody, testApp } from "./app.test.support.ts";
+
+const path = "/v1/topics/events/records";
+const record = (sizeBytes: number): string => {
+  const around = '{"records":[{"value":""}]}';
+  return `{"records":[{"value":"${"x".repeat(sizeBytes - around.length)}"}]}`;
+};
+
+test("a body over the limit is refused by its Content-Length before a byte is read", async () => {
+  const { send, close } = await testApp({ maxRequestBytes: 1000 });
+  const body = new PushedBody();
+  const response = await send("POST", path, body.stream, { ...json, "content-length": "1001" });
+  assert.equal(response.status, 413);
+  assert.match((await problemOf(response)).detail, /1000 bytes at most/);
+  for (const length of ["-1", "abc", "1e3", "9007199254740993"]) {
+    assert.equal((await problemOf(await send("POST", path, new PushedBody().stream, { ...json, "content-length": length }))).code, "INVALID_REQUEST", length);
+  }
+  await close();
+});
+
+test("a body of unknown length is refused as soon as it passes the limit, and taken when it just fits", async () => {
+  const { send, broker, close } = await testApp({ maxRequestBytes: 1000 });
+  await broker.createTopic("events");
+  const over = new PushedBody();
+  const refused = send("POST", path, over.stream, json);
+  over.push(record(1000));
+  over.push("x");
+  assert.equal((await refused).status, 413);
+  const fits = new PushedBody();
+  const taken = send("POST", path, fits.stream, json);
+  fits.push(record(1000).slice(0, 400));
+  fits.push(record(1000).slice(400));
+  fits.end();
+  assert.equal((await taken).status, 200);
+  assert.equal(broker.offsets("events", 0).latest, 1);
+  await close();
+});
+
+test("a body that breaks off, or is shorter than it says, appends nothing", async () => {
+  const { send, broker, close } = await testApp();
+  await broker.createTopic("events");
+  const whole = record(100);
+  for (const headers of [json, { ...json, "content-length": "100" }]) {
+    const body = new PushedBody();
+    const answer = send("POST", path, body.stream, headers);
+    body.push(whole);
+    body.breakOff();
+    const response = await answer;
+    assert.equal(response.status, 400);
+    assert.match((await problemOf(response)).detail, /nothing was appended/);
+  }
+  assert.equal((await problemOf(await send("POST", path, whole, { ...json, "content-length": "200" }))).code, "INVALID_REQUEST");
+  assert.equal(broker.offsets("events", 0).latest, 0);
+  assert.equal(broker.metrics().inFlightBytes, 0);
+  await close();
+});
+
+test("bodies wait for the budget, give it back, and never deadlock", async () => {
+  const maxRequestBytes = 200_000;
+  const { send, broker, close } = await testApp({ maxRequestBytes, inFlightBytes: 250_000 });
+  await broker.createTopic("events");
+  const answers: Promise<Response>[] = [];
+  for (let at = 0; at < 12; at += 1) {
+    const body = record(at % 2 === 0 ? 150_000 : 1000);
+    if (at % 3 !== 0) answers.push(send("POST", path, body, { ...json, "content-length": String(body.length) }));
+    else {
+      const pieces = new PushedBody();
+      answers.push(send("POST", path, pieces.stream, json));
+      for (let from = 0; from < body.length; from += 40_000) pieces.push(body.slice(from, from + 40_000));
+      pieces.end();
+    }
+  }
+  assert.deepEqual((await Promise.all(answers)).map(({ status }) => status), Array.from({ length: 12 }, () => 200));
+  assert.equal(broker.metrics().inFlightBytes, 0);
+  await close();
+});
+
+test("a client that goes while it waits for the budget takes nothing", async () => {
+  const { app, broker, close } = await testApp({ inFlightBytes: 1000 });
+  await broker.createTopic("events");
+  const release = await broker.reserve(1000);
+  const gone = new AbortController();
+  const request = new Request(`http://test${path}`, { method: "POST", body: record(100), headers: { ...json, "content-length": "100" }, signal: gone.signal });
+  const answer = app.fetch(request);
+  gone.abort();
+  assert.equal((await answer).status, 499);
+  release();
+  assert.equal(broker.metrics().inFlightBytes, 0);
+  assert.equal(broker.offsets("events", 0).latest, 0);
+  await close();
+});
+
+test("a request that can never fit the budget is too large", async () => {
+  const { send, broker, close } = await testApp({ inFlightBytes: 1000 });
+  await broker.createTopic("events");
+  const response = await send("POST", path, record(2000), { ...json, "content-length": "2000" });
+  assert.equal(response.status, 413);
+  await close();
+});
