@@ -101,5 +101,5 @@ test("a crash at every write of the recovery, too", async () => {
     for (let after = 1; after <= 20; after++) await crashAt({ ...plan, seed: plan.seed + first }, [write, write + after], coverage);
   }
   console.log(`crashes during recovery: MOLDAU_SEED=${seed}\n${coverage.table()}`);
-  coverage.demand({ "crashes during recovery": 10, "recoveries that truncated": 0.5 }, firsts);
+  coverage.demand({ "crashes during recovery": 10 }, firsts);
 });

@@ -123,6 +123,9 @@ export class Run {
         // A crash may have taken it before anyone was told.
         if (this.#topics.length === 0) await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
       }
+      await this.#settleOrRecover(() => {
+        for (const producer of this.#producers.keys()) this.#allocate(producer);
+      }, []);
       for (const round of this.plan.rounds) await this.#round(round);
       await this.close();
       await this.open([]);
@@ -473,7 +476,8 @@ export class Run {
     const acknowledged = state.sent.filter((sent) => sent.outcome === "ok" && sent.epoch === client.epoch);
     let { manner } = command;
     if (manner === "retry") {
-      batch = acknowledged.at(-command.back);
+      // One that has no answer yet, too: a client that lost its connection sends it again.
+      batch = state.sent.filter((sent) => (sent.outcome === "ok" || sent.outcome === "pending") && sent.epoch === client.epoch).at(-command.back);
       if (batch === undefined) manner = "next";
     }
     if (manner === "gap" && acknowledged.length > 0) stray = { id: client.id, epoch: client.epoch, sequence: (state.nextSequence + 3) % sequences };

@@ -48,7 +48,7 @@ export const topicsOutlive: Invariant = {
     const messages: string[] = [];
     const alive = new Map<string, string>();
     const gone = new Map<string, string>();
-    /** Deletions whose outcome is not known may go either way, once. */
+    /** A deletion whose outcome is not known may have its effect at any later time. */
     const doubtful = new Set<string>();
     for (const event of history) {
       if (event.kind === "create topic" && event.outcome === "ok" && event.id !== undefined) alive.set(event.id, `topic ${event.topic} was created ${when(event)}`);
@@ -60,10 +60,7 @@ export const topicsOutlive: Invariant = {
       } else if (event.kind === "topics") {
         const listed = new Set(event.ids);
         for (const [id, words] of alive) {
-          if (listed.has(id)) {
-            doubtful.delete(id);
-            continue;
-          }
+          if (listed.has(id)) continue;
           alive.delete(id);
           if (doubtful.delete(id)) gone.set(id, `topic ${id} was found deleted ${when(event)}`);
           else messages.push(`${words} (id ${id}) and is not listed ${when(event)}`);

@@ -47,8 +47,8 @@ export const sequencesWithoutGap: Invariant = {
   },
 };
 
-/** Codes that say the partition could not answer at all, or that a newer epoch fenced the producer. */
-const unavailable = new Set(["KAFKA_STORAGE_ERROR", "LEADER_NOT_AVAILABLE", "BROKER_CLOSED", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_PRODUCER_EPOCH"]);
+/** Codes that say the partition could not answer, that a newer epoch fenced the producer, or that a limit was lowered since. */
+const unavailable = new Set(["MESSAGE_TOO_LARGE", "KAFKA_STORAGE_ERROR", "LEADER_NOT_AVAILABLE", "BROKER_CLOSED", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_PRODUCER_EPOCH"]);
 
 export const retriesAreRecognised: Invariant = {
   name: "A15 A20: a retry of one of a producer's last five batches is answered with the first offset",
