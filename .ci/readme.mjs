@@ -14,6 +14,7 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { cpSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { runtimes } from "./runtimes.mjs";
@@ -21,6 +22,11 @@ import { runtimes } from "./runtimes.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const readyTimeoutMs = 120_000; // `npm ci && npm start` installs first
 const blockTimeoutMs = 120_000;
+
+const running = new Set();
+process.on("exit", () => {
+  for (const child of running) killGroup(child, "SIGKILL");
+});
 
 const { values, positionals } = parseArgs({
   options: { "test-command": { type: "boolean" }, "installed-size": { type: "string" } },
@@ -81,7 +87,7 @@ function freshCopy() {
 
 function environment() {
   const folders = ["bun", "deno"].map((name) => dirname(runtimes[name].command));
-  return { ...process.env, PATH: [...folders, process.env.PATH].join(":"), npm_config_yes: "true" };
+  return { ...process.env, PATH: [...folders, process.env.PATH].join(":") };
 }
 
 function runBlock({ language, text }, cwd, where) {
@@ -114,6 +120,7 @@ function runBlock({ language, text }, cwd, where) {
 
 async function start(text, cwd, where) {
   console.log(`${where}: ${text.trim()}`);
+  if (await answers()) throw new Error(`${where}: something listens on port 8080 already; stop it first`);
   const child = spawn("bash", ["-euo", "pipefail", "-c", text], {
     cwd,
     env: environment(),
@@ -127,19 +134,14 @@ async function start(text, cwd, where) {
     where,
     ended: new Promise((resolve) => child.on("close", (status, signal) => resolve({ status, signal }))),
   };
+  running.add(child);
   const deadline = Date.now() + readyTimeoutMs;
   while (Date.now() < deadline && child.exitCode === null) {
-    try {
-      const answer = await fetch("http://127.0.0.1:8080/readyz");
-      await answer.arrayBuffer();
-      if (answer.ok) {
-        console.log(output.trim());
-        return server;
-      }
-    } catch {
-      // Not listening yet.
+    if (await answers()) {
+      console.log(output.trim());
+      return server;
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
   killGroup(child, "SIGKILL");
   throw new Error(`${where}: did not become ready\n${output}`);
@@ -151,15 +153,22 @@ async function stop({ child, where, ended }) {
   const { signal } = await ended;
   clearTimeout(timer);
   if (signal === "SIGKILL") throw new Error(`${where}: did not stop on SIGTERM`);
+  running.delete(child);
   for (let tries = 0; tries < 200; tries++) {
-    try {
-      await (await fetch("http://127.0.0.1:8080/healthz")).arrayBuffer();
-    } catch {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    if (!(await answers())) return;
+    await sleep(100);
   }
   throw new Error(`${where}: still answers after SIGTERM`);
+}
+
+async function answers() {
+  try {
+    const answer = await fetch("http://127.0.0.1:8080/readyz");
+    await answer.arrayBuffer();
+    return answer.ok;
+  } catch {
+    return false; // nobody listens
+  }
 }
 
 /** npm and the shell stand between us and the server; all of them are one process group. */
@@ -176,7 +185,8 @@ function mustContain(printed, expected, where) {
   let from = 0;
   for (const wanted of expected.trimEnd().split("\n")) {
     const parts = wanted.split("…").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-    const pattern = new RegExp(`^${parts.join(".*")}$`);
+    // JSON answers end without a line end, so one may begin where another ended.
+    const pattern = new RegExp(`${wanted.startsWith("{") ? "(^|[}])" : "^"}${parts.join(".*")}$`);
     const found = lines.findIndex((line, index) => index >= from && pattern.test(line));
     if (found < 0) throw new Error(`${where}: was not printed: ${wanted}\nbut this:\n${printed}`);
     from = found + 1;
