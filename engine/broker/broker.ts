@@ -435,7 +435,8 @@ export class EngineBroker implements Broker {
 
   /** Records the new starts, then unlinks: a crash in between finds segments that it knows are deleted. */
   async #removeBelowStart(partitions: readonly Partition[]): Promise<number> {
-    const { counters } = this.#parts;
+    const { counters, options } = this.#parts;
+    const { logger } = options;
     try {
       // The snapshot that recovery begins with must not be older than the oldest segment kept.
       await this.recordCheckpoints();
@@ -447,7 +448,11 @@ export class EngineBroker implements Broker {
     }
     let removed = 0;
     for (const partition of partitions) {
-      removed += await partition.exclusively(async () => (partition.state === "online" ? await partition.log?.removeBefore() : 0) ?? 0);
+      try {
+        removed += await partition.exclusively(async () => (partition.state === "online" ? await partition.log?.removeBefore() : 0) ?? 0);
+      } catch (error) {
+        logger.log("warn", `${partition.name}: ${toMoldauError(error).message}; what is deleted keeps its room until the next retention pass`);
+      }
     }
     counters.segmentsDeleted += removed;
     return removed;
@@ -469,10 +474,14 @@ export class EngineBroker implements Broker {
           if ((log.segments[1]?.baseOffset ?? Number.POSITIVE_INFINITY) <= log.logStartOffset) raised.push(partition);
           continue;
         }
-        // All of it is old: what comes next begins a new segment, so that this one can go.
-        if (start === log.logEndOffset) log.roll();
+        try {
+          // All of it is old: what comes next begins a new segment, so that this one can go.
+          if (start === log.logEndOffset) partition.roll();
+        } catch (error) {
+          options.logger.log("warn", `${partition.name}: retention cannot begin a new segment: ${toMoldauError(error).message}`);
+          continue;
+        }
         log.requestStart(start);
-        partition.flush();
         raised.push(partition);
       }
     }
@@ -519,7 +528,12 @@ export class EngineBroker implements Broker {
     for (const partition of this.#parts.topics.partitions()) {
       const { topic, partition: number } = partition.context;
       const point = recorded.get(`${topic} ${number}`);
-      if (point !== undefined && partition.state === "online") await partition.log?.pruneSnapshots(point);
+      if (point === undefined || partition.state !== "online") continue;
+      try {
+        await partition.log?.pruneSnapshots(point);
+      } catch (error) {
+        this.#parts.options.logger.log("warn", `${partition.name}: an old producer snapshot stays: ${toMoldauError(error).message}`);
+      }
     }
   }
 
@@ -543,8 +557,10 @@ export class EngineBroker implements Broker {
   #tick(intervalMs: number, work: () => Promise<unknown>, failure: string): void {
     this.#parts.timers.after(intervalMs, () => {
       if (this.#closing !== null) return;
-      this.#ticking = Promise.all([this.#ticking, this.#attempt(work, failure)]);
-      this.#ticking.then(() => this.#tick(intervalMs, work, failure));
+      const attempt = this.#attempt(work, failure);
+      // The result is let go: kept, it would hold that of the tick before, and so on.
+      this.#ticking = Promise.all([this.#ticking, attempt]).then(() => {});
+      void attempt.then(() => this.#tick(intervalMs, work, failure));
     });
   }
 
@@ -579,7 +595,7 @@ export class EngineBroker implements Broker {
     } catch (error) {
       options.logger.log("warn", `the stop could not be recorded as clean: ${toMoldauError(error).message}`);
     }
-    for (const partition of partitions) await partition.close();
+    for (const partition of partitions) await partition.close("stopping");
     timers.close();
     await metadata.close();
     await options.storage.close();

@@ -93,7 +93,8 @@ export class Fetcher {
       const nextOffset = bytes.length === 0 ? offset : lastOffsetOf(bytes) + 1;
       return { topic, partition, bytes, logStartOffset, highWatermark, lastStableOffset: highWatermark, nextOffset };
     } catch (thrown) {
-      const error = toMoldauError(thrown);
+      // What was closed under the reader fails in its files: the reason is what counts.
+      const error = toMoldauError(found?.state === "closed" ? found.unavailable() : thrown);
       if (error.code === "CORRUPT_MESSAGE") found?.takeOffline(error.message);
       const log = found?.log;
       return {

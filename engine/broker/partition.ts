@@ -53,7 +53,7 @@ export class Partition {
   readonly recorded: RecordedOffsets;
   #state: "online" | "offline" | "fenced" | "closed";
   #reason: string | undefined;
-  /** In the order of their offsets, because appends are. */
+  /** In the order of their offsets. */
   #acks: AckWaiter[] = [];
   readonly #listeners: Set<Listener> = new Set();
   #flushing: Promise<void> | null = null;
@@ -62,6 +62,7 @@ export class Partition {
   #epoch: Promise<void> | null = null;
   #epochReady = false;
   #waitingForEpoch = 0;
+  #deleted = false;
   #exclusive: Promise<void> = Promise.resolve();
 
   constructor(context: PartitionContext, log: Log | null, reason: string | undefined, recorded: RecordedOffsets) {
@@ -83,12 +84,14 @@ export class Partition {
   /** The log for reading; a fenced one still serves what lies below its high watermark. */
   readable(): Log {
     if (this.log !== null && (this.#state === "online" || this.#state === "fenced")) return this.log;
-    throw this.#unavailable();
+    throw this.unavailable();
   }
 
-  #unavailable(): MoldauError {
+  /** Why this partition refuses, in the state it is in. */
+  unavailable(): MoldauError {
     if (this.#state === "closed") {
-      return new MoldauError("UNKNOWN_TOPIC_OR_PARTITION", `partition ${this.name} was deleted or the broker is stopping`);
+      if (this.#deleted) return new MoldauError("UNKNOWN_TOPIC_OR_PARTITION", `partition ${this.name} was deleted`);
+      return new MoldauError("BROKER_CLOSED", "the broker is stopping: retry when it is back");
     }
     if (this.#state === "fenced") {
       return new MoldauError("KAFKA_STORAGE_ERROR", `partition ${this.name} takes no writes until a restart: ${this.#reason}`);
@@ -140,17 +143,36 @@ export class Partition {
 
   #writable(): Log {
     if (this.log !== null && this.#state === "online") return this.log;
-    throw this.#unavailable();
+    throw this.unavailable();
   }
 
   #appendNow(log: Log, bytes: Uint8Array, expectedEndOffset: number | undefined): Appended {
     try {
       return log.append(bytes, this.context.leaderEpoch, expectedEndOffset);
     } catch (error) {
-      if (error instanceof MoldauError && error.cause instanceof StorageError && error.cause.kind !== "no-space") {
-        this.fence(error.message);
-      }
+      this.#fenceUnlessFull(error);
       throw error;
+    }
+  }
+
+  /** Begins a new segment, so that the one before it may be deleted. */
+  roll(): void {
+    const log = this.#writable();
+    const rollsBefore = log.rolls;
+    try {
+      log.roll();
+    } catch (error) {
+      this.#fenceUnlessFull(error);
+      throw error;
+    }
+    this.context.counters.segmentRolls += log.rolls - rollsBefore;
+    this.flush();
+  }
+
+  /** A full disk is told to the client and changes nothing; after any other failure nobody knows what is there. */
+  #fenceUnlessFull(error: unknown): void {
+    if (error instanceof MoldauError && error.cause instanceof StorageError && error.cause.kind !== "no-space") {
+      this.fence(error.message);
     }
   }
 
@@ -167,7 +189,7 @@ export class Partition {
 
   /** The entry of this broker's epoch is durable before the first batch of it is acknowledged. */
   async #startEpoch(): Promise<void> {
-    if (this.#epochReady) return;
+    // Awaited by all alike, also once it is written: nobody overtakes those who came before.
     this.#epoch ??= this.#writeEpoch();
     await this.#epoch;
   }
@@ -176,14 +198,15 @@ export class Partition {
     const log = this.#writable();
     const { storage, folder } = log.context;
     try {
-      if (log.epochs.assign(this.context.leaderEpoch, log.logEndOffset)) {
-        await replaceFile(storage, `${folder}/${epochCheckpointName}`, formatEpochCheckpoint(log.epochs.entries));
-      }
+      // Written even when it is assigned already: an attempt before may have found no room.
+      log.epochs.assign(this.context.leaderEpoch, log.logEndOffset);
+      await replaceFile(storage, `${folder}/${epochCheckpointName}`, formatEpochCheckpoint(log.epochs.entries));
       this.#epochReady = true;
     } catch (error) {
-      throw storageError(error, `cannot record the leader epoch in ${folder}`);
-    } finally {
       this.#epoch = null;
+      const failure = storageError(error, `cannot record the leader epoch in ${folder}`);
+      this.#fenceUnlessFull(failure);
+      throw failure;
     }
   }
 
@@ -195,16 +218,23 @@ export class Partition {
     if (log !== null && log.highWatermark > lastOffset) return Promise.resolve();
     if (this.#state !== "online") return Promise.reject(this.#lost());
     const waiting = new Promise<void>((resolve, reject) => {
-      this.#acks.push({ offset: lastOffset, resolve, reject });
+      let at = this.#acks.length;
+      // A retry waits for its original, which lies before what was appended meanwhile.
+      while (at > 0 && (this.#acks[at - 1] as AckWaiter).offset > lastOffset) at -= 1;
+      this.#acks.splice(at, 0, { offset: lastOffset, resolve, reject });
     });
     this.flush();
     return waiting;
   }
 
   #lost(): MoldauError {
+    if (this.#state === "closed") {
+      const { code, message } = this.unavailable();
+      return new MoldauError(code, message, { effect: "unknown" });
+    }
     return new MoldauError(
       "KAFKA_STORAGE_ERROR",
-      `partition ${this.name} could not sync: ${this.#reason ?? "it was closed"}`,
+      `partition ${this.name} could not sync: ${this.#reason}`,
       { effect: "unknown" },
     );
   }
@@ -328,18 +358,16 @@ export class Partition {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  /** Ends all waits. `deleted` or stopping: the log's files are closed by the caller's order. */
-  async close(): Promise<void> {
+  /** Ends all waits and frees the files. */
+  async close(why: "deleted" | "stopping"): Promise<void> {
     this.#syncTimer?.cancel();
     this.#syncTimer = null;
     if (this.#state === "closed") return;
-    const wasOffline = this.#state === "offline";
     this.#state = "closed";
+    this.#deleted = why === "deleted";
     this.#rejectAcks();
     this.#tell();
     while (this.#flushing !== null) await this.#flushing;
-    await this.exclusively(async () => {
-      if (!wasOffline) await this.log?.close();
-    });
+    await this.exclusively(async () => this.log?.close());
   }
 }

@@ -338,7 +338,7 @@ export class Topics {
   }
 
   async #undo(topic: Topic, from: number, to: number): Promise<void> {
-    for (const partition of topic.partitions.splice(from)) await partition.close();
+    for (const partition of topic.partitions.splice(from)) await partition.close("deleted");
     for (let partition = from; partition < to; partition += 1) {
       try {
         await this.#context.storage.remove(partitionFolder(topic.meta.name, partition));
@@ -377,7 +377,7 @@ export class Topics {
       this.#topics.delete(name);
       const gone: string[] = [];
       for (const [partition, one] of topic.partitions.entries()) {
-        await one.close();
+        await one.close("deleted");
         const aside = deletedFolder(name, partition, createTopicId(entropy));
         await storage.rename(partitionFolder(name, partition), aside);
         gone.push(aside);

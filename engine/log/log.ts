@@ -155,12 +155,6 @@ export class Log {
 
   /** Checks, stamps and writes a run of batches. Synchronous; throws MoldauError with nothing appended. */
   append(bytes: Uint8Array, leaderEpoch: number, expectedEndOffset?: number): Appended {
-    if (expectedEndOffset !== undefined && expectedEndOffset !== this.logEndOffset) {
-      throw new MoldauError(
-        "OFFSET_MISMATCH",
-        `the log ends at ${this.logEndOffset}, not at ${expectedEndOffset}: read on, decide again, and retry with the new end`,
-      );
-    }
     const { kernel, clock, config } = this.context;
     if (bytes.length > maxRunBytes) {
       throw new MoldauError("MESSAGE_TOO_LARGE", `${bytes.length} bytes in one append; the most is ${maxRunBytes}`);
@@ -181,7 +175,14 @@ export class Log {
     });
     if (!prepared.ok) throw faultError(prepared.fault, prepared.position, config.maxMessageBytes);
     const duplicate = this.#check(prepared, now);
+    // Before the condition: a retry whose first attempt succeeded finds the end moved by itself.
     if (duplicate !== null) return duplicate;
+    if (expectedEndOffset !== undefined && expectedEndOffset !== this.logEndOffset) {
+      throw new MoldauError(
+        "OFFSET_MISMATCH",
+        `the log ends at ${this.logEndOffset}, not at ${expectedEndOffset}: read on, decide again, and retry with the new end`,
+      );
+    }
     if (!Number.isSafeInteger(this.logEndOffset + prepared.recordCount)) {
       throw new MoldauError("INVALID_RECORD", "offsets would pass 2^53-1");
     }
@@ -263,15 +264,15 @@ export class Log {
     const { storage, folder, clock, logger } = this.context;
     const old = this.active;
     if (old.sizeBytes === 0) return;
-    const snapshot = this.#writeSnapshot();
+    if (!this.#writeSnapshot()) {
+      logger.log("warn", "producer snapshot not written; recovery will read more", { folder });
+    }
     let file: StorageFile;
     try {
       file = storage.create(`${folder}/${segmentFileName(this.logEndOffset, "log")}`);
     } catch (error) {
       throw storageError(error, `cannot begin a segment in ${folder}`);
     }
-    if (snapshot !== null) this.#dirtySnapshots.push(snapshot);
-    else logger.log("warn", "producer snapshot not written; recovery will read more", { folder });
     this.#dirtyFiles.push(old.log);
     this.#rolledSegments.push(old);
     this.#directoryDirty = true;
@@ -283,15 +284,18 @@ export class Log {
   }
 
   /** A snapshot is an optimisation of recovery: failing to write one is said, not thrown. */
-  #writeSnapshot(): StorageFile | null {
+  #writeSnapshot(): boolean {
     const { storage, folder, kernel } = this.context;
+    // A roll that found no room for its segment has written it already.
+    if (this.#snapshots.at(-1) === this.logEndOffset) return true;
     try {
       const file = storage.create(`${folder}/${segmentFileName(this.logEndOffset, "snapshot")}`);
+      this.#dirtySnapshots.push(file);
       file.append(this.producers.serialize((bytes) => kernel.crc32c(bytes)));
       this.#snapshots.push(this.logEndOffset);
-      return file;
+      return true;
     } catch (error) {
-      if (error instanceof StorageError) return null;
+      if (error instanceof StorageError) return false;
       throw error;
     }
   }
@@ -363,9 +367,11 @@ export class Log {
   async writeCleanState(): Promise<void> {
     const { storage, folder } = this.context;
     const files = await this.active.writeIndexes(true);
-    const snapshot = this.#writeSnapshot();
-    await storage.sync(snapshot === null ? files : [...files, snapshot]);
-    await snapshot?.close();
+    this.#writeSnapshot();
+    const snapshots = this.#dirtySnapshots;
+    this.#dirtySnapshots = [];
+    await storage.sync([...files, ...snapshots]);
+    for (const snapshot of snapshots) await snapshot.close();
     await storage.syncDirectory(folder);
   }
 
@@ -399,7 +405,7 @@ export class Log {
       if (position === null) continue;
       const end = segment === high.segment ? high.position : segment.sizeBytes;
       if (position >= end) return new Uint8Array(0);
-      const bytes = await this.#readWhole(segment, position, end, maxBytes, atLeastOne);
+      const bytes = await this.#readWhole(segment, position, end, { offset, maxBytes, atLeastOne });
       if (bytes !== null) return bytes;
       this.checkOffset(offset);
       return new Uint8Array(0);
@@ -426,8 +432,7 @@ export class Log {
     segment: Segment,
     position: number,
     end: number,
-    maxBytes: number,
-    atLeastOne: boolean,
+    { offset, maxBytes, atLeastOne }: { offset: number; maxBytes: number; atLeastOne: boolean },
   ): Promise<Uint8Array | null> {
     try {
       let buffer = new Uint8Array(Math.min(Math.max(maxBytes, 61), end - position));
@@ -447,7 +452,7 @@ export class Log {
       return buffer.subarray(0, whole.sizeBytes);
     } catch (error) {
       if (error instanceof MoldauError) throw error;
-      return this.#goneOrThrow(error, segment.baseOffset);
+      return this.#goneOrThrow(error, offset);
     }
   }
 
@@ -509,9 +514,10 @@ export class Log {
   async batchAtOrAfter(timestamp: number, fromOffset: number): Promise<Uint8Array | null> {
     const high = this.#high;
     const from = Math.max(fromOffset, this.logStartOffset);
-    for (const [at, segment] of [...this.segments].entries()) {
+    const segments = [...this.segments];
+    for (const [at, segment] of segments.entries()) {
       if (segment.baseOffset >= high.offset) return null;
-      const next = this.segments[at + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;
+      const next = segments[at + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;
       if (next > from && segment.maxTimestamp >= timestamp) {
         const bytes = await this.#batchIn(segment, timestamp, from, segment === high.segment ? high.position : segment.sizeBytes);
         if (bytes !== null) return bytes;
@@ -523,16 +529,22 @@ export class Log {
 
   async #batchIn(segment: Segment, timestamp: number, fromOffset: number, end: number): Promise<Uint8Array | null> {
     let found: { readonly position: number; readonly sizeBytes: number } | null = null;
-    await walkHeaders(segment.log, await segment.positionBefore(timestamp), end, (header, position) => {
-      if (header.maxTimestamp < timestamp || header.lastOffset < fromOffset) return true;
-      found = { position, sizeBytes: header.sizeBytes };
-      return false;
-    });
-    if (found === null) return null;
-    const { position, sizeBytes } = found as { position: number; sizeBytes: number };
-    const bytes = new Uint8Array(sizeBytes);
-    await segment.log.read(bytes, position);
-    return bytes;
+    try {
+      await walkHeaders(segment.log, await segment.positionBefore(timestamp), end, (header, position) => {
+        if (header.maxTimestamp < timestamp || header.lastOffset < fromOffset) return true;
+        found = { position, sizeBytes: header.sizeBytes };
+        return false;
+      });
+      if (found === null) return null;
+      const { position, sizeBytes } = found as { position: number; sizeBytes: number };
+      const bytes = new Uint8Array(sizeBytes);
+      await segment.log.read(bytes, position);
+      return bytes;
+    } catch (error) {
+      // Retention took it meanwhile: what is sought lies further on.
+      if (!this.segments.includes(segment)) return null;
+      throw storageError(error, `cannot read ${this.context.folder}`);
+    }
   }
 
   // ---- the start ---------------------------------------------------------------------------
@@ -546,7 +558,10 @@ export class Log {
 
   /** The checkpoint says so durably: only now readers see it, so that it never goes back. */
   exposeStart(recorded: number): void {
-    this.logStartOffset = Math.max(this.logStartOffset, recorded);
+    if (recorded <= this.logStartOffset) return;
+    this.logStartOffset = recorded;
+    // In the file with its next change; recovery cuts it alike.
+    this.epochs.truncateFromStart(recorded);
   }
 
   /** Unlinks segments wholly below the log start offset, oldest first; the active one stays. Resolves to how many. */
@@ -557,7 +572,13 @@ export class Log {
       const [segment] = this.segments.splice(0, 1) as [Segment];
       this.#dirtyFiles = this.#dirtyFiles.filter((file) => file !== segment.log);
       this.#rolledSegments = this.#rolledSegments.filter((rolled) => rolled !== segment);
-      await segment.remove();
+      try {
+        await segment.remove();
+      } catch (error) {
+        // The next retention pass tries again.
+        this.segments.unshift(segment);
+        throw error;
+      }
       removed += 1;
     }
     if (removed > 0) await storage.syncDirectory(folder);

@@ -56,7 +56,10 @@ function decodeBatch(header: BatchHeader, options: DecodeOptions, into: DecodedR
   const payload = openPayload(header, batch.subarray(headerSizeBytes), options.decompressor);
   const index = kernel.indexRecords(payload, header.recordCount);
   if (!index.ok) {
-    throw new MoldauError("CORRUPT_MESSAGE", `the batch at offset ${baseOffset} holds records that cannot be read`);
+    // Its checksum matches, so these are the bytes that a client sent: the disk is not to blame.
+    throw new MoldauError("CORRUPT_MESSAGE", `the batch at offset ${baseOffset} holds records that cannot be read`, {
+      cause: index.fault,
+    });
   }
   const baseTimestamp = header.baseTimestamp;
   const appendTime = header.isLogAppendTime ? header.maxTimestamp : null;

@@ -63,26 +63,35 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
   const { producers, snapshotOffset, snapshots } = await readSnapshot(context, found.snapshots, replayFrom, notes);
   const epochs = new LeaderEpochs(entries ?? []);
   const scan = new Scan(context, options, fence, epochs, entries === null, producers, snapshotOffset);
-  const logEndOffset = await scan.run(segments);
-  notes.push(...scan.notes);
+  let logEndOffset = await scan.run(segments);
   const { logStartOffset } = options;
   if (logEndOffset < logStartOffset) {
-    throw new CorruptLogError(`the log ends at ${logEndOffset}, below its start offset ${logStartOffset}`);
+    if (options.clean) {
+      throw new CorruptLogError(`the log ends at ${logEndOffset}, below its start offset ${logStartOffset}`);
+    }
+    // What a crash took had been deleted on purpose, and so had what is left.
+    await scan.dropAll(segments, `the log starts at ${logStartOffset}`);
+    segments.push(createSegment(context, logStartOffset));
+    logEndOffset = logStartOffset;
   }
+  epochs.truncateFromStart(logStartOffset);
+  epochs.truncateFromEnd(logEndOffset);
+  notes.push(...scan.notes);
   if (!options.clean) await makeDurable(context, segments, scan.changed);
   await writeEpochs(context, epochs, before);
   if (fence !== null) {
     await context.storage.remove(`${context.folder}/${fenceName}`);
     await context.storage.syncDirectory(context.folder);
   }
-  for (const offset of snapshots) if (offset > logEndOffset) await removeSnapshot(context, offset);
+  // Those above were not needed, so nobody has looked whether a crash tore them.
+  for (const offset of snapshots) if (offset > snapshotOffset) await removeSnapshot(context, offset);
   const log = new Log(context, {
     segments,
     logStartOffset,
     logEndOffset,
     producers,
     epochs,
-    snapshots: snapshots.filter((offset) => offset <= logEndOffset),
+    snapshots: snapshots.filter((offset) => offset <= snapshotOffset),
   });
   return { log, truncatedBytes: scan.truncatedBytes, notes };
 }
@@ -137,8 +146,8 @@ async function listFolder(context: LogContext): Promise<Found> {
 async function readFence(context: LogContext): Promise<number | null> {
   const bytes = await readFile(context.storage, `${context.folder}/${fenceName}`, 64);
   if (bytes === null) return null;
-  const offset = Number(new TextDecoder().decode(bytes).trim());
-  return Number.isSafeInteger(offset) ? offset : null;
+  const text = new TextDecoder().decode(bytes).trim();
+  return /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : null;
 }
 
 async function openSegments(
@@ -247,10 +256,10 @@ class Scan {
       const following = segments[at + 1]?.baseOffset;
       const trusted = this.#options.clean || (following !== undefined && following <= this.#options.recoveryPoint);
       if (segment.baseOffset !== nextOffset) {
-        if (segment.baseOffset <= this.#options.recoveryPoint && nextOffset < this.#options.recoveryPoint) {
-          throw new CorruptLogError(
-            `offsets ${nextOffset} to ${segment.baseOffset} are missing, below the recovery point ${this.#options.recoveryPoint}`,
-          );
+        const { clean, recoveryPoint } = this.#options;
+        if (clean || (segment.baseOffset <= recoveryPoint && nextOffset < recoveryPoint)) {
+          const where = clean ? "though the last stop was clean" : `below the recovery point ${recoveryPoint}`;
+          throw new CorruptLogError(`offsets ${nextOffset} to ${segment.baseOffset} are missing, ${where}`);
         }
         await this.#dropFrom(segments, at, `a gap: the log before it ends at ${nextOffset}`);
         break;
@@ -268,7 +277,6 @@ class Scan {
       );
     }
     for (const segment of segments.slice(0, -1)) segment.deactivate();
-    this.epochs.truncateFromEnd(nextOffset);
     return nextOffset;
   }
 
@@ -324,7 +332,7 @@ class Scan {
       else if (prefix.stop === "partial") {
         const atEnd = position - walked.sizeBytes + bytes.length >= segment.sizeBytes;
         if (walked.sizeBytes > 0) continue;
-        if (atEnd || length >= scratchBytes) reason = "a torn batch";
+        if (atEnd || wanted >= scratchBytes) reason = "a torn batch";
         else wanted = Math.min(scratchBytes, wanted * 4);
       } else if (prefix.stop === "checksum") reason = "a batch that does not match its checksum";
       else if (prefix.stop !== "end") reason = prefix.stop === "order" ? "a batch out of order" : "bytes that are no batch";
@@ -377,6 +385,12 @@ class Scan {
     this.truncatedBytes += bytes;
     this.notes.push(`${segment.log.path}: cut ${bytes} bytes at offset ${nextOffset}, after ${reason}`);
     return { nextOffset, cut: true };
+  }
+
+  /** Nothing of the log is kept. */
+  async dropAll(segments: Segment[], reason: string): Promise<void> {
+    this.changed.length = 0;
+    await this.#dropFrom(segments, 0, reason);
   }
 
   async #dropFrom(segments: Segment[], at: number, reason: string): Promise<void> {

@@ -28,7 +28,9 @@ export function retainedStart(
   for (const [at, segment] of segments.entries()) {
     const nextOffset = segments[at + 1]?.baseOffset ?? logEndOffset;
     if (nextOffset > highWatermark || segment.sizeBytes === 0) break;
-    const tooOld = policy.retentionMs >= 0 && nowMs - segment.maxTimestamp > policy.retentionMs;
+    // As Kafka: records without a time are as old as their segment.
+    const newestMs = segment.maxTimestamp >= 0 ? segment.maxTimestamp : segment.createdMs;
+    const tooOld = policy.retentionMs >= 0 && nowMs - newestMs > policy.retentionMs;
     // As Kafka: the active segment is not deleted for the size.
     const isActive = at === segments.length - 1;
     const tooMuch =

@@ -1,0 +1,251 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { createTwinKernel } from "../kernel/twin.ts";
+import { MoldauError } from "../errors.ts";
+import { type StorageOperation } from "../port/storage-operation.ts";
+import { StorageError, type StorageErrorKind } from "../port/storage.ts";
+import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
+import { openBroker } from "./open.ts";
+import type { AppendOptions, AppendResult, Broker } from "./types.ts";
+import { drain, ManualClock, testWorld } from "./world.test.support.ts";
+
+const kernel = createTwinKernel();
+const code = (expected: string) => (error: unknown) => error instanceof MoldauError && error.code === expected;
+const text = (bytes: Uint8Array | null): string => new TextDecoder().decode(bytes ?? new Uint8Array(0));
+
+interface Faulty {
+  readonly storage: MemoryStorage;
+  /** Makes operations that match fail from now on; null ends it. */
+  fail(match: ((operation: StorageOperation) => boolean) | null, kind?: StorageErrorKind): void;
+  readonly done: StorageOperation[];
+}
+
+function faultyStorage(): Faulty {
+  let broken: ((operation: StorageOperation) => boolean) | null = null;
+  let failure: StorageErrorKind = "io";
+  const done: StorageOperation[] = [];
+  const storage = memoryStorage({
+    onOperation: (operation) => {
+      if (broken?.(operation) === true) throw new StorageError(failure, `${operation.kind} ${operation.paths[0]} fails`);
+    },
+    trace: (operation) => done.push(operation),
+  });
+  return {
+    storage,
+    done,
+    fail: (match, kind = "io") => {
+      broken = match;
+      failure = kind;
+    },
+  };
+}
+
+function append(broker: Broker, value: string, options: AppendOptions = {}): Promise<AppendResult> {
+  const timestamp = 1_700_000_000_000;
+  const batch = kernel.encodeBatch([{ key: null, value: new TextEncoder().encode(value), headers: [], timestamp }]).slice();
+  return broker.appendBatches("t", 0, batch, options);
+}
+
+async function values(broker: Broker): Promise<string[]> {
+  const read: string[] = [];
+  for await (const record of broker.read("t")) read.push(text(record.value));
+  return read;
+}
+
+const rename = (suffix: string) => (operation: StorageOperation): boolean =>
+  operation.kind === "rename" && operation.paths[1]?.endsWith(suffix) === true;
+
+test("an epoch entry that found no room is written before the first batch of the epoch is acknowledged", async () => {
+  const { storage, fail, done } = faultyStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t");
+  done.length = 0;
+  fail((operation) => operation.kind === "append" && operation.paths[0]?.includes("leader-epoch") === true, "no-space");
+  await assert.rejects(append(broker, "a"), code("KAFKA_STORAGE_ERROR"));
+  fail(null);
+  await append(broker, "b");
+  const written = done.findIndex(({ kind, paths }) => kind === "rename" && paths[1] === "t-0/leader-epoch-checkpoint");
+  const synced = done.findIndex(({ kind, paths }) => kind === "sync" && paths[0]?.endsWith(".log"));
+  assert.ok(written >= 0 && written < synced, "the entry is durable first");
+  assert.deepEqual(await values(broker), ["b"]);
+  await broker.close();
+});
+
+test("an epoch entry that the disk failed to take fences the partition", async () => {
+  const { storage, fail } = faultyStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t");
+  fail(rename("leader-epoch-checkpoint"));
+  await assert.rejects(append(broker, "a"), code("KAFKA_STORAGE_ERROR"));
+  fail(null);
+  await assert.rejects(append(broker, "a"), code("KAFKA_STORAGE_ERROR"));
+  assert.equal(broker.describeTopic("t").partitions[0]?.state, "fenced");
+});
+
+test("a failed sync fails every waiting acknowledgement as unknown, and a restart discards what was not synced", async () => {
+  const { storage, fail } = faultyStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t");
+  await append(broker, "kept");
+  fail(({ kind, paths }) => kind === "sync" && paths[0]?.endsWith(".log") === true);
+  const outcomes = await Promise.allSettled(["x", "y", "z"].map((value) => append(broker, value)));
+  for (const outcome of outcomes) {
+    assert.ok(outcome.status === "rejected" && outcome.reason instanceof MoldauError);
+    assert.deepEqual([outcome.reason.code, outcome.reason.effect], ["KAFKA_STORAGE_ERROR", "unknown"]);
+  }
+  await drain();
+  const again = await openBroker(testWorld(storage.restart({})));
+  assert.deepEqual(await values(again), ["kept"]);
+  assert.equal(again.describeTopic("t").partitions[0]?.state, "online");
+  await append(again, "next");
+  assert.deepEqual(await values(again), ["kept", "next"]);
+  await again.close();
+});
+
+test("one sync serves all who wait for it", async () => {
+  const { storage, done } = faultyStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t");
+  await append(broker, "first");
+  done.length = 0;
+  await Promise.all(Array.from({ length: 200 }, (_, at) => append(broker, `v${at}`)));
+  const syncs = done.filter(({ kind, paths }) => kind === "sync" && paths[0]?.endsWith(".log"));
+  assert.ok(syncs.length <= 3, `${syncs.length} syncs`);
+  assert.equal(broker.offsets("t", 0).latest, 201);
+  await broker.close();
+});
+
+test("acks leader and none are answered before the sync, which comes within 10 ms all the same", async () => {
+  for (const acks of ["leader", "none"] as const) {
+    const { storage, done } = faultyStorage();
+    const clock = new ManualClock();
+    const broker = await openBroker(testWorld(storage, clock));
+    await broker.createTopic("t");
+    await append(broker, "first");
+    done.length = 0;
+    const { baseOffset } = await append(broker, "v", { acks });
+    assert.equal(baseOffset, 1);
+    await drain();
+    assert.equal(done.some(({ kind }) => kind === "sync"), false);
+    assert.equal(broker.offsets("t", 0).latest, 1, "not readable yet");
+    await clock.advance(9);
+    assert.equal(broker.offsets("t", 0).latest, 1);
+    await clock.advance(1);
+    assert.equal(broker.offsets("t", 0).latest, 2);
+    await broker.close();
+  }
+});
+
+test("8 MiB that nobody waits for are synced at once", async () => {
+  const broker = await openBroker(testWorld(memoryStorage()));
+  await broker.createTopic("t");
+  const value = "x".repeat(1_000_000);
+  for (let at = 0; at < 8; at += 1) await append(broker, value, { acks: "leader" });
+  await drain();
+  assert.equal(broker.offsets("t", 0).latest, 0);
+  await append(broker, value, { acks: "leader" });
+  await drain();
+  assert.equal(broker.offsets("t", 0).latest, 9);
+  await broker.close();
+});
+
+test("an acknowledgement that takes too long is unknown, and coming later harms nobody", async () => {
+  const clock = new ManualClock();
+  const { storage } = faultyStorage();
+  let release: (() => void) | null = null;
+  const sync = storage.sync.bind(storage);
+  storage.sync = async (files) => {
+    if (files.some(({ path, sizeBytes }) => path.endsWith(".log") && sizeBytes > 0)) await new Promise<void>((resolve) => (release = resolve));
+    return sync(files);
+  };
+  const broker = await openBroker(testWorld(storage, clock));
+  await broker.createTopic("t");
+  const late = assert.rejects(append(broker, "a", { timeoutMs: 50 }), (error: unknown) => {
+    return error instanceof MoldauError && error.code === "REQUEST_TIMED_OUT" && error.effect === "unknown";
+  });
+  await drain();
+  await clock.advance(50);
+  await late;
+  (release as unknown as () => void)();
+  await drain();
+  assert.deepEqual(await values(broker), ["a"]);
+  await broker.close();
+});
+
+test("deleting the topic ends the waits: acknowledgements as unknown, fetches with their error", async () => {
+  const { storage } = faultyStorage();
+  let release: (() => void) | null = null;
+  const sync = storage.sync.bind(storage);
+  storage.sync = async (files) => {
+    if (files.some(({ path, sizeBytes }) => path.endsWith(".log") && sizeBytes > 0)) await new Promise<void>((resolve) => (release = resolve));
+    return sync(files);
+  };
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t");
+  const appended = append(broker, "a").catch((error: unknown) => error);
+  const fetched = broker.fetchBatches([{ topic: "t", partition: 0, offset: 0 }], { maxWaitMs: 60_000 });
+  await drain();
+  const deleted = broker.deleteTopic("t");
+  await drain();
+  (release as unknown as () => void)();
+  await deleted;
+  const error = await appended;
+  assert.ok(error instanceof MoldauError && error.code === "UNKNOWN_TOPIC_OR_PARTITION" && error.effect === "unknown", String(error));
+  assert.equal((await fetched)[0]?.error?.code, "UNKNOWN_TOPIC_OR_PARTITION");
+  await broker.close();
+});
+
+test("a stop answers a waiting fetch as a stop, not as a topic that is gone", async () => {
+  const broker = await openBroker(testWorld(memoryStorage()));
+  await broker.createTopic("t");
+  const fetched = broker.fetchBatches([{ topic: "t", partition: 0, offset: 0 }], { maxWaitMs: 60_000 });
+  await drain();
+  await broker.close();
+  const error = (await fetched)[0]?.error;
+  assert.deepEqual([error?.code, error?.retriable], ["BROKER_CLOSED", true]);
+});
+
+test("durability os: readable when written, and a closed segment is synced all the same", async () => {
+  const { storage, done } = faultyStorage();
+  const broker = await openBroker({ ...testWorld(storage), durability: "os" });
+  await broker.createTopic("t", { configs: { "segment.bytes": 200 } });
+  await append(broker, "a");
+  done.length = 0;
+  await append(broker, "b");
+  assert.equal(broker.offsets("t", 0).latest, 2);
+  await drain();
+  assert.equal(done.some(({ kind }) => kind === "sync"), false);
+  await append(broker, "c");
+  await append(broker, "d");
+  await drain();
+  assert.ok(done.some(({ kind, paths }) => kind === "sync" && paths.includes("t-0/00000000000000000000.log")));
+  await broker.close();
+});
+
+test("durability os: records deleted on purpose before a power loss took them leave a partition that works", async () => {
+  const storage = memoryStorage();
+  const broker = await openBroker({ ...testWorld(storage), durability: "os" });
+  await broker.createTopic("t");
+  for (const value of ["a", "b", "c"]) await append(broker, value);
+  assert.equal(await broker.deleteRecords("t", 0, -1), 3);
+  const again = await openBroker(testWorld(storage.crash(() => 0)));
+  assert.equal(again.report.offlinePartitions, 0, again.report.notes.join());
+  assert.deepEqual(again.offsets("t", 0), { earliest: 3, latest: 3 });
+  assert.equal((await append(again, "d")).baseOffset, 3);
+  assert.deepEqual(await values(again), ["d"]);
+  await again.close();
+});
+
+test("a compressed batch whose inside is no records is its client's affair: the partition stays online", async () => {
+  const world = testWorld(memoryStorage());
+  const broker = await openBroker({ ...world, decompressor: { decompress: () => new Uint8Array([7, 7, 7]) } });
+  await broker.createTopic("t");
+  const batch = kernel.encodeBatch([{ key: null, value: new Uint8Array(3), headers: [], timestamp: 5 }]).slice();
+  const view = new DataView(batch.buffer);
+  view.setInt16(21, 1); // gzip
+  view.setUint32(17, kernel.crc32c(batch.subarray(21)));
+  await broker.appendBatches("t", 0, batch);
+  await assert.rejects(broker.fetchRecords("t", 0, { offset: 0 }), code("CORRUPT_MESSAGE"));
+  assert.equal(broker.describeTopic("t").partitions[0]?.state, "online");
+  await broker.close();
+});
