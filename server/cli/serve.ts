@@ -38,7 +38,7 @@ export function addServe(program: Command, context: CommandContext): Command {
     .addOption(new Option("--host <address>", "the address to listen on").env("MOLDAU_HOST").default("127.0.0.1"))
     .addOption(new Option("--http-port <port>", "the port; 0 takes a free one").env("MOLDAU_HTTP_PORT").default(8080).argParser(parseInteger("A port", 0, 65_535)))
     .addOption(new Option("--data-dir <folder>", "the data folder; made when it is not there").env("MOLDAU_DATA_DIR").default("./moldau-data"))
-    .addOption(new Option("--memory", "keep everything in memory, nothing on disk").env("MOLDAU_MEMORY").conflicts("dataDir"))
+    .addOption(new Option("--memory", "keep everything in memory, whatever --data-dir says").env("MOLDAU_MEMORY"))
     .addOption(
       new Option("--durability <kind>", "what acknowledged means: sync: on disk; os: with the operating system")
         .env("MOLDAU_DURABILITY")
