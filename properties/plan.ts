@@ -38,6 +38,7 @@ export type Configs = Readonly<Record<string, string | number>>;
 export interface Round {
   /** The wall clock jumps before it; virtual time goes on as it was. */
   readonly jumpMs: number;
+  /** 1: the next sync of a log fails; 2: the next of the metadata's journal. */
   readonly failSyncs: number;
   readonly fullDisk: boolean;
   readonly commands: readonly Command[];

@@ -250,9 +250,9 @@ export class Run {
   async #round(round: Round): Promise<void> {
     this.world.wallOffsetMs += round.jumpMs;
     if (round.failSyncs > 0) {
-      this.world.failSyncs(round.failSyncs);
+      this.world.failSyncs(1, round.failSyncs === 1 ? ".log" : ".journal");
       this.#faulty = true;
-      this.coverage?.add("failed syncs asked for", round.failSyncs);
+      this.coverage?.add("failed syncs asked for");
     }
     if (round.fullDisk) {
       this.world.fillDisk(true);
@@ -276,7 +276,7 @@ export class Run {
     }, round.recoveryCrashes);
     if (!alive) return;
     this.world.fillDisk(false);
-    this.world.failSyncs(0);
+    this.world.failSyncs(0, ".log");
     const auditing = this.options.auditRounds !== false;
     if (auditing && !(await this.#auditOrRecover(round.recoveryCrashes))) return;
     if (round.retain) {

@@ -133,6 +133,7 @@ export class World {
   #store: MemoryStorage;
   #crashAtWrite = Number.POSITIVE_INFINITY;
   #failSyncs = 0;
+  #failing = ".log";
   #full = false;
 
   constructor(options: WorldOptions) {
@@ -195,9 +196,10 @@ export class World {
     this.#store = this.#store.restart();
   }
 
-  /** The next syncs of files fail, and what they covered is lost to later ones. */
-  failSyncs(count: number): void {
+  /** The next syncs of files of this suffix fail, and what they covered is lost to later ones. */
+  failSyncs(count: number, suffix: ".log" | ".journal"): void {
     this.#failSyncs = count;
+    this.#failing = suffix;
   }
 
   fillDisk(full: boolean): void {
@@ -237,7 +239,8 @@ export class World {
     if (this.#full && (kind === "append" || kind === "create" || kind === "makeDirectory")) {
       throw new StorageError("no-space", `${operation.paths[0]}: the disk is full`);
     }
-    if (kind === "sync" && this.#failSyncs > 0) {
+    // A failure that comes twice in a row could not be recorded either: one kind of file at a time.
+    if (kind === "sync" && this.#failSyncs > 0 && operation.paths.some((path) => path.endsWith(this.#failing))) {
       this.#failSyncs--;
       throw new StorageError("io", `${operation.paths.join(", ")}: the disk failed to sync`);
     }
