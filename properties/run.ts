@@ -117,16 +117,7 @@ export class Run {
 
   async all(): Promise<void> {
     try {
-      await this.open([]);
-      for (const topic of this.plan.topics) {
-        await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
-        // A crash may have taken it before anyone was told.
-        if (this.#topics.length === 0) await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
-      }
-      await this.#settleOrRecover(() => {
-        for (const producer of this.#producers.keys()) this.#allocate(producer);
-      }, []);
-      for (const round of this.plan.rounds) await this.#round(round);
+      await this.#play();
       await this.close();
       await this.open([]);
       await this.#auditOrRecover([]);
@@ -136,10 +127,34 @@ export class Run {
     }
   }
 
+  /** Plays the plan and leaves the broker open, for a property that goes on by itself. */
+  async begin(): Promise<void> {
+    try {
+      await this.#play();
+      await this.audit();
+    } catch (error) {
+      if (!(error instanceof Abandoned)) throw error;
+      throw new Error(this.history.flatMap((event) => (event.kind === "stuck" ? [event.detail] : [])).join("\n"));
+    }
+  }
+
+  async #play(): Promise<void> {
+    await this.open([]);
+    for (const topic of this.plan.topics) {
+      await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
+      // A crash may have taken it before anyone was told.
+      if (this.#topics.length === 0) await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
+    }
+    await this.#settleOrRecover(() => {
+      for (const producer of this.#producers.keys()) this.#allocate(producer);
+    }, []);
+    for (const round of this.plan.rounds) await this.#round(round);
+  }
+
   // ---- lives -------------------------------------------------------------------------------
 
   /** Opens the broker; power may go meanwhile, once for each of `crashes`. */
-  async open(crashes: readonly number[]): Promise<void> {
+  async open(crashes: readonly number[], sound = true): Promise<void> {
     const left = [...crashes];
     for (;;) {
       const storage = this.world.begin();
@@ -176,9 +191,14 @@ export class Run {
       this.coverage?.add("openings after a clean shutdown", report.cleanShutdown ? 1 : 0);
       this.#push({ kind: "open", detail: report.notes.join("; ") });
       this.#refreshLogs();
-      for (const log of this.#logs) this.describe(log, false);
+      if (sound) for (const log of this.#logs) this.describe(log, false);
       return;
     }
+  }
+
+  /** Opens a disk that an outsider damaged: a partition may be offline. */
+  async reopen(): Promise<void> {
+    await this.open([], false);
   }
 
   /** An orderly end. */
