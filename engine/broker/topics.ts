@@ -22,7 +22,7 @@ import { readFile } from "../storage/read-file.ts";
 import { type TopicConfig, describeConfigs, parseConfigs, resolveConfig, validateConfigName } from "./configs.ts";
 import type { Counters } from "./counters.ts";
 import type { DataFolder } from "./data-folder.ts";
-import type { MetadataStore, TopicMeta } from "./metadata.ts";
+import type { MetadataChange, MetadataStore, TopicMeta } from "./metadata.ts";
 import { Partition, type RecordedOffsets } from "./partition.ts";
 import type { Timers } from "./timers.ts";
 import { createTopicId, topicIdFromBase64, topicIdToBase64 } from "./topic-id.ts";
@@ -291,15 +291,31 @@ export class Topics {
       await this.#refreshCheckpoints();
       const meta: TopicMeta = { name, id: createTopicId(this.#context.entropy), partitions, configs };
       const topic: Topic = { meta, config: resolveConfig(configs), partitions: [], logContexts: [] };
-      await this.#addPartitions(topic, 0, partitions);
-      await this.#commit(topic, 0, () => this.#context.metadata.apply({ kind: "createTopic", topic: meta }));
+      await this.#addPartitions(topic, partitions, { kind: "createTopic", topic: meta });
       this.#topics.set(name, topic);
       return { topic, existing: false };
     });
   }
 
-  /** Makes the folders of partitions [from, to), durably; nothing is left of them when one fails. */
-  async #addPartitions(topic: Topic, from: number, to: number): Promise<void> {
+  /**
+   * Makes the folders of the partitions that are missing up to `to`, then the journal entry that
+   * names them; only then does the topic have them. Nothing is left of them when one fails.
+   */
+  async #addPartitions(topic: Topic, to: number, change: MetadataChange): Promise<void> {
+    const from = topic.partitions.length;
+    const made: Partition[] = [];
+    if (to > from) await this.#makePartitions(topic, from, to, made);
+    try {
+      await this.#context.metadata.apply(change);
+    } catch (error) {
+      // With an effect unknown the journal may name the folders: they must stay.
+      if (toMoldauError(error).effect === "none") await this.#undo(topic.meta.name, from, to, made);
+      throw error;
+    }
+    topic.partitions.push(...made);
+  }
+
+  async #makePartitions(topic: Topic, from: number, to: number, made: Partition[]): Promise<void> {
     const { storage } = this.#context;
     const { name, id } = topic.meta;
     const nothing = { clean: false, recoveryPoints: new Map(), logStartOffsets: new Map() };
@@ -315,11 +331,11 @@ export class Topics {
         if (recovered.log === null) {
           throw new MoldauError("KAFKA_STORAGE_ERROR", `cannot create ${folder}: ${recovered.reason}`);
         }
-        topic.partitions.push(this.#partition(name, partition, recovered));
+        made.push(this.#partition(name, partition, recovered));
       }
       await storage.syncDirectory("");
     } catch (error) {
-      await this.#undo(topic, from, to);
+      await this.#undo(name, from, to, made);
       if (error instanceof MoldauError) throw error;
       throw new MoldauError("KAFKA_STORAGE_ERROR", `cannot create topic '${name}': ${toMoldauError(error).message}`, {
         cause: error,
@@ -327,21 +343,11 @@ export class Topics {
     }
   }
 
-  async #commit(topic: Topic, from: number, apply: () => Promise<void>): Promise<void> {
-    try {
-      await apply();
-    } catch (error) {
-      // With an effect unknown the journal may name the folders: they must stay.
-      if (toMoldauError(error).effect === "none") await this.#undo(topic, from, topic.partitions.length);
-      throw error;
-    }
-  }
-
-  async #undo(topic: Topic, from: number, to: number): Promise<void> {
-    for (const partition of topic.partitions.splice(from)) await partition.close("deleted");
+  async #undo(topic: string, from: number, to: number, made: readonly Partition[]): Promise<void> {
+    for (const partition of made) await partition.close("deleted");
     for (let partition = from; partition < to; partition += 1) {
       try {
-        await this.#context.storage.remove(partitionFolder(topic.meta.name, partition));
+        await this.#context.storage.remove(partitionFolder(topic, partition));
       } catch {
         // Not made yet, or the disk fails: the next start finds an empty folder and removes it.
       }
@@ -358,10 +364,7 @@ export class Topics {
       if (partitions < before) {
         throw new MoldauError("INVALID_PARTITIONS", `topic '${name}' has ${before} partitions, which cannot become ${partitions}: their records would be lost`);
       }
-      if (partitions > before) await this.#addPartitions(topic, before, partitions);
-      await this.#commit(topic, before, () =>
-        this.#context.metadata.apply({ kind: "alterTopic", name, partitions, configs }),
-      );
+      await this.#addPartitions(topic, partitions, { kind: "alterTopic", name, partitions, configs });
       topic.meta = { ...topic.meta, partitions, configs };
       topic.config = resolveConfig(configs);
       for (const context of topic.logContexts) context.config = topic.config;
@@ -375,15 +378,20 @@ export class Topics {
       const { storage, metadata, entropy, logger } = this.#context;
       await metadata.apply({ kind: "deleteTopic", name });
       this.#topics.delete(name);
-      const gone: string[] = [];
-      for (const [partition, one] of topic.partitions.entries()) {
-        await one.close("deleted");
-        const aside = deletedFolder(name, partition, createTopicId(entropy));
-        await storage.rename(partitionFolder(name, partition), aside);
-        gone.push(aside);
-      }
-      await storage.syncDirectory("");
       this.#checkpointsStale = true;
+      await Promise.all(topic.partitions.map((partition) => partition.close("deleted")));
+      const gone: string[] = [];
+      try {
+        for (const partition of topic.partitions.keys()) {
+          const aside = deletedFolder(name, partition, createTopicId(entropy));
+          await storage.rename(partitionFolder(name, partition), aside);
+          gone.push(aside);
+        }
+        await storage.syncDirectory("");
+      } catch (error) {
+        // The journal has the last word: the topic is gone, and the next start sets its folders aside.
+        logger.log("warn", `a folder of the deleted topic '${name}' stays: ${toMoldauError(error).message}`);
+      }
       try {
         await this.#refreshCheckpoints();
       } catch (error) {
