@@ -43,18 +43,19 @@ export class Fetcher {
   async fetch(wanted: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]> {
     const { minBytes = 1, maxBytes = defaultFetchBytes, maxWaitMs = 0, signal } = options;
     const deadline = this.#clock.monotonic() + maxWaitMs;
+    const wantedBytes = Math.min(minBytes, maxBytes);
     this.#counters.fetches += 1;
     for (;;) {
       signal?.throwIfAborted();
       const before = this.#highBytes(wanted);
-      const fetched = await this.#read(wanted, maxBytes);
+      const { fetched, isFull } = await this.#read(wanted, maxBytes);
       const sizeBytes = fetched.reduce((sum, { bytes }) => sum + bytes.length, 0);
       const left = deadline - this.#clock.monotonic();
-      if (sizeBytes >= Math.min(minBytes, maxBytes) || left <= 0 || fetched.some(({ error }) => error !== undefined)) {
+      if (sizeBytes >= wantedBytes || isFull || left <= 0 || fetched.some(({ error }) => error !== undefined)) {
         this.#counters.bytesFetched += sizeBytes;
         return fetched;
       }
-      await this.#wait(wanted, before, minBytes - sizeBytes, left, signal);
+      await this.#wait(wanted, before, wantedBytes - sizeBytes, left, signal);
     }
   }
 
@@ -68,17 +69,32 @@ export class Fetcher {
     });
   }
 
-  async #read(wanted: readonly FetchPartition[], maxBytes: number): Promise<FetchedPartition[]> {
+  /** `isFull`: there is more than one answer takes, by its limits or by a segment's end: nothing to wait for. */
+  async #read(
+    wanted: readonly FetchPartition[],
+    maxBytes: number,
+  ): Promise<{ readonly fetched: FetchedPartition[]; readonly isFull: boolean }> {
     const fetched: FetchedPartition[] = [];
+    let isFull = false;
     let left = maxBytes;
     let empty = true;
     for (const one of wanted) {
+      const readableTo = this.#highWatermark(one);
       const part = await this.#readPartition(one, left, empty);
+      if (part.nextOffset < readableTo) isFull = true;
       if (part.bytes.length > 0) empty = false;
       left = Math.max(0, left - part.bytes.length);
       fetched.push(part);
     }
-    return fetched;
+    return { fetched, isFull: isFull && !empty };
+  }
+
+  #highWatermark({ topic, partition }: FetchPartition): number {
+    try {
+      return this.#find(topic, partition).log?.highWatermark ?? -1;
+    } catch {
+      return -1; // the read will say what is wrong
+    }
   }
 
   async #readPartition(wanted: FetchPartition, left: number, atLeastOne: boolean): Promise<FetchedPartition> {
@@ -121,12 +137,22 @@ export class Fetcher {
     if (this.#counters.waitingFetches >= maxWaiters) {
       throw new MoldauError("THROTTLING_QUOTA_EXCEEDED", `${maxWaiters} fetches are waiting already: retry later`);
     }
-    const partitions = wanted.map(({ topic, partition }) => this.#find(topic, partition));
+    let partitions: readonly Partition[];
+    try {
+      partitions = wanted.map(({ topic, partition }) => this.#find(topic, partition));
+    } catch {
+      return; // deleted since the read: the next one says which
+    }
     this.#counters.waitingFetches += 1;
     const ends: (() => void)[] = [];
     try {
       await new Promise<void>((resolve) => {
-        const wake = (): void => this.#wakeSoon(resolve);
+        let woken = false;
+        const wake = (): void => {
+          if (woken) return;
+          woken = true;
+          this.#wakeSoon(resolve);
+        };
         const look = (): void => {
           let grown = 0;
           for (const [at, partition] of partitions.entries()) {
@@ -141,7 +167,8 @@ export class Fetcher {
         signal?.addEventListener("abort", resolve as () => void);
         ends.push(() => signal?.removeEventListener("abort", resolve as () => void));
         // What came between the read and now is not told again.
-        look();
+        if (signal?.aborted === true) resolve();
+        else look();
       });
     } finally {
       this.#counters.waitingFetches -= 1;
