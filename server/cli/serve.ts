@@ -130,7 +130,9 @@ async function open(flags: ServeFlags, { runtime }: CommandContext, logger: Logg
 
 function explainFolder(error: unknown, folder: string): unknown {
   const isExpected = error instanceof StorageError || (error instanceof MoldauError && error.code === "DATA_FOLDER_UNUSABLE");
-  return isExpected ? new UserError(`${error.message} (--data-dir ${folder})`) : error;
+  if (!isExpected) return error;
+  const namesIt = error.message.includes("--data-dir") || error.message.includes(folder);
+  return new UserError(namesIt ? error.message : `${error.message} (--data-dir ${folder})`);
 }
 
 function explainListen(error: ListenError, { host, httpPort }: ServeFlags): UserError {

@@ -249,6 +249,9 @@ test("why it cannot listen is said as a kind", async () => {
   const { port } = taken.address() as net.AddressInfo;
   try {
     await assert.rejects(runtime.serve({ host, port, fetch: echo }), (error) => error instanceof ListenError && error.kind === "in-use");
+    await serving({ fetch: echo }, async (own) => {
+      await assert.rejects(runtime.serve({ host, port: own, fetch: echo }), (error) => error instanceof ListenError && error.kind === "in-use");
+    });
     // 203.0.113.0/24 is for documents (RFC 5737): nobody's address.
     await assert.rejects(runtime.serve({ host: "203.0.113.7", port: 0, fetch: echo }), (error) => error instanceof ListenError && error.kind === "address");
     const tls = { key: "no key", cert: "no certificate" };

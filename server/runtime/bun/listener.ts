@@ -1,7 +1,8 @@
 // HTTP/1.1 and HTTP/2 on one port under Bun: Bun.serve, ten times faster there than node:http2.
 //
-// Owns: the options without which it breaks: `http2` (h2c clients get a protocol error) and
-//   `idleTimeout: 0` (a quiet long poll is cut after 10 s).
+// Owns: the options without which it breaks: `http2` (h2c clients get a protocol error),
+//   `idleTimeout: 0` (a quiet long poll is cut after 10 s), `reusePort: false` (a second process
+//   on the port is told nothing, and they share the connections).
 // Never: looks into a request.
 
 import { ListenError, type Listener, type ListenErrorKind, type ServeOptions } from "../runtime.ts";
@@ -18,6 +19,7 @@ declare const Bun: {
     port: number;
     http2: boolean;
     idleTimeout: number;
+    reusePort: boolean;
     maxRequestBodySize: number;
     tls?: { key: string; cert: string };
     development: boolean;
@@ -38,6 +40,7 @@ export async function serveBun(options: ServeOptions): Promise<Listener> {
       port: options.port,
       http2: true,
       idleTimeout: 0,
+      reusePort: false,
       // The app limits a body itself, with a problem document.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       development: false,
