@@ -12,7 +12,7 @@ export const scratchBytes: number = 16 * 1024 * 1024;
 export const maxRunBytes: number = 12 * 1024 * 1024;
 
 /** Recent bytes of all partitions kept in memory for readers at the tail. Bytes. */
-export const tailCacheBytes: number = 64 * 1024 * 1024;
+export const tailCacheBytes: number = 32 * 1024 * 1024;
 
 /** Requests whose bytes are held at once, over all connections; more wait. Bytes. */
 export const inFlightBytes: number = 64 * 1024 * 1024;

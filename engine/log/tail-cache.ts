@@ -6,6 +6,14 @@
 
 /** What keeping a chunk costs besides its bytes, so that many small appends stay within the budget. Bytes. */
 const chunkOverheadBytes = 256;
+/** Smaller buffers are cheap enough to leave to the collector. */
+const smallestSpareBytes = 4096;
+
+/** The next of eight steps between powers of two: at most an eighth of a buffer is unused. */
+function sizeClass(sizeBytes: number): number {
+  const step = 2 ** (31 - Math.clz32(sizeBytes - 1) - 3);
+  return Math.ceil(sizeBytes / step) * step;
+}
 
 export interface TailChunk {
   readonly baseOffset: number;
@@ -31,11 +39,16 @@ export class LogTail {
       this.clear();
       return;
     }
-    this.#chunks.push({ baseOffset, nextOffset, bytes: bytes.slice() });
+    const copy = this.cache.take(bytes.length);
+    copy.set(bytes);
+    this.#chunks.push({ baseOffset, nextOffset, bytes: copy });
     this.cache.added(this, bytes.length + chunkOverheadBytes);
   }
 
-  /** The chunk that holds `offset` and those after it, up to `end`; empty when it is not here. */
+  /**
+   * The chunk that holds `offset` and those after it, up to `end`; empty when it is not here.
+   * Their bytes are good until the next append: copy them in the same synchronous step.
+   */
   *from(offset: number, end: number): Generator<TailChunk, void, void> {
     let low = this.#first;
     let high = this.#chunks.length;
@@ -58,6 +71,7 @@ export class LogTail {
     if (chunk === undefined) return 0;
     this.#chunks[this.#first] = undefined as unknown as TailChunk;
     this.#first += 1;
+    this.cache.giveBack(chunk.bytes);
     if (this.#first > 64 && this.#first * 2 > this.#chunks.length) {
       this.#chunks = this.#chunks.slice(this.#first);
       this.#first = 0;
@@ -85,12 +99,34 @@ interface Entry {
 export class TailCache {
   readonly budgetBytes: number;
   usedBytes = 0;
+  /** Buffers of evicted chunks, by size class: a busy log then makes no garbage of them. */
+  readonly #spare: Map<number, Uint8Array[]> = new Map();
+  #spareBytes = 0;
   /** A log per chunk, oldest first. */
   #order: Entry[] = [];
   #first = 0;
 
   constructor(budgetBytes: number) {
     this.budgetBytes = budgetBytes;
+  }
+
+  /** A buffer's first `sizeBytes` bytes, of any content. */
+  take(sizeBytes: number): Uint8Array {
+    if (sizeBytes < smallestSpareBytes) return new Uint8Array(sizeBytes);
+    const capacity = sizeClass(sizeBytes);
+    const spare = this.#spare.get(capacity)?.pop();
+    if (spare === undefined) return new Uint8Array(capacity).subarray(0, sizeBytes);
+    this.#spareBytes -= capacity;
+    return spare.subarray(0, sizeBytes);
+  }
+
+  giveBack(bytes: Uint8Array): void {
+    const capacity = bytes.buffer.byteLength;
+    if (capacity < smallestSpareBytes || this.#spareBytes + capacity > this.budgetBytes / 8) return;
+    const spares = this.#spare.get(capacity) ?? [];
+    spares.push(new Uint8Array(bytes.buffer));
+    this.#spare.set(capacity, spares);
+    this.#spareBytes += capacity;
   }
 
   added(tail: LogTail, bytes: number): void {

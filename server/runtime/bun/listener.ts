@@ -14,6 +14,7 @@ interface BunServer {
 }
 declare const Bun: {
   readonly version: string;
+  gc(synchronously: boolean): void;
   serve(options: {
     hostname: string;
     port: number;
@@ -28,11 +29,14 @@ declare const Bun: {
   }): BunServer;
 };
 
+const collectBytes = 32 * 1024 * 1024;
+
 export const bunVersion: string = Bun.version;
 
 export async function serveBun(options: ServeOptions): Promise<Listener> {
   const onError = options.onError ?? (() => {});
   const inFlight = new Set<Promise<unknown>>();
+  let uncollectedBytes = 0;
   let server: BunServer;
   try {
     server = Bun.serve({
@@ -46,6 +50,11 @@ export async function serveBun(options: ServeOptions): Promise<Listener> {
       development: false,
       ...(options.tls === undefined ? {} : { tls: options.tls }),
       fetch(request) {
+        uncollectedBytes += Number(request.headers.get("content-length") ?? 0);
+        if (!(uncollectedBytes < collectBytes)) {
+          uncollectedBytes = 0;
+          Bun.gc(true);
+        }
         const answer = options.fetch(request);
         if (!(answer instanceof Promise)) return answer;
         const settled: Promise<boolean> = answer.then(

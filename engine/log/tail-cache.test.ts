@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import fc from "fast-check";
+import { LogTail, TailCache } from "./tail-cache.ts";
+
+test("what is found is the end of what was appended, byte for byte, within the budget", () => {
+  const covered = { evicted: 0, recycled: 0, cleared: 0 };
+  const sizes = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 4000, max: 9000 }));
+  const step = fc.record({ log: fc.nat(2), size: sizes, clear: fc.integer({ min: 0, max: 30 }) });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 20, maxLength: 100 }), (steps) => {
+      const cache = new TailCache(40_000);
+      const seen = new Map<ArrayBufferLike, unknown>();
+      const logs = [0, 1, 2].map(() => ({ tail: new LogTail(cache), bytes: [] as Uint8Array[], from: 0 }));
+      for (const [at, { log, size, clear }] of steps.entries()) {
+        const one = logs[log] as (typeof logs)[number];
+        if (clear === 0) {
+          one.tail.clear();
+          one.from = one.bytes.length;
+          covered.cleared += 1;
+        }
+        const bytes = new Uint8Array(size).fill(at % 251);
+        one.tail.append(one.bytes.length, one.bytes.length + 1, bytes);
+        one.bytes.push(bytes);
+        assert.ok(cache.usedBytes <= cache.budgetBytes);
+        for (const { tail, bytes: appended, from } of logs) {
+          let first = appended.length;
+          for (let offset = appended.length - 1; offset >= 0; offset -= 1) {
+            const found = [...tail.from(offset, appended.length)];
+            if (found.length === 0) break;
+            first = offset;
+            assert.deepEqual(found.map((chunk) => chunk.bytes), appended.slice(offset));
+            for (const chunk of found) {
+              if (seen.has(chunk.bytes.buffer) && seen.get(chunk.bytes.buffer) !== chunk) covered.recycled += 1;
+              seen.set(chunk.bytes.buffer, chunk);
+            }
+          }
+          assert.ok(first >= from, "a cleared tail still answers");
+          if (first > from) covered.evicted += 1;
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+  for (const [name, times] of Object.entries(covered)) assert.ok(times > 100, `${name}: ${times}`);
+});
