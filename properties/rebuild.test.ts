@@ -13,7 +13,7 @@ import { type Plan, plans } from "./plan.ts";
 import { draw, type Random } from "./random.ts";
 import { encodeBatch, overwrite, readWhole, recordsOf } from "./records.ts";
 import { Run } from "./run.ts";
-import type { Broker, MemoryStorage } from "./subject.ts";
+import type { Broker, Storage } from "./subject.ts";
 import { MoldauError } from "./subject.ts";
 
 type Answers = Record<string, unknown>;
@@ -94,7 +94,7 @@ async function settle(run: Run, talk: () => Promise<void>): Promise<void> {
 const rebuildable = [/\/\d{20}\.index$/, /\/\d{20}\.timeindex$/, /\/\d{20}\.snapshot$/, /\/leader-epoch-checkpoint$/] as const;
 
 /** Removes, cuts or garbles some of what can be made anew. All snapshots go, or none: one alone is a claim about its offset. */
-async function damage(disk: MemoryStorage, chance: Random, coverage: Coverage): Promise<void> {
+async function damage(disk: Storage, chance: Random, coverage: Coverage): Promise<void> {
   const withSnapshots = chance.chance(0.5);
   for (const folder of await disk.list("")) {
     if (folder.kind !== "directory" || !/-\d+$/.test(folder.name)) continue;
@@ -132,7 +132,7 @@ test("indexes, leader epochs and producer state made anew say what the old ones 
       const before = await ask(run, timestamps);
       const chance = draw(plan.seed, "damage");
       if (chance.chance(0.5)) await run.close();
-      else run.kill();
+      else await run.kill();
       run.world.looking = true;
       await damage(run.world.disk, chance, coverage);
       run.world.looking = false;
@@ -175,7 +175,7 @@ async function damageLog(plan: Plan, coverage: Coverage): Promise<void> {
   const chance = draw(plan.seed, "log damage");
   const clean = chance.chance(0.4);
   if (clean) await run.close();
-  else run.kill();
+  else await run.kill();
   const { disk } = run.world;
   const candidates: { path: string; log: (typeof run.logs)[number] }[] = [];
   run.world.looking = true;

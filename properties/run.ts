@@ -14,7 +14,7 @@ import type { Command, Plan, Round } from "./plan.ts";
 import { draw, type Random } from "./random.ts";
 import { concatenate, encodeBatch, recordsOf, type RecordToSend, segmentsOf, type Stamp, valueBytes, valueName } from "./records.ts";
 import { type Broker, type Durability, kernel, MoldauError, openBroker } from "./subject.ts";
-import { type Lies, World } from "./world.ts";
+import { type Lies, World, type WorldOptions } from "./world.ts";
 
 export interface RunOptions {
   readonly lies?: Lies;
@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly crashAtWrites?: readonly number[];
   /** Whether everything is read after every round; else only after a recovery and at the end. */
   readonly auditRounds?: boolean;
+  /** Another time and another disk than the world's own. */
+  readonly outer?: Pick<WorldOptions, "time" | "medium" | "latency">;
 }
 
 export interface RunResult {
@@ -97,6 +99,7 @@ export class Run {
     this.options = options;
     this.world = new World({
       seed: plan.seed,
+      ...options.outer,
       ...(options.lies === undefined ? {} : { lies: options.lies }),
       ...(options.crashAtWrites === undefined ? {} : { crashAtWrites: options.crashAtWrites }),
     });
@@ -177,7 +180,7 @@ export class Run {
       const ended = await this.world.time.until(() => opened !== null || failed !== null || this.world.crashed !== null, answerLimitMs);
       if (this.world.crashed !== null) {
         this.coverage?.add("crashes during recovery");
-        this.#powerGone();
+        await this.#powerGone();
         continue;
       }
       this.world.crashAfter(Number.POSITIVE_INFINITY);
@@ -213,39 +216,39 @@ export class Run {
     );
     await this.world.time.until(() => clean !== null || this.world.crashed !== null, answerLimitMs);
     if (this.world.crashed !== null) {
-      this.#powerGone();
+      await this.#powerGone();
       return;
     }
     if (clean === null) this.#stuck(`the broker had not closed after ${answerLimitMs} ms`);
     this.#forget();
     this.#push({ kind: "close", detail: "", clean: clean === true && !fenced });
     this.#broker = null;
-    this.world.endProcess();
+    await this.world.endProcess();
   }
 
   /** The process is gone, the machine not: all that was handed to the disk is there. */
-  kill(): void {
+  async kill(): Promise<void> {
     this.#noteMetrics();
     this.world.crashed ??= { what: "the process was killed" };
     this.#forget();
     this.#push({ kind: "crash", detail: "killed" });
     this.#broker = null;
     this.coverage?.add("kills");
-    this.world.endProcess();
+    await this.world.endProcess();
   }
 
-  crash(): void {
+  async crash(): Promise<void> {
     this.world.crashed ??= { what: "nothing in particular" };
-    this.#powerGone();
+    await this.#powerGone();
   }
 
-  #powerGone(): void {
+  async #powerGone(): Promise<void> {
     this.#noteMetrics();
     this.#forget();
     this.#push({ kind: "crash", detail: `power went before ${this.world.crashed?.what}` });
     this.#broker = null;
     this.coverage?.add("crashes");
-    this.world.losePower();
+    await this.world.losePower();
   }
 
   /** Whatever had no answer never gets one. */
@@ -308,8 +311,8 @@ export class Run {
       await this.open(round.recoveryCrashes);
       await this.#auditOrRecover([]);
     } else if (round.end === "kill" || round.end === "crash") {
-      if (round.end === "kill") this.kill();
-      else this.crash();
+      if (round.end === "kill") await this.kill();
+      else await this.crash();
       await this.open(round.recoveryCrashes);
       await this.#auditOrRecover([]);
     }
@@ -328,7 +331,7 @@ export class Run {
   }
 
   async #recover(recoveryCrashes: readonly number[]): Promise<void> {
-    this.#powerGone();
+    await this.#powerGone();
     await this.open(recoveryCrashes);
     await this.#auditOrRecover([]);
   }

@@ -24,8 +24,9 @@ export {
 } from "../engine/index.ts";
 import { createTwinKernel, type Kernel, type MemoryStorageOptions } from "../engine/index.ts";
 
-/** What a store's hooks are told. */
-export type StorageOperation = Parameters<NonNullable<MemoryStorageOptions["onOperation"]>>[0];
+/** What a store calls before its effects, and what it tells. */
+export type StorageHooks = Pick<MemoryStorageOptions, "onOperation">;
+export type StorageOperation = Parameters<NonNullable<StorageHooks["onOperation"]>>[0];
 
 /** The plain twin: the same on every runtime, and slow enough in nothing that matters here. */
 export const kernel: Kernel = createTwinKernel();

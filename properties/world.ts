@@ -20,6 +20,7 @@ import {
   StorageError,
   type StorageFile,
   type StorageManifest,
+  type StorageHooks,
   type StorageOperation,
 } from "./subject.ts";
 
@@ -37,9 +38,49 @@ function drain(): Promise<void> {
   return new Promise((resolve) => void immediately(() => resolve()));
 }
 
-export class VirtualTime {
+/** Time as a run passes it: virtual, or an adapter's. */
+export interface Time {
+  readonly nowMs: number;
+  schedule(delayMs: number, run: () => void): () => void;
+  /** Lets events happen until `done`, or for `limitMs` at most: then false. */
+  until(done: () => boolean, limitMs: number): Promise<boolean>;
+  pass(durationMs: number): Promise<void>;
+}
+
+/** What a disk is made of. */
+export interface Medium {
+  /** The store for a new life. */
+  storage(hooks: StorageHooks): Storage;
+  /** Power went: what was not synced may be gone. */
+  losePower(chance: Random): Promise<void>;
+  /** The process ended: everything that was handed over is there. */
+  endProcess(): Promise<void>;
+  /** The disk seen from outside: for looking at segments, and for damaging them. */
+  readonly outside: Storage;
+}
+
+function memoryMedium(): Medium {
+  let store: MemoryStorage = memoryStorage();
+  return {
+    storage(hooks) {
+      store = store.restart(hooks);
+      return store;
+    },
+    async losePower(chance) {
+      store = store.crash(() => chance.next(), {});
+    },
+    async endProcess() {
+      store = store.restart({});
+    },
+    get outside() {
+      return store;
+    },
+  };
+}
+
+export class VirtualTime implements Time {
   readonly seed: number;
-  nowMs = 0;
+  nowMs: number = 0;
   #order = 0;
   #events: Event[] = [];
 
@@ -59,7 +100,6 @@ export class VirtualTime {
     };
   }
 
-  /** Lets events happen until `done`, or until none is left within `limitMs`: then false, and time has passed. */
   async until(done: () => boolean, limitMs: number): Promise<boolean> {
     const deadlineMs = this.nowMs + limitMs;
     for (;;) {
@@ -91,8 +131,8 @@ function isLater(one: Event, other: Event): boolean {
 export interface Lies {
   /** Syncs of files of these paths answer and do nothing. */
   readonly sync?: RegExp;
-  /** Syncs of directories answer and do nothing. */
-  readonly syncDirectory?: boolean;
+  /** Syncs of these directories answer and do nothing. */
+  readonly syncDirectory?: RegExp;
 }
 
 export interface WorldOptions {
@@ -102,6 +142,12 @@ export interface WorldOptions {
   readonly crashAtWrites?: readonly number[];
   /** How long a sync takes at most, now and then twenty times that. Virtual milliseconds. */
   readonly syncMs?: number;
+  /** Virtual time, unless an adapter brings another. */
+  readonly time?: Time;
+  /** Memory, unless an adapter brings another. */
+  readonly medium?: Medium;
+  /** False: operations take the time that they take. */
+  readonly latency?: boolean;
 }
 
 /** What has been asked of the disk so far, over all lives. */
@@ -117,7 +163,7 @@ const reads: ReadonlySet<string> = new Set(["open", "read", "list"]);
 const epochMs = 1_767_225_600_000; // 2026-01-01
 
 export class World {
-  readonly time: VirtualTime;
+  readonly time: Time;
   readonly options: WorldOptions;
   readonly counts: DiskCounts = { operations: 0, writes: 0, crashes: 0 };
   /** One line an operation of the disk: two runs of one seed give the same. */
@@ -130,7 +176,7 @@ export class World {
   incarnation = 0;
   /** Set when power was lost in this life: `what` was about to happen. */
   crashed: { readonly what: string } | null = null;
-  #store: MemoryStorage;
+  readonly #medium: Medium;
   #crashAtWrite = Number.POSITIVE_INFINITY;
   #failSyncs = 0;
   #failing = ".log";
@@ -138,13 +184,13 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.options = options;
-    this.time = new VirtualTime(options.seed);
+    this.time = options.time ?? new VirtualTime(options.seed);
+    this.#medium = options.medium ?? memoryMedium();
     const chance = draw(options.seed, "entropy");
     this.entropy = { fill: (bytes) => chance.fill(bytes) };
     this.logger = {
       log: (level, message, fields) => void this.messages.push(`${level}: ${message}${fields === undefined ? "" : ` ${JSON.stringify(fields)}`}`),
     };
-    this.#store = memoryStorage({ onOperation: (operation) => this.#meddle(operation) });
   }
 
   wallMs(): number {
@@ -168,7 +214,8 @@ export class World {
   begin(): Storage {
     this.incarnation++;
     this.crashed = null;
-    return new SimulatedStorage(this, this.#store, this.incarnation);
+    const store = this.#medium.storage({ onOperation: (operation) => this.#meddle(operation) });
+    return new SimulatedStorage(this, store, this.incarnation);
   }
 
   /** Power goes when the disk is asked for the `count`-th write from now. */
@@ -177,23 +224,22 @@ export class World {
   }
 
   /** Power goes now, or went: what remains is what a disk would show. */
-  losePower(): void {
+  async losePower(): Promise<void> {
     this.crashed ??= { what: "nothing in particular" };
     this.#crashAtWrite = Number.POSITIVE_INFINITY;
     this.#failSyncs = 0;
     this.#full = false;
     this.counts.crashes++;
-    const chance = draw(this.options.seed, "crash", this.counts.crashes);
-    this.#store = this.#store.crash(() => chance.next());
+    await this.#medium.losePower(draw(this.options.seed, "crash", this.counts.crashes));
   }
 
   /** The process ended and the disk kept all that it had been handed. */
-  endProcess(): void {
+  async endProcess(): Promise<void> {
     this.crashed ??= { what: "the end of the process" };
     this.#crashAtWrite = Number.POSITIVE_INFINITY;
     this.#failSyncs = 0;
     this.#full = false;
-    this.#store = this.#store.restart();
+    await this.#medium.endProcess();
   }
 
   /** The next syncs of files of this suffix fail, and what they covered is lost to later ones. */
@@ -206,9 +252,9 @@ export class World {
     this.#full = full;
   }
 
-  /** The disk seen from outside, without delay or mischief: for looking at segments, and for damaging them. */
-  get disk(): MemoryStorage {
-    return this.#store;
+  /** The disk seen from outside, without delay or mischief. */
+  get disk(): Storage {
+    return this.#medium.outside;
   }
 
   /** Set while an outsider looks at the disk, so that looking is no operation. */
@@ -252,10 +298,10 @@ const never: Promise<never> = new Promise<never>(() => {});
 class SimulatedStorage implements Storage {
   readonly manifest: StorageManifest = { name: "simulated", durable: true };
   readonly #world: World;
-  readonly #store: MemoryStorage;
+  readonly #store: Storage;
   readonly #life: number;
 
-  constructor(world: World, store: MemoryStorage, life: number) {
+  constructor(world: World, store: Storage, life: number) {
     this.#world = world;
     this.#store = store;
     this.#life = life;
@@ -283,7 +329,7 @@ class SimulatedStorage implements Storage {
   }
 
   async syncDirectory(path: string): Promise<void> {
-    const effect = this.#world.options.lies?.syncDirectory === true ? async () => {} : () => this.#store.syncDirectory(path);
+    const effect = this.#world.options.lies?.syncDirectory?.test(path) === true ? async () => {} : () => this.#store.syncDirectory(path);
     await this.later("syncDirectory", [path], effect, this.#world.options.syncMs ?? 8);
   }
 
@@ -316,7 +362,12 @@ class SimulatedStorage implements Storage {
     }
     const chance = world.latency(kind, operation);
     // Most reads are answered from memory.
-    if (reads.has(kind) && chance.chance(0.7)) return effect();
+    if (world.options.latency === false || (reads.has(kind) && chance.chance(0.7))) {
+      const outcome = await settle(effect);
+      if (!this.#alive()) return never;
+      if (outcome.ok) return outcome.value;
+      throw outcome.error;
+    }
     const stalled = chance.chance(0.02) ? 20 : 1;
     const delayMs = chance.next() * maxMs * stalled;
     const early = chance.chance(0.5);
