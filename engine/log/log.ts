@@ -326,8 +326,8 @@ export class Log {
     try {
       return await segment.writeIndexes(true);
     } catch (error) {
-      if (!(error instanceof StorageError) || error.kind !== "no-space") throw error;
-      this.context.logger.log("warn", `${segment.log.path}: no space for its index, it will be rebuilt`);
+      if (!(error instanceof StorageError) || error.kind === "io") throw error;
+      this.context.logger.log("warn", `${segment.log.path}: its index was not written and will be rebuilt: ${error.message}`);
       return [];
     }
   }

@@ -77,7 +77,11 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
   epochs.truncateFromStart(logStartOffset);
   epochs.truncateFromEnd(logEndOffset);
   notes.push(...scan.notes);
-  if (!options.clean) await makeDurable(context, segments, scan.changed);
+  // What is kept is synced before it is exposed.
+  if (!options.clean) {
+    await context.storage.sync(scan.changed);
+    await context.storage.syncDirectory(context.folder);
+  }
   await writeEpochs(context, epochs, before);
   if (fence !== null) {
     await context.storage.remove(`${context.folder}/${fenceName}`);
@@ -227,6 +231,8 @@ class Scan {
   readonly #rebuildEpochs: boolean;
   readonly #snapshotOffset: number;
   readonly #now: number;
+  /** Whose indexes were made anew and are not yet in their files. */
+  readonly #examined: Set<Segment> = new Set();
   #buffer: Uint8Array = new Uint8Array(0);
 
   constructor(
@@ -264,6 +270,8 @@ class Scan {
         await this.#dropFrom(segments, at, `a gap: the log before it ends at ${nextOffset}`);
         break;
       }
+      // It has a successor for sure: its indexes need not stay in memory.
+      if (at > 0) await this.#finish(segments[at - 1] as Segment, false);
       const end = trusted ? await this.#trust(segment, following) : await this.#examine(segment);
       nextOffset = end.nextOffset;
       if (end.cut || this.#isFenced(nextOffset)) {
@@ -276,8 +284,16 @@ class Scan {
         `the log ends at ${nextOffset}, below the recovery point ${this.#options.recoveryPoint}: synced data is missing`,
       );
     }
-    for (const segment of segments.slice(0, -1)) segment.deactivate();
+    await this.#finish(segments[segments.length - 1] as Segment, true);
     return nextOffset;
+  }
+
+  async #finish(segment: Segment, last: boolean): Promise<void> {
+    if (last) await segment.activate();
+    else segment.deactivate();
+    if (!this.#examined.delete(segment)) return;
+    await segment.clearIndexFiles();
+    this.changed.push(...(await segment.writeIndexes(!last)));
   }
 
   #isFenced(nextOffset: number): boolean {
@@ -286,7 +302,7 @@ class Scan {
 
   /** A segment that was synced whole: its index is believed as far as it leads to batches. */
   async #trust(segment: Segment, following: number | undefined): Promise<{ nextOffset: number; cut: boolean }> {
-    const end = await segment.load();
+    const end = await segment.load(following === undefined);
     if (end.position !== segment.sizeBytes || (following !== undefined && end.nextOffset > following)) {
       throw new CorruptLogError(
         `${segment.log.path}: no whole batch at byte ${end.position} of ${segment.sizeBytes}, below the recovery point`,
@@ -315,6 +331,7 @@ class Scan {
   async #examine(segment: Segment): Promise<{ nextOffset: number; cut: boolean }> {
     const { kernel } = this.#context;
     segment.resetIndexes();
+    this.#examined.add(segment);
     let position = 0;
     let nextOffset = segment.baseOffset;
     let reason = "";
@@ -400,19 +417,6 @@ class Scan {
       await segment.remove();
     }
   }
-}
-
-/** What is kept is synced before it is exposed. */
-async function makeDurable(context: LogContext, segments: readonly Segment[], changed: readonly StorageFile[]): Promise<void> {
-  const { storage, folder } = context;
-  const files = [...changed];
-  for (const segment of segments) {
-    if (!changed.includes(segment.log)) continue;
-    await segment.clearIndexFiles();
-    files.push(...(await segment.writeIndexes(segment !== segments[segments.length - 1])));
-  }
-  await storage.sync(files);
-  await storage.syncDirectory(folder);
 }
 
 async function writeEpochs(context: LogContext, epochs: LeaderEpochs, before: Uint8Array | null): Promise<void> {

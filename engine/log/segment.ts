@@ -8,8 +8,9 @@
 
 import type { IndexTable, Kernel } from "../kernel/kernel.ts";
 import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
+import { replaceFile } from "../storage/replace-file.ts";
 import { BatchHeader, headerSizeBytes } from "./record-batch.ts";
-import { segmentFileName } from "./segment-names.ts";
+import { type SegmentFileKind, segmentFileName } from "./segment-names.ts";
 import { SparseIndex } from "./sparse-index.ts";
 import { walkHeaders } from "./walk.ts";
 
@@ -57,6 +58,11 @@ export class IndexResidency {
   }
 }
 
+interface IndexFiles {
+  readonly offsets: StorageFile;
+  readonly times: StorageFile;
+}
+
 interface Indexes {
   readonly offsets: SparseIndex;
   readonly times: SparseIndex;
@@ -76,8 +82,13 @@ export class Segment {
   /** The active segment's indexes stay; a closed one's may be dropped and loaded again. */
   #active = true;
   #bytesSinceEntry = 0;
-  #indexFiles: { offsets: StorageFile; times: StorageFile } | null = null;
+  /** Made since the files were written: not to be dropped, because the files cannot replace them. */
+  #unsaved = false;
+  #indexFiles: Promise<IndexFiles> | null = null;
+  readonly #replacedFiles: Promise<IndexFiles>[] = [];
   #loading: Promise<Indexes> | null = null;
+  #rebuilding: Promise<SegmentEnd> | null = null;
+  #closed = false;
 
   constructor(context: SegmentContext, baseOffset: number, log: StorageFile, createdMs: number) {
     this.#context = context;
@@ -97,6 +108,7 @@ export class Segment {
   /** Begins with empty indexes: for a new segment, and for one that recovery is about to scan. */
   resetIndexes(): void {
     this.#indexes = { offsets: new SparseIndex(8), times: new SparseIndex(12) };
+    this.#unsaved = true;
     this.#bytesSinceEntry = 0;
     this.maxTimestamp = -1;
     this.offsetOfMaxTimestamp = -1;
@@ -106,6 +118,7 @@ export class Segment {
   /** Takes note of a batch that lies at `position` of the file, in order. */
   noteBatch(header: BatchHeader, position: number): void {
     const indexes = this.#indexes as Indexes;
+    this.#unsaved = true;
     this.#noteTimestamp(header);
     if (this.#bytesSinceEntry > this.#context.indexIntervalBytes()) {
       indexes.offsets.append(header.lastOffset - this.baseOffset, position);
@@ -131,6 +144,13 @@ export class Segment {
     if (this.#indexes !== null) this.#context.indexes.touch(this, this.#residentBytes());
   }
 
+  /** Batches will be appended after all: what came behind it is gone. */
+  async activate(): Promise<void> {
+    this.#active = true;
+    this.#context.indexes.remove(this);
+    await this.#resident();
+  }
+
   #closeTimeIndex(): void {
     if (this.#indexes !== null && this.maxTimestamp >= 0) {
       this.#indexes.times.append(this.maxTimestamp, this.offsetOfMaxTimestamp - this.baseOffset);
@@ -143,7 +163,7 @@ export class Segment {
   }
 
   dropIndexes(): void {
-    if (this.#active) return;
+    if (this.#active || this.#unsaved) return;
     this.#indexes = null;
     this.#context.indexes.remove(this);
   }
@@ -155,13 +175,17 @@ export class Segment {
     const indexes = this.#indexes;
     if (indexes === null) return [];
     if (last) this.#closeTimeIndex();
-    const files = await this.#openIndexFiles();
-    for (const [file, index] of [[files.offsets, indexes.offsets], [files.times, indexes.times]] as const) {
-      const sizeBytes = index.sizeBytes;
-      if (file.sizeBytes > sizeBytes) await file.truncate(sizeBytes);
-      if (file.sizeBytes < sizeBytes) file.append(index.bytes.subarray(file.sizeBytes, sizeBytes));
+    try {
+      const files = await this.#openIndexFiles();
+      for (const [file, index] of [[files.offsets, indexes.offsets], [files.times, indexes.times]] as const) {
+        const sizeBytes = index.sizeBytes;
+        if (file.sizeBytes > sizeBytes) await file.truncate(sizeBytes);
+        if (file.sizeBytes < sizeBytes) file.append(index.bytes.subarray(file.sizeBytes, sizeBytes));
+      }
+      return [files.offsets, files.times];
+    } finally {
+      this.#unsaved = false;
     }
-    return [files.offsets, files.times];
   }
 
   /** Makes the index files empty, so that what is written next is the whole index. */
@@ -171,17 +195,28 @@ export class Segment {
     await files.times.truncate(0);
   }
 
-  async #openIndexFiles(): Promise<{ offsets: StorageFile; times: StorageFile }> {
-    if (this.#indexFiles === null) {
-      const offsets = await this.#openOrCreate(segmentFileName(this.baseOffset, "index"));
-      const times = await this.#openOrCreate(segmentFileName(this.baseOffset, "timeindex"));
-      this.#indexFiles ??= { offsets, times };
-    }
+  #openIndexFiles(): Promise<IndexFiles> {
+    this.#indexFiles ??= this.#openPair();
     return this.#indexFiles;
   }
 
-  async #openOrCreate(name: string): Promise<StorageFile> {
-    const path = `${this.#context.folder}/${name}`;
+  async #openPair(): Promise<IndexFiles> {
+    try {
+      const offsets = await this.#openOrCreate(this.#path("index"));
+      return { offsets, times: await this.#openOrCreate(this.#path("timeindex")) };
+    } catch (error) {
+      this.#indexFiles = null;
+      throw error;
+    }
+  }
+
+  #path(kind: SegmentFileKind): string {
+    return `${this.#context.folder}/${segmentFileName(this.baseOffset, kind)}`;
+  }
+
+  async #openOrCreate(path: string): Promise<StorageFile> {
+    // A reader of a segment that is gone must not bring its files back, or take another topic's of that name.
+    if (this.#closed) throw new StorageError("closed", `${path} is closed`);
     try {
       return await this.#context.storage.open(path);
     } catch (error) {
@@ -190,8 +225,9 @@ export class Segment {
     }
   }
 
-  /** Opens with the indexes from their files. Rebuilds what is not sane. */
-  async load(): Promise<SegmentEnd> {
+  /** Opens with the indexes from their files. Rebuilds what is not sane. Inactive: no batches will be appended. */
+  async load(active: boolean): Promise<SegmentEnd> {
+    this.#active = active;
     const indexes = await this.#readIndexFiles();
     if (indexes === null) return this.rebuildIndexes();
     this.#indexes = indexes;
@@ -237,20 +273,72 @@ export class Segment {
     }
   }
 
-  /** Makes both indexes anew from the log. */
-  async rebuildIndexes(): Promise<SegmentEnd> {
-    this.#context.rebuilt(`${this.#context.folder}/${segmentFileName(this.baseOffset, "index")}`);
-    this.resetIndexes();
+  /** Makes both indexes anew from the log, also while batches are appended. */
+  rebuildIndexes(): Promise<SegmentEnd> {
+    this.#rebuilding ??= this.#rebuild();
+    return this.#rebuilding;
+  }
+
+  async #rebuild(): Promise<SegmentEnd> {
+    this.#context.rebuilt(this.#path("index"));
+    try {
+      return await this.#replaceIndexes();
+    } finally {
+      this.#rebuilding = null;
+    }
+  }
+
+  async #replaceIndexes(): Promise<SegmentEnd> {
+    const fresh = new Segment(this.#context, this.baseOffset, this.log, this.createdMs);
+    fresh.resetIndexes();
     let nextOffset = this.baseOffset;
-    const position = await walkHeaders(this.log, 0, this.log.sizeBytes, (header, at) => {
-      this.noteBatch(header, at);
-      nextOffset = header.lastOffset + 1;
-      return true;
-    });
-    await this.clearIndexFiles();
-    await this.writeIndexes(!this.#active);
-    if (!this.#active && this.#indexes !== null) this.#context.indexes.touch(this, this.#residentBytes());
+    let position = 0;
+    for (let to = -1; to !== this.log.sizeBytes; ) {
+      to = this.log.sizeBytes;
+      position = await walkHeaders(this.log, position, to, (header, at) => {
+        fresh.noteBatch(header, at);
+        nextOffset = header.lastOffset + 1;
+        return true;
+      });
+      if (position !== to) break;
+    }
+    this.#indexes = fresh.#indexes;
+    this.#bytesSinceEntry = fresh.#bytesSinceEntry;
+    this.maxTimestamp = fresh.maxTimestamp;
+    this.offsetOfMaxTimestamp = fresh.offsetOfMaxTimestamp;
+    this.firstTimestamp = fresh.firstTimestamp;
+    if (!this.#active) this.#closeTimeIndex();
+    try {
+      await this.#saveRebuilt();
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.kind !== "no-space") throw error;
+    }
+    if (!this.#active && !this.#closed) this.#context.indexes.touch(this, this.#residentBytes());
     return { nextOffset, position };
+  }
+
+  /** A closed segment's files are believed at the next start, so that they may not be half-written by a crash. */
+  async #saveRebuilt(): Promise<void> {
+    if (this.#active) return this.clearIndexFiles();
+    this.#unsaved = false;
+    const { offsets, times } = this.#indexes as Indexes;
+    // A sync of the old files may be under way: they are closed with the segment.
+    if (this.#indexFiles !== null) this.#replacedFiles.push(this.#indexFiles);
+    this.#indexFiles = null;
+    for (const [kind, index] of [["index", offsets], ["timeindex", times]] as const) {
+      if (this.#closed) throw new StorageError("closed", `${this.#path(kind)} is closed`);
+      await replaceFile(this.#context.storage, this.#path(kind), index.bytes.subarray(0, index.sizeBytes));
+    }
+  }
+
+  async #closeIndexFiles(): Promise<void> {
+    if (this.#indexFiles !== null) this.#replacedFiles.push(this.#indexFiles);
+    this.#indexFiles = null;
+    for (const opened of await Promise.allSettled(this.#replacedFiles.splice(0))) {
+      if (opened.status === "rejected") continue;
+      await opened.value.offsets.close();
+      await opened.value.times.close();
+    }
   }
 
   async #resident(): Promise<Indexes> {
@@ -264,11 +352,15 @@ export class Segment {
 
   async #loadAgain(): Promise<Indexes> {
     try {
-      const read = await this.#readIndexFiles();
-      if (read === null) await this.rebuildIndexes();
-      else this.#indexes = read;
-      this.#context.indexes.touch(this, this.#residentBytes());
-      return this.#indexes as Indexes;
+      for (;;) {
+        const read = await this.#readIndexFiles();
+        if (read === null) await this.rebuildIndexes();
+        else this.#indexes = read;
+        const indexes = this.#indexes;
+        if (indexes === null) continue; // dropped again already
+        if (!this.#closed) this.#context.indexes.touch(this, this.#residentBytes());
+        return indexes;
+      }
     } finally {
       this.#loading = null;
     }
@@ -332,20 +424,15 @@ export class Segment {
   async close(): Promise<void> {
     this.#context.indexes.remove(this);
     this.#indexes = null;
+    this.#closed = true;
     await this.log.close();
-    if (this.#indexFiles !== null) {
-      await this.#indexFiles.offsets.close();
-      await this.#indexFiles.times.close();
-      this.#indexFiles = null;
-    }
+    await this.#closeIndexFiles();
   }
 
   /** Unlinks the segment's files. */
   async remove(): Promise<void> {
     await this.close();
-    for (const kind of ["log", "index", "timeindex"] as const) {
-      await removeIfThere(this.#context.storage, `${this.#context.folder}/${segmentFileName(this.baseOffset, kind)}`);
-    }
+    for (const kind of ["log", "index", "timeindex"] as const) await removeIfThere(this.#context.storage, this.#path(kind));
   }
 }
 

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { openBroker } from "../broker/open.ts";
+import type { Broker } from "../broker/types.ts";
+import { testWorld } from "../broker/world.test.support.ts";
+import { createTwinKernel } from "../kernel/twin.ts";
+import type { Storage } from "../port/storage.ts";
+import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
+import { BatchHeader } from "./record-batch.ts";
+import { IndexResidency, Segment } from "./segment.ts";
+
+const start = 1_700_000_000_000;
+const kernel = createTwinKernel();
+
+async function scribble(storage: Storage, path: string): Promise<void> {
+  const file = await storage.open(path);
+  const bytes = new Uint8Array(file.sizeBytes);
+  await file.read(bytes, 0);
+  await file.truncate(0);
+  // Every other entry leads nowhere; the last one is right.
+  file.append(bytes.map((byte, at) => (at % 16 === 7 && at < bytes.length - 16 ? byte ^ 5 : byte)));
+  await storage.sync([file]);
+  await file.close();
+}
+
+/** A log of 60 records, a second apart, stopped in order. */
+async function stopped(segmentBytes: number): Promise<MemoryStorage> {
+  const storage = memoryStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { configs: { "index.interval.bytes": 0, "segment.bytes": segmentBytes } });
+  for (let at = 0; at < 60; at += 1) await broker.produce("t", [{ value: `${at}`, timestamp: start + at * 1000 }]);
+  await broker.close();
+  return storage.restart();
+}
+
+async function offsetsAt(broker: Broker): Promise<(number | null)[]> {
+  const found: (number | null)[] = [];
+  for (let at = 0; at < 60; at += 1) found.push((await broker.offsetForTimestamp("t", 0, start + at * 1000)).offset);
+  return found;
+}
+
+const everyOffset = Array.from({ length: 60 }, (_, at) => at);
+
+test("an index that is made anew while batches come is right for those before and after", async () => {
+  const storage = await stopped(1_000_000);
+  await scribble(storage, "t-0/00000000000000000000.index");
+  const world = testWorld(storage);
+  const broker = await openBroker({ ...world, tailCacheBytes: 0 });
+  const late = [{ value: "late", timestamp: start + 30_500 }];
+  await broker.produce("t", late);
+  const reads = everyOffset.map((offset) => broker.fetchRecords("t", 0, { offset, limit: 1 }));
+  await Promise.all(Array.from({ length: 30 }, () => broker.produce("t", late)));
+  for (const [offset, read] of (await Promise.all(reads)).entries()) assert.equal(read.records[0]?.offset, offset);
+  assert.ok(world.said.some(({ message }) => message.includes("rebuilt")));
+  assert.deepEqual(await offsetsAt(broker), everyOffset);
+  await broker.close();
+  const again = await openBroker(testWorld(storage.restart()));
+  assert.equal(again.report.rebuiltIndexes, 0);
+  assert.deepEqual(await offsetsAt(again), everyOffset);
+  await again.close();
+});
+
+test("a closed segment's index that was made anew is whole after any crash", async () => {
+  for (const chance of [0, 0.3, 0.6, 0.999]) {
+    const storage = await stopped(1500);
+    const indexes = (await storage.list("t-0")).filter(({ name }) => name.endsWith("index"));
+    for (const { name } of indexes) {
+      const file = await storage.open(`t-0/${name}`);
+      await file.truncate(Math.max(0, file.sizeBytes - 3));
+      await storage.sync([file]);
+      await file.close();
+    }
+    const first = await openBroker(testWorld(storage));
+    assert.ok(first.report.rebuiltIndexes >= indexes.length / 2 - 1);
+    const survivor = storage.crash(() => chance);
+    const second = await openBroker(testWorld(survivor));
+    assert.deepEqual([second.report.rebuiltIndexes, second.report.offlinePartitions], [0, 0]);
+    assert.deepEqual(await offsetsAt(second), everyOffset);
+    await second.close();
+  }
+});
+
+test("a reader of a segment that is gone does not bring its files back", async () => {
+  const storage = memoryStorage();
+  await storage.makeDirectory("t-0");
+  const batch = kernel.encodeBatch([{ key: null, value: null, headers: [], timestamp: 5 }]);
+  const file = storage.create("t-0/00000000000000000000.log");
+  file.append(batch);
+  const context = {
+    storage,
+    kernel,
+    folder: "t-0",
+    indexes: new IndexResidency(1000),
+    rebuilt: () => {},
+    indexIntervalBytes: () => 0,
+  };
+  const segment = new Segment(context, 0, file, 0);
+  segment.resetIndexes();
+  segment.noteBatch(new BatchHeader(batch), 0);
+  segment.deactivate();
+  await segment.writeIndexes(true);
+  segment.dropIndexes();
+  assert.equal(await segment.positionOf(0), 0);
+  await segment.remove();
+  await assert.rejects(segment.positionOf(0));
+  assert.deepEqual(await storage.list("t-0"), []);
+});
+
+test("an index that is not in its file yet stays in memory, whatever the budget", async () => {
+  const storage = memoryStorage();
+  const reports: string[] = [];
+  const context = {
+    storage,
+    kernel,
+    folder: "",
+    indexes: new IndexResidency(0),
+    rebuilt: (path: string) => reports.push(path),
+    indexIntervalBytes: () => 0,
+  };
+  const segments = [0, 1].map((base) => {
+    const batch = kernel.encodeBatch([{ key: null, value: null, headers: [], timestamp: 5 }]).slice();
+    new DataView(batch.buffer).setUint32(4, base);
+    const file = storage.create(`${base}.log`);
+    file.append(batch);
+    const segment = new Segment({ ...context, folder: "x" }, base, file, 0);
+    segment.resetIndexes();
+    segment.noteBatch(new BatchHeader(batch), 0);
+    segment.deactivate();
+    return segment;
+  });
+  for (const [base, segment] of segments.entries()) assert.equal(await segment.positionOf(base), 0);
+  assert.deepEqual(reports, []);
+});
