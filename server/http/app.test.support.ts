@@ -1,5 +1,6 @@
 // A real broker in memory behind the app, for the tests of this face.
 
+import type { TestContext } from "node:test";
 import { type Broker, type Clock, createTwinKernel, memoryStorage, openBroker } from "../../engine/index.ts";
 import { webClock, webEntropy } from "../runtime/web/world.ts";
 import { type AppOptions, createApp } from "./app.ts";
@@ -10,7 +11,6 @@ export interface TestApp {
   readonly said: string[];
   get(path: string, headers?: Record<string, string>): Promise<Response>;
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
-  close(): Promise<void>;
 }
 
 export interface TestOptions extends Partial<AppOptions> {
@@ -19,14 +19,15 @@ export interface TestOptions extends Partial<AppOptions> {
 
 export const json = { "content-type": "application/json" } as const;
 
-/** Bodies that are no string, bytes or stream are sent as JSON. */
-export async function testApp(options: TestOptions = {}): Promise<TestApp> {
+/** Closed when the test ends, however it ends. Bodies that are no string, bytes or stream are sent as JSON. */
+export async function testApp(t: TestContext, options: TestOptions = {}): Promise<TestApp> {
   const clock: Clock = options.clock ?? webClock;
   const said: string[] = [];
   const logger = { log: (_level: string, message: string) => void said.push(message) };
   const world = { clock, entropy: webEntropy, logger, storage: memoryStorage(), kernel: createTwinKernel() };
   const { inFlightBytes, ...rest } = options;
   const broker = options.broker ?? (await openBroker({ ...world, ...(inFlightBytes === undefined ? {} : { inFlightBytes }) }));
+  t.after(() => broker.close());
   const app = createApp({ broker, clock, logger, runtime: { name: "test", version: "1.2.3" }, version: "0.0.0-test", ...rest });
   const send: TestApp["send"] = async (method, path, body, headers) => {
     const plain = body === undefined || typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
@@ -38,7 +39,7 @@ export async function testApp(options: TestOptions = {}): Promise<TestApp> {
     };
     return app.fetch(new Request(`http://test${path}`, init as RequestInit));
   };
-  return { app, broker, said, send, get: (path, headers = {}) => send("GET", path, undefined, headers), close: () => broker.close() };
+  return { app, broker, said, send, get: (path, headers = {}) => send("GET", path, undefined, headers) };
 }
 
 /** The problem that an answer is, checked for what every problem has. */

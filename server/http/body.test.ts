@@ -8,8 +8,8 @@ const record = (sizeBytes: number): string => {
   return `{"records":[{"value":"${"x".repeat(sizeBytes - around.length)}"}]}`;
 };
 
-test("a body over the limit is refused by its Content-Length before a byte is read", async () => {
-  const { send, close } = await testApp({ maxRequestBytes: 1000 });
+test("a body over the limit is refused by its Content-Length before a byte is read", async (t) => {
+  const { send } = await testApp(t, { maxRequestBytes: 1000 });
   const body = new PushedBody();
   const response = await send("POST", path, body.stream, { ...json, "content-length": "1001" });
   assert.equal(response.status, 413);
@@ -17,11 +17,10 @@ test("a body over the limit is refused by its Content-Length before a byte is re
   for (const length of ["-1", "abc", "1e3", "9007199254740993"]) {
     assert.equal((await problemOf(await send("POST", path, new PushedBody().stream, { ...json, "content-length": length }))).code, "INVALID_REQUEST", length);
   }
-  await close();
 });
 
-test("a body of unknown length is refused as soon as it passes the limit, and taken when it just fits", async () => {
-  const { send, broker, close } = await testApp({ maxRequestBytes: 1000 });
+test("a body of unknown length is refused as soon as it passes the limit, and taken when it just fits", async (t) => {
+  const { send, broker } = await testApp(t, { maxRequestBytes: 1000 });
   await broker.createTopic("events");
   const over = new PushedBody();
   const refused = send("POST", path, over.stream, json);
@@ -35,11 +34,10 @@ test("a body of unknown length is refused as soon as it passes the limit, and ta
   fits.end();
   assert.equal((await taken).status, 200);
   assert.equal(broker.offsets("events", 0).latest, 1);
-  await close();
 });
 
-test("a body that breaks off, or is shorter than it says, appends nothing", async () => {
-  const { send, broker, close } = await testApp();
+test("a body that breaks off, or is shorter than it says, appends nothing", async (t) => {
+  const { send, broker } = await testApp(t);
   await broker.createTopic("events");
   const whole = record(100);
   for (const headers of [json, { ...json, "content-length": "100" }]) {
@@ -54,12 +52,11 @@ test("a body that breaks off, or is shorter than it says, appends nothing", asyn
   assert.equal((await problemOf(await send("POST", path, whole, { ...json, "content-length": "200" }))).code, "INVALID_REQUEST");
   assert.equal(broker.offsets("events", 0).latest, 0);
   assert.equal(broker.metrics().inFlightBytes, 0);
-  await close();
 });
 
-test("bodies wait for the budget, give it back, and never deadlock", async () => {
+test("bodies wait for the budget, give it back, and never deadlock", async (t) => {
   const maxRequestBytes = 200_000;
-  const { send, broker, close } = await testApp({ maxRequestBytes, inFlightBytes: 250_000 });
+  const { send, broker } = await testApp(t, { maxRequestBytes, inFlightBytes: 250_000 });
   await broker.createTopic("events");
   const answers: Promise<Response>[] = [];
   for (let at = 0; at < 12; at += 1) {
@@ -74,11 +71,10 @@ test("bodies wait for the budget, give it back, and never deadlock", async () =>
   }
   assert.deepEqual((await Promise.all(answers)).map(({ status }) => status), Array.from({ length: 12 }, () => 200));
   assert.equal(broker.metrics().inFlightBytes, 0);
-  await close();
 });
 
-test("a client that goes while it waits for the budget takes nothing", async () => {
-  const { app, broker, close } = await testApp({ inFlightBytes: 1000 });
+test("a client that goes while it waits for the budget takes nothing", async (t) => {
+  const { app, broker } = await testApp(t, { inFlightBytes: 1000 });
   await broker.createTopic("events");
   const release = await broker.reserve(1000);
   const gone = new AbortController();
@@ -89,13 +85,11 @@ test("a client that goes while it waits for the budget takes nothing", async () 
   release();
   assert.equal(broker.metrics().inFlightBytes, 0);
   assert.equal(broker.offsets("events", 0).latest, 0);
-  await close();
 });
 
-test("a request that can never fit the budget is too large", async () => {
-  const { send, broker, close } = await testApp({ inFlightBytes: 1000 });
+test("a request that can never fit the budget is too large", async (t) => {
+  const { send, broker } = await testApp(t, { inFlightBytes: 1000 });
   await broker.createTopic("events");
   const response = await send("POST", path, record(2000), { ...json, "content-length": "2000" });
   assert.equal(response.status, 413);
-  await close();
 });

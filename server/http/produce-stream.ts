@@ -7,10 +7,11 @@
 //
 // Invariants: groups are handed to the broker in the order of their items, and each is small
 //   enough to be one batch a partition: a group of two batches could let a later group in between.
+//   A record whose time may be refused goes alone, so that it takes no other with it.
 //   A wrong item costs only itself; an item over the limit, or bytes that are no CBOR, end the
 //   stream with a last error.
 
-import { type Broker, MoldauError, type ProduceOptions, type ProduceResult, type RecordInput } from "../../engine/index.ts";
+import { type Broker, MoldauError, type ProduceOptions, type ProduceResult, type RecordInput, type TopicDescription } from "../../engine/index.ts";
 import { freeBytes } from "./body.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, logUnforeseen } from "./operation.ts";
@@ -27,7 +28,6 @@ const maxUnderWayBytes = 4 * 1024 * 1024;
 const recordOverheadBytes = 32;
 const headerOverheadBytes = 10;
 const batchOverheadBytes = 61;
-const defaultBatchBytes = 1024 * 1024;
 
 export interface StreamProduceOptions {
   readonly call: Call<unknown>;
@@ -41,14 +41,29 @@ export function streamProduce(stream: StreamProduceOptions): Response {
   const { call, answerForm, face } = stream;
   const { topic, partition, request } = call;
   // What can be refused is refused with a status, before there is a stream.
-  const { configs } = face.broker.describeTopic(topic);
+  const limits = topicLimits(face.broker.describeTopic(topic));
   if (partition >= 0) face.broker.offsets(topic, partition);
-  const batchBytes = Number(configs["max.message.bytes"]?.value ?? defaultBatchBytes) - batchOverheadBytes;
-  const pump = new Pump(stream, batchBytes);
+  const pump = new Pump(stream, limits);
   if (request.body === null) throw invalid("the body is empty; send one record a line or item");
   pump.run(request.body.getReader());
   const body = new ReadableStream<Uint8Array>({ pull: (controller) => pump.pull(controller), cancel: () => pump.cancel() }, { highWaterMark: 0 });
   return respond(200, mediaTypes[answerForm], body);
+}
+
+/** What the topic's configs say of a batch; a change takes effect with the next stream. */
+interface TopicLimits {
+  readonly batchBytes: number;
+  readonly beforeMaxMs: number;
+  readonly afterMaxMs: number;
+}
+
+function topicLimits({ configs }: TopicDescription): TopicLimits {
+  const of = (name: string): number => Number(configs[name]?.value ?? 0);
+  return {
+    batchBytes: of("max.message.bytes") - batchOverheadBytes,
+    beforeMaxMs: of("message.timestamp.before.max.ms"),
+    afterMaxMs: of("message.timestamp.after.max.ms"),
+  };
 }
 
 interface Group {
@@ -61,7 +76,7 @@ type Result = ProduceResult | { readonly error: Error };
 
 class Pump {
   readonly #stream: StreamProduceOptions;
-  readonly #batchBytes: number;
+  readonly #limits: TopicLimits;
   readonly #splitter: ItemSplitter;
   readonly #answers: { readonly bytes: Promise<Uint8Array>; readonly sizeBytes: number }[] = [];
   #underWayBytes = 0;
@@ -74,9 +89,9 @@ class Pump {
   #releaseLong: () => void = () => {};
   #holdsLong = false;
 
-  constructor(stream: StreamProduceOptions, batchBytes: number) {
+  constructor(stream: StreamProduceOptions, limits: TopicLimits) {
     this.#stream = stream;
-    this.#batchBytes = batchBytes;
+    this.#limits = limits;
     this.#splitter = stream.form === "lines" ? new LineSplitter() : new CborSplitter();
   }
 
@@ -131,14 +146,26 @@ class Pump {
     let group: Group = { items: [], sizeBytes: 0 };
     for (const item of items) {
       const sizeBytes = encodedBytes(item);
-      if (group.items.length > 0 && group.sizeBytes + sizeBytes > this.#batchBytes) {
+      const alone = this.#mayBeRefused(item.record);
+      if (group.items.length > 0 && (alone || group.sizeBytes + sizeBytes > this.#limits.batchBytes)) {
         await this.#sendGroup(group);
         group = { items: [], sizeBytes: 0 };
       }
       group.items.push(this.#placed(item.record));
       group.sizeBytes += sizeBytes;
+      if (!alone) continue;
+      await this.#sendGroup(group);
+      group = { items: [], sizeBytes: 0 };
     }
     if (group.items.length > 0) await this.#sendGroup(group);
+  }
+
+  /** Whether the broker may find its time too early or too late. */
+  #mayBeRefused(record: RecordInput | Error): boolean {
+    if (record instanceof Error || record.timestamp === undefined) return false;
+    const now = this.#stream.face.clock.now();
+    const { beforeMaxMs, afterMaxMs } = this.#limits;
+    return record.timestamp < 0 || now - record.timestamp > beforeMaxMs || record.timestamp - now > afterMaxMs;
   }
 
   #placed(record: RecordInput | Error): RecordInput | Error {
@@ -236,9 +263,13 @@ function lineOf(result: Result): string {
   return "error" in result ? JSON.stringify({ error: errorMember(result.error) }) : resultJson(result);
 }
 
+/** What an item takes in a batch, at most: strings are no longer there than in the item, bytes may be ({"json":1e20}). */
 function encodedBytes({ record, sizeBytes }: StreamItem): number {
-  const headers = record instanceof Error ? 0 : (record.headers?.length ?? 0);
-  return sizeBytes + recordOverheadBytes + headers * headerOverheadBytes;
+  if (record instanceof Error) return sizeBytes;
+  const { key, value, headers = [] } = record;
+  let most = sizeBytes + recordOverheadBytes;
+  for (const bytes of [key, value, ...headers.map((header) => header[1])]) if (bytes instanceof Uint8Array) most += bytes.length;
+  return most + headers.length * headerOverheadBytes;
 }
 
 function endedEarly(): never {

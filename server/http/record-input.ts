@@ -28,6 +28,7 @@ export interface Care {
 
 const binaryCare: Care = { binary: true, surrogates: false, longNumbers: false };
 const utf8 = new TextDecoder("utf-8", { fatal: true });
+const encoder = new TextEncoder();
 const bodyMembers = new Set(["records", "acks", "logStartOffset", "highWatermark", "nextOffset"]);
 const recordMembers = new Set(["key", "value", "headers", "timestamp", "partition", "offset"]);
 const acksWords = new Set(["all", "leader", "none"]);
@@ -132,7 +133,7 @@ function parseBytes(value: unknown, care: Care, index: number | null, name: stri
   }
   try {
     if (care.longNumbers) refuseLostDigits(value[tag], index, `${name}.json`);
-    return JSON.stringify(value[tag]);
+    return encoder.encode(JSON.stringify(value[tag]));
   } catch (thrown) {
     if (thrown instanceof RangeError) throw bad(index, `${name}.json`, "nests too deep");
     throw thrown;

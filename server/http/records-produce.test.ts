@@ -20,8 +20,8 @@ async function valuesIn(broker: Broker, topic = "events", partition = 0): Promis
   return values;
 }
 
-test("results come one a record, in the request's order; a key always meets the same partition", async () => {
-  const { send, broker, close } = await testApp();
+test("results come one a record, in the request's order; a key always meets the same partition", async (t) => {
+  const { send, broker } = await testApp(t);
   await broker.createTopic("events", { partitions: 3 });
   const records = Array.from({ length: 30 }, (_, at) => ({ key: `user-${at % 5}`, value: `v${at}` }));
   const response = await send("POST", "/v1/topics/events/records", { records, acks: "all" });
@@ -34,11 +34,10 @@ test("results come one a record, in the request's order; a key always meets the 
     assert.equal(found[0]!.timestamp, timestamp);
     assert.equal(partition, results[at % 5]!.partition);
   }
-  await close();
 });
 
-test("JSON, CBOR and raw batches append the same bytes", async () => {
-  const { send, broker, close } = await testApp();
+test("JSON, CBOR and raw batches append the same bytes", async (t) => {
+  const { send, broker } = await testApp(t);
   await broker.createTopic("events");
   const inJson = { records: [{ key: "k", value: { base64: "AP8=" }, headers: [["h", "x"], ["n", null]], timestamp: 7 }] };
   const inCbor = { records: [{ key: utf8.encode("k"), value: new Uint8Array([0, 255]), headers: [["h", utf8.encode("x")], ["n", null]], timestamp: 7n }] };
@@ -55,11 +54,10 @@ test("JSON, CBOR and raw batches append the same bytes", async () => {
   const { records } = await broker.fetchRecords("events", 0, { offset: 0 });
   const plain = records.map(({ offset: _, ...record }) => JSON.stringify(record, (_key, value) => (value instanceof Uint8Array ? [...value] : value)));
   assert.equal(new Set(plain).size, 1, plain.join("\n"));
-  await close();
 });
 
-test("an answer is in the form that Accept asks for; what cannot be answered is not appended", async () => {
-  const { send, broker, close } = await testApp();
+test("an answer is in the form that Accept asks for; what cannot be answered is not appended", async (t) => {
+  const { send, broker } = await testApp(t);
   await broker.createTopic("events");
   const body = { records: [{ value: "a" }] };
   const asked = await send("POST", one, body, { ...json, accept: "application/cbor" });
@@ -68,11 +66,10 @@ test("an answer is in the form that Accept asks for; what cannot be answered is 
   assert.equal(refused.status, 406);
   assert.equal((await problemOf(refused)).code, "NOT_ACCEPTABLE");
   assert.equal(broker.offsets("events", 0).latest, 1);
-  await close();
 });
 
-test("acks come from the body, else from the query", async () => {
-  const { broker, close } = await testApp();
+test("acks come from the body, else from the query", async (t) => {
+  const { broker } = await testApp(t);
   await broker.createTopic("events");
   const seen: unknown[] = [];
   const spy = new Proxy(broker, {
@@ -83,17 +80,16 @@ test("acks come from the body, else from the query", async () => {
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
-  const { send } = await testApp({ broker: spy });
+  const { send } = await testApp(t, { broker: spy });
   await send("POST", "/v1/topics/events/records?acks=leader", { records: [{}] });
   await send("POST", `${one}?acks=leader&timeoutMs=5000`, { records: [{}], acks: "none" });
   await send("POST", `${one}?acks=none`, batchOf(["a"]), raw);
   await send("POST", one, { records: [{}] });
   assert.deepEqual(seen, [{ acks: "leader" }, { acks: "none", timeoutMs: 5000, partition: 0 }, { acks: "none" }, { partition: 0 }]);
-  await close();
 });
 
-test("an idempotent request is one batch: sent again it has its first offset, a gap and an old epoch are refused", async () => {
-  const { send, broker, close } = await testApp();
+test("an idempotent request is one batch: sent again it has its first offset, a gap and an old epoch are refused", async (t) => {
+  const { send, broker } = await testApp(t);
   await broker.createTopic("events");
   const { producerId, producerEpoch } = (await (await send("POST", "/v1/producers")).json()) as { producerId: number; producerEpoch: number };
   assert.equal(producerEpoch, 0);
@@ -119,11 +115,10 @@ test("an idempotent request is one batch: sent again it has its first offset, a 
   assert.equal(((await (await send("POST", one, batch, raw)).json()) as { duplicate: boolean }).duplicate, false);
   assert.equal(((await (await send("POST", one, batch, raw)).json()) as { duplicate: boolean; baseOffset: number }).duplicate, true);
   assert.deepEqual(await valuesIn(broker), ["a", "b", "a", "b", "c"]);
-  await close();
 });
 
-test("producer headers and If-Match are refused where they mean nothing", async () => {
-  const { send, broker, close } = await testApp();
+test("producer headers and If-Match are refused where they mean nothing", async (t) => {
+  const { send, broker } = await testApp(t);
   await broker.createTopic("events");
   const stamp = { "producer-id": "1", "producer-epoch": "0", "producer-seq": "0" };
   const body = { records: [{ value: "a" }] };
@@ -151,11 +146,10 @@ test("producer headers and If-Match are refused where they mean nothing", async 
     assert.match(problem.detail, detail);
   }
   assert.equal(broker.offsets("events", 0).latest, 0);
-  await close();
 });
 
-test("a conditional append lands only at the end it expects; the problem says where that is", async () => {
-  const { send, broker, close } = await testApp();
+test("a conditional append lands only at the end it expects; the problem says where that is", async (t) => {
+  const { send, broker } = await testApp(t);
   await broker.createTopic("events");
   const ok = await send("POST", one, { records: [{ value: "a" }, { value: "b" }] }, { ...json, "if-match": '"0"' });
   assert.equal(ok.status, 200);
@@ -174,18 +168,17 @@ test("a conditional append lands only at the end it expects; the problem says wh
   assert.deepEqual(many.map(({ status }) => status).sort(), [200, ...Array.from({ length: 19 }, () => 412)]);
   assert.equal((await send("POST", one, batchOf(["r"]), { ...raw, "if-match": '"3"' })).status, 200);
   assert.deepEqual(await valuesIn(broker), ["a", "b", "won", "r"]);
-  await close();
 });
 
-test("207 keeps failures in their places; when all failed alike it is their problem", async () => {
-  const { broker, close } = await testApp();
+test("207 keeps failures in their places; when all failed alike it is their problem", async (t) => {
+  const { broker } = await testApp(t);
   await broker.createTopic("events", { partitions: 2 });
   const storage = new MoldauError("KAFKA_STORAGE_ERROR", "no space");
   const lost = new MoldauError("KAFKA_STORAGE_ERROR", "sync failed", { effect: "unknown" });
   const receipt = { partition: 1, offset: 9, timestamp: 5, duplicate: false };
   let results: ProduceResult[] = [];
   const failing = new Proxy(broker, { get: (target, member) => (member === "produce" ? async () => results : bound(target, member)) });
-  const { send } = await testApp({ broker: failing });
+  const { send } = await testApp(t, { broker: failing });
   const post = (accept = "application/json"): Promise<Response> => send("POST", "/v1/topics/events/records", { records: [{}, {}, {}] }, { ...json, accept });
 
   results = [{ error: storage }, receipt, { error: storage }];
@@ -208,7 +201,6 @@ test("207 keeps failures in their places; when all failed alike it is their prob
 
   results = [{ error: storage }, { error: new MoldauError("LEADER_NOT_AVAILABLE", "offline") }, { error: storage }];
   assert.equal((await post()).status, 207);
-  await close();
 });
 
 function bound(target: object, member: string | symbol): unknown {
@@ -216,8 +208,8 @@ function bound(target: object, member: string | symbol): unknown {
   return typeof value === "function" ? value.bind(target) : value;
 }
 
-test("a bad body appends nothing and says why", async () => {
-  const { send, broker, close } = await testApp({ maxRequestBytes: 2_000_000 });
+test("a bad body appends nothing and says why", async (t) => {
+  const { send, broker } = await testApp(t, { maxRequestBytes: 2_000_000 });
   await broker.createTopic("events", { configs: { "max.message.bytes": 100_000 } });
   const topic = "/v1/topics/events/records";
   const good = batchOf(["a", "b"]);
@@ -268,11 +260,10 @@ test("a bad body appends nothing and says why", async () => {
   assert.equal(broker.offsets("events", 0).latest, 0);
   assert.equal(broker.metrics().inFlightBytes, 0);
   assert.equal((await send("POST", one, good, raw)).status, 200);
-  await close();
 });
 
-test("counts that do not match and varints that overrun are refused with a good CRC, too", async () => {
-  const { send, broker, close } = await testApp();
+test("counts that do not match and varints that overrun are refused with a good CRC, too", async (t) => {
+  const { send, broker } = await testApp(t);
   await broker.createTopic("events");
   const good = batchOf(["a", "b"]);
   const resealed = (patch: (view: DataView) => void): Uint8Array => {
@@ -296,5 +287,4 @@ test("counts that do not match and varints that overrun are refused with a good 
   }
   assert.equal(broker.offsets("events", 0).latest, 0);
   assert.equal((await send("POST", one, resealed(() => {}), raw)).status, 200);
-  await close();
 });

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { problemOf, testApp } from "./app.test.support.ts";
 import { decodeCbor, encodeCbor } from "./records-cbor.ts";
 
-test("a topic is created once, described, listed, altered and deleted", async () => {
-  const { send, get, close } = await testApp();
+test("a topic is created once, described, listed, altered and deleted", async (t) => {
+  const { send, get } = await testApp(t);
   const created = await send("PUT", "/v1/topics/events", { partitions: 3, configs: { "retention.ms": 604800000 } });
   assert.equal(created.status, 201);
   const topic = (await created.json()) as { name: string; id: string; partitions: { partition: number; state: string }[]; configs: Record<string, unknown> };
@@ -35,11 +35,10 @@ test("a topic is created once, described, listed, altered and deleted", async ()
   assert.equal(await deleted.text(), "");
   assert.equal((await problemOf(await get("/v1/topics/events"))).code, "UNKNOWN_TOPIC_OR_PARTITION");
   assert.equal((await send("DELETE", "/v1/topics/events")).status, 404);
-  await close();
 });
 
-test("without a body a topic has one partition; CBOR says the same as JSON", async () => {
-  const { send, get, close } = await testApp();
+test("without a body a topic has one partition; CBOR says the same as JSON", async (t) => {
+  const { send, get } = await testApp(t);
   assert.equal((await send("PUT", "/v1/topics/plain")).status, 201);
   const cbor = await send("PUT", "/v1/topics/other", encodeCbor({ partitions: 2, configs: { "retention.ms": 1000 } }), { "content-type": "application/cbor" });
   assert.equal(cbor.status, 201);
@@ -47,11 +46,10 @@ test("without a body a topic has one partition; CBOR says the same as JSON", asy
   const inJson = await (await get("/v1/topics/other")).json();
   const inCbor = await get("/v1/topics/other", { accept: "application/cbor" });
   assert.deepEqual(decodeCbor(new Uint8Array(await inCbor.arrayBuffer()), "it"), inJson);
-  await close();
 });
 
-test("bad settings are refused by name, and nothing is created", async () => {
-  const { send, broker, close } = await testApp();
+test("bad settings are refused by name, and nothing is created", async (t) => {
+  const { send, broker } = await testApp(t);
   await broker.createTopic("there", { partitions: 2 });
   const refused: [string, string, unknown, number, string, RegExp][] = [
     ["PUT", "x", { partitions: 0 }, 400, "INVALID_PARTITIONS", /partitions/],
@@ -84,5 +82,4 @@ test("bad settings are refused by name, and nothing is created", async () => {
   }
   assert.equal((await send("PUT", "/v1/topics/kept", '{"configs":{"retention.ms":"9223372036854775807"}}', { "content-type": "application/json" })).status, 201);
   assert.deepEqual(broker.listTopics().map(({ name }) => name).sort(), ["kept", "there"]);
-  await close();
 });
