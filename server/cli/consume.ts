@@ -26,7 +26,7 @@ interface Flags {
 }
 
 /** An answer's size; the first batch comes whole even over it. Bytes. */
-const fetchBytes = 4 * 1024 * 1024;
+const fetchBytes = 1024 * 1024;
 /** For all answers that are asked for ahead, of all partitions. Bytes. */
 const aheadBytes = 32 * 1024 * 1024;
 const followWaitMs = 20_000;

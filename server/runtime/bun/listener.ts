@@ -5,6 +5,7 @@
 //   on the port is told nothing, and they share the connections).
 // Never: looks into a request.
 
+import { collecting, createCollector } from "../collect.ts";
 import { ListenError, type Listener, type ListenErrorKind, type ServeOptions } from "../runtime.ts";
 
 // The least of bun-types that is used, declared here so that Bun's globals stay out of the rest.
@@ -29,14 +30,12 @@ declare const Bun: {
   }): BunServer;
 };
 
-const collectBytes = 32 * 1024 * 1024;
-
 export const bunVersion: string = Bun.version;
 
 export async function serveBun(options: ServeOptions): Promise<Listener> {
   const onError = options.onError ?? (() => {});
   const inFlight = new Set<Promise<unknown>>();
-  let uncollectedBytes = 0;
+  const fetch = collecting(options.fetch, createCollector(() => Bun.gc(true)));
   let server: BunServer;
   try {
     server = Bun.serve({
@@ -50,13 +49,7 @@ export async function serveBun(options: ServeOptions): Promise<Listener> {
       development: false,
       ...(options.tls === undefined ? {} : { tls: options.tls }),
       fetch(request) {
-        uncollectedBytes += Number(request.headers.get("content-length") ?? 0);
-        if (!(uncollectedBytes < collectBytes)) {
-          uncollectedBytes = 0;
-          Bun.gc(true);
-        }
-        const answer = options.fetch(request);
-        if (!(answer instanceof Promise)) return answer;
+        const answer = fetch(request);
         const settled: Promise<boolean> = answer.then(
           () => inFlight.delete(settled),
           () => inFlight.delete(settled),

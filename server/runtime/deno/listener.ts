@@ -1,8 +1,11 @@
 // HTTP/1.1 and HTTP/2 on one port under Deno: Deno.serve. Its node:http2 servers crash when a
 // client says GOAWAY.
 //
-// Owns: Deno.serve's life. Never: looks into a request.
+// Owns: Deno.serve's life, and how Deno's V8 is made to collect (collect.ts). Never: looks into a request.
 
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { collecting, createCollector } from "../collect.ts";
 import { ListenError, type Listener, type ListenErrorKind, type ServeOptions } from "../runtime.ts";
 
 // The least of Deno's types that is used.
@@ -25,12 +28,20 @@ declare const Deno: {
   ): DenoServer;
 };
 
+/** V8 gives its collector to contexts that are made after the flag is set. */
+function exposeCollection(): () => void {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as (options: { readonly type: "minor" }) => void;
+  return () => collect({ type: "minor" });
+}
+
 export const denoVersion: string = Deno.version.deno;
 
 export async function serveDeno(options: ServeOptions): Promise<Listener> {
   const onError = options.onError ?? (() => {});
   hushLegacyAbort();
   const inFlight = new Set<Promise<unknown>>();
+  const fetch = collecting(options.fetch, createCollector(exposeCollection()));
   let server: DenoServer;
   try {
     server = Deno.serve(
@@ -50,7 +61,7 @@ export async function serveDeno(options: ServeOptions): Promise<Listener> {
           () => inFlight.delete(settled),
         );
         inFlight.add(settled);
-        return options.fetch(request);
+        return fetch(request);
       },
     );
   } catch (error) {

@@ -1,0 +1,41 @@
+// Asks for a garbage collection after so many bytes of bodies.
+//
+// A body's bytes lie outside the heap, where no runtime counts them soon enough: at 1 MiB a
+// request V8 let 100 MiB of dead bodies gather before it looked, JavaScriptCore all of them.
+// They die young, so a cheap collection frees them.
+//
+// Owns: the count. Never: knows how a runtime collects.
+
+const collectEveryBytes = 16 * 1024 * 1024;
+
+export interface Collector {
+  /** Counts a request's declared bytes and its answer's. */
+  note(message: { readonly headers: Headers }): void;
+}
+
+export function createCollector(collect: () => void, everyBytes: number = collectEveryBytes): Collector {
+  let uncollectedBytes = 0;
+  return {
+    note({ headers }) {
+      const sizeBytes = Number(headers.get("content-length") ?? 0);
+      if (!(sizeBytes > 0)) return;
+      uncollectedBytes += sizeBytes;
+      if (uncollectedBytes < everyBytes) return;
+      uncollectedBytes = 0;
+      collect();
+    },
+  };
+}
+
+/** A handler whose requests and answers are counted. */
+export function collecting(
+  fetch: (request: Request) => Response | Promise<Response>,
+  collector: Collector,
+): (request: Request) => Promise<Response> {
+  return async (request) => {
+    collector.note(request);
+    const response = await fetch(request);
+    collector.note(response);
+    return response;
+  };
+}
