@@ -16,6 +16,7 @@ import { CheckpointFile, logStartFileName, recoveryPointFileName } from "./check
 import type { Counters } from "./counters.ts";
 import { writeCleanMarker } from "./data-folder.ts";
 import { Fetcher } from "./fetch.ts";
+import { inParallel } from "./in-parallel.ts";
 import type { MetadataStore } from "./metadata.ts";
 import type { Partition } from "./partition.ts";
 import { Partitioner } from "./partitioner.ts";
@@ -203,7 +204,8 @@ export class EngineBroker implements Broker {
       const found = this.#parts.topics.findPartition(topic.meta.name, partition);
       while (done < group.records.length) {
         const from = done;
-        const count = takeBatch(group.records, from, topic.config.maxMessageBytes, single);
+        const { maxMessageBytes, segmentBytes } = topic.config;
+        const count = takeBatch(group.records, from, Math.min(maxMessageBytes, segmentBytes), single);
         const appended = await this.#appendRecords(found, group.records.slice(from, from + count), options);
         done += count;
         pending.push(this.#answer(found, appended, group, from, count, options, results));
@@ -437,6 +439,8 @@ export class EngineBroker implements Broker {
   async #removeBelowStart(partitions: readonly Partition[]): Promise<number> {
     const { counters, options } = this.#parts;
     const { logger } = options;
+    const ready: Partition[] = [];
+    for (const partition of partitions) if (await this.#keepsProducers(partition)) ready.push(partition);
     try {
       // The snapshot that recovery begins with must not be older than the oldest segment kept.
       await this.recordCheckpoints();
@@ -447,7 +451,7 @@ export class EngineBroker implements Broker {
       });
     }
     let removed = 0;
-    for (const partition of partitions) {
+    for (const partition of ready) {
       try {
         removed += await partition.exclusively(async () => (partition.state === "online" ? await partition.log?.removeBefore() : 0) ?? 0);
       } catch (error) {
@@ -456,6 +460,23 @@ export class EngineBroker implements Broker {
     }
     counters.segmentsDeleted += removed;
     return removed;
+  }
+
+  /** Sees to it that a recovery without the deleted segments still knows every producer's sequence. */
+  async #keepsProducers(partition: Partition): Promise<boolean> {
+    const { log } = partition;
+    if (log === null) return false;
+    try {
+      await partition.settle();
+      if (log.hasSnapshotAbove(log.requestedStart)) return true;
+      await partition.exclusively(() => log.saveSnapshot());
+      await partition.settle();
+      return true;
+    } catch (error) {
+      const { logger } = this.#parts.options;
+      logger.log("warn", `${partition.name}: ${toMoldauError(error).message}; without a producer snapshot its old segments stay`);
+      return false;
+    }
   }
 
   async runRetention(): Promise<number> {
@@ -584,11 +605,12 @@ export class EngineBroker implements Broker {
     await Promise.all(partitions.map((partition) => partition.settle()));
     await this.#ticking;
     let clean = true;
-    for (const partition of partitions) {
-      // A partition that failed or was never opened must be examined by the next start.
-      if (partition.state !== "online") clean = false;
-      else clean = (await this.#writeCleanState(partition)) && clean;
-    }
+    await inParallel(
+      partitions.map((partition) => async () => {
+        // A partition that failed or was never opened must be examined by the next start.
+        if (partition.state !== "online" || !(await this.#writeCleanState(partition))) clean = false;
+      }),
+    );
     try {
       await this.recordCheckpoints();
       if (clean) await writeCleanMarker(options.storage);

@@ -330,6 +330,12 @@ export class Partition {
       const reason = error instanceof Error ? error.message : String(error);
       this.context.logger.log("error", `partition ${this.name}: the fence could not be recorded: ${reason}`);
     }
+    try {
+      await log.discardUnsynced();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.context.logger.log("error", `partition ${this.name}: what was not synced could not be cut off: ${reason}`);
+    }
   }
 
   #rejectAcks(): void {

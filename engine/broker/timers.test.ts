@@ -193,3 +193,12 @@ test("close drops every wait, also between two that are due; Infinity never come
   assert.equal(ran, 1);
   assert.equal(clock.waiting, 0);
 });
+
+test("a wait of no number is none, and holds up no other", () => {
+  const clock = new ManualClock();
+  const timers = new Timers(clock);
+  const ran: number[] = [];
+  for (const delayMs of [Number.NaN, 5, Number.NaN, 1]) timers.after(delayMs, () => ran.push(delayMs));
+  clock.advanceTo(100);
+  assert.deepEqual(ran, [Number.NaN, Number.NaN, 1, 5]);
+});

@@ -133,6 +133,20 @@ test("a fenced and an offline partition are described, left alone by retention, 
   assert.equal((await openBroker(testWorld(disk.restart({})))).report.cleanShutdown, true);
 });
 
+test("thousands of partitions are made, written, stopped and opened again", async () => {
+  const storage = memoryStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { partitions: 3000 });
+  for (const partition of [0, 1499, 2999]) await broker.produce("t", [{ value: "x" }], { partition });
+  await broker.close();
+  const { length } = await storage.restart().list("t-7");
+  assert.equal(length, 2, "an empty partition is its .log and its partition.metadata");
+  const again = await openBroker(testWorld(storage.restart()));
+  assert.deepEqual([again.report.partitions, again.report.cleanShutdown, again.report.offlinePartitions], [3000, true, 0]);
+  assert.deepEqual([0, 1, 1499, 2999].map((partition) => again.offsets("t", partition).latest), [1, 0, 1, 1]);
+  await again.close();
+});
+
 test("a crash at any write of creating, altering or deleting leaves the topic before or after, never between", async () => {
   let crashes = 0;
   for (let at = 1; ; at += 1) {

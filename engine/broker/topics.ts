@@ -22,6 +22,7 @@ import { readFile } from "../storage/read-file.ts";
 import { type TopicConfig, describeConfigs, parseConfigs, resolveConfig, validateConfigName } from "./configs.ts";
 import type { Counters } from "./counters.ts";
 import type { DataFolder } from "./data-folder.ts";
+import { inParallel } from "./in-parallel.ts";
 import type { MetadataChange, MetadataStore, TopicMeta } from "./metadata.ts";
 import { Partition, type RecordedOffsets } from "./partition.ts";
 import type { Timers } from "./timers.ts";
@@ -63,8 +64,6 @@ export interface RecoveredPartition {
   readonly recorded: RecordedOffsets;
 }
 
-/** Enough to keep the disk busy with their syncs; each may hold a scan buffer of some MiB. */
-const recoveriesAtOnce = 4;
 const indexResidencyBytes = 32 * 1024 * 1024;
 /** Notes kept for the report; the log has them all. */
 const maxNotes = 1000;
@@ -156,7 +155,7 @@ export class Topics {
         });
       }
     }
-    await inParallel(work, recoveriesAtOnce);
+    await inParallel(work);
     this.#leaderEpoch = highestEpoch + 1;
     await metadata.apply({ kind: "leaderEpoch", leaderEpoch: this.#leaderEpoch });
     for (const { topic, recovered } of topics) {
@@ -316,24 +315,15 @@ export class Topics {
   }
 
   async #makePartitions(topic: Topic, from: number, to: number, made: Partition[]): Promise<void> {
-    const { storage } = this.#context;
-    const { name, id } = topic.meta;
-    const nothing = { clean: false, recoveryPoints: new Map(), logStartOffsets: new Map() };
+    const { name } = topic.meta;
     try {
-      for (let partition = from; partition < to; partition += 1) {
-        const folder = partitionFolder(name, partition);
-        await storage.makeDirectory(folder);
-        const metadata = storage.create(`${folder}/${partitionMetadataName}`);
-        metadata.append(formatProperties(new Map([["version", "0"], ["topic_id", topicIdToBase64(id)]]), ": "));
-        await storage.sync([metadata]);
-        await metadata.close();
-        const recovered = await this.recoverPartition(topic, partition, nothing);
-        if (recovered.log === null) {
-          throw new MoldauError("KAFKA_STORAGE_ERROR", `cannot create ${folder}: ${recovered.reason}`);
-        }
-        made.push(this.#partition(name, partition, recovered));
-      }
-      await storage.syncDirectory("");
+      const numbers = Array.from({ length: to - from }, (_, at) => from + at);
+      await inParallel(
+        numbers.map((partition) => async () => {
+          made[partition - from] = await this.#makePartition(topic, partition);
+        }),
+      );
+      await this.#context.storage.syncDirectory("");
     } catch (error) {
       await this.#undo(name, from, to, made);
       if (error instanceof MoldauError) throw error;
@@ -343,8 +333,25 @@ export class Topics {
     }
   }
 
-  async #undo(topic: string, from: number, to: number, made: readonly Partition[]): Promise<void> {
-    for (const partition of made) await partition.close("deleted");
+  async #makePartition(topic: Topic, partition: number): Promise<Partition> {
+    const { storage } = this.#context;
+    const { name, id } = topic.meta;
+    const folder = partitionFolder(name, partition);
+    await storage.makeDirectory(folder);
+    const metadata = storage.create(`${folder}/${partitionMetadataName}`);
+    metadata.append(formatProperties(new Map([["version", "0"], ["topic_id", topicIdToBase64(id)]]), ": "));
+    await storage.sync([metadata]);
+    await metadata.close();
+    const nothing = { clean: false, recoveryPoints: new Map(), logStartOffsets: new Map() };
+    const recovered = await this.recoverPartition(topic, partition, nothing);
+    if (recovered.log === null) {
+      throw new MoldauError("KAFKA_STORAGE_ERROR", `cannot create ${folder}: ${recovered.reason}`);
+    }
+    return this.#partition(name, partition, recovered);
+  }
+
+  async #undo(topic: string, from: number, to: number, made: readonly (Partition | undefined)[]): Promise<void> {
+    for (const partition of made) await partition?.close("deleted");
     for (let partition = from; partition < to; partition += 1) {
       try {
         await this.#context.storage.remove(partitionFolder(topic, partition));
@@ -453,12 +460,4 @@ function alteredConfigs(
   }
   for (const [name, value] of parseConfigs(set)) after.set(name, value);
   return after;
-}
-
-async function inParallel(work: readonly (() => Promise<void>)[], atOnce: number): Promise<void> {
-  const left = work.values();
-  const worker = async (): Promise<void> => {
-    for (const one of left) await one();
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
 }

@@ -77,6 +77,14 @@ test("a segment ends before segment.bytes, on a batch boundary", async () => {
   await broker.close();
 });
 
+test("records that fit no segment together become batches that do", async () => {
+  const { broker, segments } = await opened({ "segment.bytes": 200 });
+  const results = await broker.produce("t", Array.from({ length: 30 }, (_, at) => ({ value: `${at}` })));
+  assert.deepEqual(results.map((result) => ("error" in result ? result.error.code : result.offset)), Array.from({ length: 30 }, (_, at) => at));
+  assert.ok((await segments()).length > 2);
+  await broker.close();
+});
+
 test("a segment ends when its records span more than segment.ms, by their own time", async () => {
   const { broker, append, segments } = await opened({ "segment.ms": 1000 });
   await append(batch(["a"], { timestamp: start }));
@@ -359,7 +367,11 @@ test("a snapshot that a crash tore is not kept in place of a whole one", async (
     await file.close();
   }
   const second = await openBroker(testWorld(survivor, clock));
-  assert.deepEqual((await bases(survivor, "snapshot")).filter((offset) => offset > 5), []);
+  for (const offset of (await bases(survivor, "snapshot")).filter((other) => other > 5)) {
+    const file = await survivor.open(`t-0/${String(offset).padStart(20, "0")}.snapshot`);
+    assert.ok(file.sizeBytes > 3, "none that nobody has looked at");
+    await file.close();
+  }
   await second.produce("t", [{ value: "x" }]);
   await clock.advance(1100);
   assert.ok((await bases(survivor, "snapshot")).length > 0, "a whole one is left");

@@ -15,6 +15,7 @@ import type { BatchFault, Kernel, PreparedRun } from "../kernel/kernel.ts";
 import type { Clock, Logger } from "../port/world.ts";
 import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
 import { maxRunBytes } from "../limits.ts";
+import { replaceFile } from "../storage/replace-file.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { BatchHeader } from "./record-batch.ts";
@@ -352,6 +353,17 @@ export class Log {
     for (const offset of unwanted) await removeIfThere(storage, `${folder}/${segmentFileName(offset, "snapshot")}`);
   }
 
+  /**
+   * After a failed sync: takes what lies above the high watermark out of the files, without a sync.
+   * The cache may hold it for written, and a restart of the process alone would believe it.
+   */
+  async discardUnsynced(): Promise<void> {
+    const { segment, position } = this.#high;
+    while (this.active !== segment) await (this.segments.pop() as Segment).remove();
+    await segment.log.truncate(position);
+    this.context.tail.clear();
+  }
+
   /** For `durability: "os"`: what is written is readable. */
   exposeAll(): boolean {
     return this.#raise(this.#end());
@@ -367,9 +379,10 @@ export class Log {
   async writeCleanState(): Promise<void> {
     const { storage, folder } = this.context;
     const files = await this.active.writeIndexes(true);
-    this.#writeSnapshot();
+    if (this.logEndOffset > 0) this.#writeSnapshot();
     const snapshots = this.#dirtySnapshots;
     this.#dirtySnapshots = [];
+    if (files.length === 0 && snapshots.length === 0) return;
     await storage.sync([...files, ...snapshots]);
     for (const snapshot of snapshots) await snapshot.close();
     await storage.syncDirectory(folder);
@@ -547,6 +560,23 @@ export class Log {
     }
   }
 
+  /**
+   * Whether recovery could know the producers without the segments below `start`: there is a
+   * snapshot, of a synced part of the log, at or above the first segment that would be kept.
+   */
+  hasSnapshotAbove(start: number): boolean {
+    const kept = this.segments.findLast((segment) => segment.baseOffset <= start) ?? this.segments[0];
+    if (kept === this.segments[0]) return true;
+    return this.#snapshots.some((offset) => offset >= (kept as Segment).baseOffset && offset <= this.syncedOffset);
+  }
+
+  /** Makes a durable snapshot of the producers as of the log's end. */
+  async saveSnapshot(): Promise<void> {
+    const offset = this.logEndOffset;
+    await saveSnapshot(this.context, offset, this.producers);
+    this.#snapshots = [...this.#snapshots.filter((other) => other !== offset), offset].sort((a, b) => a - b);
+  }
+
   // ---- the start ---------------------------------------------------------------------------
 
   /** Asks for a higher log start offset: what the checkpoint is to say. True when it would rise. */
@@ -580,6 +610,8 @@ export class Log {
         throw error;
       }
       removed += 1;
+      // What was readable ended where the segment that stays begins.
+      if (this.#high.segment === segment) this.#high = { ...this.#high, segment: this.segments[0] as Segment, position: 0 };
     }
     if (removed > 0) await storage.syncDirectory(folder);
     return removed;
@@ -589,6 +621,13 @@ export class Log {
     this.context.tail.clear();
     for (const segment of this.segments) await segment.close();
   }
+}
+
+/** Replaces the snapshot of this offset, durably. */
+export async function saveSnapshot(context: LogContext, offset: number, producers: ProducerState): Promise<void> {
+  const { storage, folder, kernel } = context;
+  const bytes = producers.serialize((covered) => kernel.crc32c(covered));
+  await replaceFile(storage, `${folder}/${segmentFileName(offset, "snapshot")}`, bytes);
 }
 
 export function noteProducer(producers: ProducerState, header: BatchHeader, timestamp: number): void {

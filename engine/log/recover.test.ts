@@ -157,3 +157,21 @@ test("what is not Moldau's, or newer than this Moldau, is refused with what to d
   assert.match(await refused((storage) => rewrite(storage, "recovery-point-offset-checkpoint", () => new Uint8Array(3))), /damaged/);
   assert.match(await refused((storage) => storage.remove("metadata")), /no metadata folder/);
 });
+
+test("a retry is recognised after the segments it lay in are gone and a crash took the snapshot", async () => {
+  const { storage, clock, broker } = await filled(0, { "segment.bytes": 200, "retention.bytes": 0 });
+  const { producerId } = await broker.allocateProducer();
+  const send = (to: Broker, sequence: number) =>
+    to.produce("t", [{ value: `p${sequence}` }], { partition: 0, producer: { producerId, producerEpoch: 0, sequence } });
+  for (let sequence = 0; sequence < 3; sequence += 1) await send(broker, sequence);
+  const survivor = storage.crash(keepAll);
+  for (const { name } of await survivor.list("t-0")) if (name.endsWith(".snapshot")) await survivor.remove(`t-0/${name}`);
+  const second = await openBroker(testWorld(survivor, clock));
+  await second.deleteRecords("t", 0, -1);
+  await second.produce("t", [{ value: "x".repeat(150) }], { partition: 0 });
+  await second.runRetention();
+  assert.equal(second.describeTopic("t").partitions[0]?.segments, 1);
+  const third = await openBroker(testWorld(survivor.crash(() => 0), clock));
+  assert.deepEqual((await send(third, 2))[0], { partition: 0, offset: 2, timestamp: clock.now(), duplicate: true });
+  await third.close();
+});

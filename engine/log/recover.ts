@@ -16,7 +16,7 @@ import { readFile } from "../storage/read-file.ts";
 import { replaceFile } from "../storage/replace-file.ts";
 import { formatEpochCheckpoint, parseEpochCheckpoint } from "./checkpoint-file.ts";
 import { type EpochEntry, LeaderEpochs } from "./leader-epochs.ts";
-import { Log, type LogContext, noteProducer } from "./log.ts";
+import { Log, type LogContext, noteProducer, saveSnapshot } from "./log.ts";
 import { ProducerState, parseProducerSnapshot } from "./producer-state.ts";
 import { BatchHeader } from "./record-batch.ts";
 import { removeIfThere, Segment } from "./segment.ts";
@@ -89,13 +89,19 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
   }
   // Those above were not needed, so nobody has looked whether a crash tore them.
   for (const offset of snapshots) if (offset > snapshotOffset) await removeSnapshot(context, offset);
+  const kept = snapshots.filter((offset) => offset <= snapshotOffset);
+  if (logEndOffset > 0 && logEndOffset !== snapshotOffset) {
+    // The segments that the state was made from may be deleted before the next roll makes a snapshot.
+    await saveSnapshot(context, logEndOffset, producers);
+    kept.push(logEndOffset);
+  }
   const log = new Log(context, {
     segments,
     logStartOffset,
     logEndOffset,
     producers,
     epochs,
-    snapshots: snapshots.filter((offset) => offset <= snapshotOffset),
+    snapshots: kept,
   });
   return { log, truncatedBytes: scan.truncatedBytes, notes };
 }
@@ -292,6 +298,7 @@ class Scan {
     if (last) await segment.activate();
     else segment.deactivate();
     if (!this.#examined.delete(segment)) return;
+    if (segment.sizeBytes === 0) return segment.removeIndexFiles();
     await segment.clearIndexFiles();
     this.changed.push(...(await segment.writeIndexes(!last)));
   }
@@ -420,6 +427,7 @@ class Scan {
 }
 
 async function writeEpochs(context: LogContext, epochs: LeaderEpochs, before: Uint8Array | null): Promise<void> {
+  if (before === null && epochs.entries.length === 0) return;
   const after = formatEpochCheckpoint(epochs.entries);
   const same = before !== null && before.length === after.length && after.every((byte, at) => byte === before[at]);
   if (!same) await replaceFile(context.storage, `${context.folder}/${epochCheckpointName}`, after);

@@ -173,7 +173,7 @@ export class Segment {
   /** Writes entries that the index files lack; the files, for a sync. `last` also enters the final maximum. */
   async writeIndexes(last: boolean): Promise<StorageFile[]> {
     const indexes = this.#indexes;
-    if (indexes === null) return [];
+    if (indexes === null || this.sizeBytes === 0) return [];
     if (last) this.#closeTimeIndex();
     try {
       const files = await this.#openIndexFiles();
@@ -186,6 +186,12 @@ export class Segment {
     } finally {
       this.#unsaved = false;
     }
+  }
+
+  /** An empty segment needs none. */
+  async removeIndexFiles(): Promise<void> {
+    await this.#closeIndexFiles();
+    for (const kind of ["index", "timeindex"] as const) await removeIfThere(this.#context.storage, this.#path(kind));
   }
 
   /** Makes the index files empty, so that what is written next is the whole index. */
