@@ -159,19 +159,18 @@ test("what is not Moldau's, or newer than this Moldau, is refused with what to d
 });
 
 test("a retry is recognised after the segments it lay in are gone and a crash took the snapshot", async () => {
-  const { storage, clock, broker } = await filled(0, { "segment.bytes": 200, "retention.bytes": 0 });
+  const { storage, clock, broker } = await filled(0, {});
   const { producerId } = await broker.allocateProducer();
-  const send = (to: Broker, sequence: number) =>
+  const send = (to: Broker, sequence: number): Promise<unknown[]> =>
     to.produce("t", [{ value: `p${sequence}` }], { partition: 0, producer: { producerId, producerEpoch: 0, sequence } });
   for (let sequence = 0; sequence < 3; sequence += 1) await send(broker, sequence);
+  // What a crash right after a roll may leave: the next segment, and no snapshot.
   const survivor = storage.crash(keepAll);
-  for (const { name } of await survivor.list("t-0")) if (name.endsWith(".snapshot")) await survivor.remove(`t-0/${name}`);
+  survivor.create("t-0/00000000000000000003.log");
   const second = await openBroker(testWorld(survivor, clock));
   await second.deleteRecords("t", 0, -1);
-  await second.produce("t", [{ value: "x".repeat(150) }], { partition: 0 });
-  await second.runRetention();
   assert.equal(second.describeTopic("t").partitions[0]?.segments, 1);
   const third = await openBroker(testWorld(survivor.crash(() => 0), clock));
-  assert.deepEqual((await send(third, 2))[0], { partition: 0, offset: 2, timestamp: clock.now(), duplicate: true });
+  assert.deepEqual(await send(third, 2), [{ partition: 0, offset: 2, timestamp: clock.now(), duplicate: true }]);
   await third.close();
 });
