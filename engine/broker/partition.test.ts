@@ -249,3 +249,53 @@ test("a compressed batch whose inside is no records is its client's affair: the 
   assert.equal(broker.describeTopic("t").partitions[0]?.state, "online");
   await broker.close();
 });
+
+test("a sync that fails in the first segment after retention took all others leaves an empty log that can be read", async () => {
+  const { storage, fail } = faultyStorage();
+  const clock = new ManualClock();
+  const broker = await openBroker(testWorld(storage, clock));
+  await broker.createTopic("t", { configs: { "retention.ms": 1000 } });
+  await append(broker, "old");
+  await clock.advance(5000);
+  assert.equal(await broker.runRetention(), 1);
+  fail(({ kind, paths }) => kind === "sync" && paths[0]?.endsWith(".log") === true);
+  await assert.rejects(append(broker, "lost"), code("KAFKA_STORAGE_ERROR"));
+  fail(null);
+  await drain();
+  const [described] = broker.describeTopic("t").partitions;
+  assert.deepEqual([described?.state, described?.segments, described?.highWatermark], ["fenced", 1, 1]);
+  assert.deepEqual(await values(broker), []);
+  assert.deepEqual(await broker.offsetForTimestamp("t", 0, 0), { offset: null, timestamp: null });
+  await broker.close();
+  const again = await openBroker(testWorld(storage.restart({}), clock));
+  assert.deepEqual(again.offsets("t", 0), { earliest: 1, latest: 1 });
+  assert.equal((await append(again, "new")).baseOffset, 1);
+  await again.close();
+});
+
+test("a stop in the middle of appends and fetches keeps what it acknowledged and refuses the rest", async () => {
+  const { storage } = faultyStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { configs: { "segment.bytes": 300 } });
+  const sent: Promise<string | null>[] = [];
+  const send = (value: string): void => {
+    sent.push(append(broker, value).then(() => value, (error: unknown) => {
+      assert.ok(error instanceof MoldauError && error.code === "BROKER_CLOSED" && error.retriable, String(error));
+      return null;
+    }));
+  };
+  for (let at = 0; at < 20; at += 1) send(`${at}`);
+  const waiting = broker.fetchBatches([{ topic: "t", partition: 0, offset: 0 }], { minBytes: 1_000_000, maxWaitMs: 60_000 });
+  const closing = broker.close();
+  for (let at = 20; at < 30; at += 1) send(`${at}`);
+  await closing;
+  await waiting;
+  const acknowledged = (await Promise.all(sent)).filter((value) => value !== null);
+  assert.ok(acknowledged.length < 30);
+  await assert.rejects(broker.createTopic("u"), code("BROKER_CLOSED"));
+  const again = await openBroker(testWorld(storage.restart({})));
+  assert.equal(again.report.cleanShutdown, true);
+  const kept = await values(again);
+  assert.deepEqual(acknowledged.filter((value) => !kept.includes(value)), []);
+  await again.close();
+});
