@@ -2,10 +2,17 @@
 //
 // Owns: the list. Never: anything that knows a runtime.
 
-export { openBroker } from "./broker/open.ts";
 export { configNames } from "./broker/configs.ts";
+export { openBroker } from "./broker/open.ts";
 export type * from "./broker/types.ts";
-export { type Effect, type ErrorCode, errorCodes, MoldauError, type MoldauErrorOptions, toMoldauError } from "./errors.ts";
+export {
+  type Effect,
+  type ErrorCode,
+  errorCodes,
+  MoldauError,
+  type MoldauErrorOptions,
+  toMoldauError,
+} from "./errors.ts";
 export type * from "./kernel/kernel.ts";
 export { createTwinKernel } from "./kernel/twin.ts";
 export * as limits from "./limits.ts";
@@ -14,6 +21,6 @@ export { type DecodedHeader, type DecodedRecord, type DecodeOptions, decodeRecor
 export * from "./port/storage.ts";
 export type * from "./port/storage-operation.ts";
 export type * from "./port/world.ts";
+export { type MemoryStorage, type MemoryStorageOptions, memoryStorage } from "./storage/memory.ts";
 export { readFile } from "./storage/read-file.ts";
 export { replaceFile } from "./storage/replace-file.ts";
-export { type MemoryStorage, type MemoryStorageOptions, memoryStorage } from "./storage/memory.ts";

@@ -137,14 +137,28 @@ export const recordsToEncode: fc.Arbitrary<RecordToEncode[]> = fc.array(
   { minLength: 1, maxLength: 12, size: "medium" },
 );
 
-const edgeInt32 = fc.oneof(fc.integer({ min: -3, max: 12 }), fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, 2 ** 30, 127, 128));
+const edgeInt32 = fc.oneof(
+  fc.integer({ min: -3, max: 12 }),
+  fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, 2 ** 30, 127, 128),
+);
 const edgeInt64 = fc.oneof(
   fc.bigInt({ min: -3n, max: 2_000n }),
-  fc.constantFrom(-(2n ** 63n), 2n ** 63n - 1n, 2n ** 53n - 1n, 2n ** 53n, -(2n ** 53n) + 1n, -(2n ** 53n), 2n ** 32n, 2n ** 54n),
+  fc.constantFrom(
+    -(2n ** 63n),
+    2n ** 63n - 1n,
+    2n ** 53n - 1n,
+    2n ** 53n,
+    -(2n ** 53n) + 1n,
+    -(2n ** 53n),
+    2n ** 32n,
+    2n ** 54n,
+  ),
 );
 
 const rarely = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
-  fc.option(arbitrary, { nil: undefined, freq: 12 }).chain((drawn) => fc.nat(24).map((die) => (die === 0 ? drawn : undefined)));
+  fc
+    .option(arbitrary, { nil: undefined, freq: 12 })
+    .chain((drawn) => fc.nat(24).map((die) => (die === 0 ? drawn : undefined)));
 
 function defined<T extends object>(fields: T): Partial<{ [K in keyof T]: Exclude<T[K], undefined> }> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
@@ -166,7 +180,11 @@ const lyingRecord = fc
 
 /** Record bytes that are mostly well formed, with the number they mean to hold. */
 export const lyingRecords: fc.Arbitrary<{ bytes: Uint8Array; count: number }> = fc
-  .tuple(fc.array(lyingRecord, { minLength: 1, maxLength: 5 }), rarely(fc.uint8Array({ maxLength: 12 })), rarely(edgeInt32))
+  .tuple(
+    fc.array(lyingRecord, { minLength: 1, maxLength: 5 }),
+    rarely(fc.uint8Array({ maxLength: 12 })),
+    rarely(edgeInt32),
+  )
   .map(([records, tail, count]) => ({
     bytes: Uint8Array.from([
       ...records.flatMap((record, offsetDelta) => assembleRecord({ offsetDelta, ...record })),

@@ -3,14 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  content,
-  damage,
-  damagedRun,
-  lyingBatch,
-  lyingRecords,
-  recordsToEncode,
-} from "./arbitraries.test.support.ts";
+import { content, damage, damagedRun, lyingBatch, lyingRecords, recordsToEncode } from "./arbitraries.test.support.ts";
 import type { Fault, Kernel, PreparedRun, PrepareOptions, RecordIndex } from "./kernel.ts";
 import { createTwinKernel } from "./twin.ts";
 import { loadWasmKernel } from "./wasm.ts";
@@ -65,7 +58,19 @@ test("prepareRun: the same stamped bytes, or the same fault in the same place", 
     { numRuns: 3_000 },
   );
   // The arbitraries are worth something only while they reach every verdict.
-  const verdicts = ["accepted", "truncated", "length", "magic", "checksum", "count", "record", "attributes", "timestamp", "producer", "too-large"];
+  const verdicts = [
+    "accepted",
+    "truncated",
+    "length",
+    "magic",
+    "checksum",
+    "count",
+    "record",
+    "attributes",
+    "timestamp",
+    "producer",
+    "too-large",
+  ];
   assert.deepEqual([...outcomes.keys()].sort(), verdicts.sort());
 });
 
@@ -79,7 +84,9 @@ test("validPrefix: the same prefix and the same reason", () => {
       fc.boolean(),
       (batches, done, baseOffset, stamped) => {
         const log = batches.map((one) => {
-          const run = stamped ? twin.prepareRun(one, { baseOffset, leaderEpoch: 1, maxBatchBytes: 1 << 20, appendTimeMs: -1 }) : null;
+          const run = stamped
+            ? twin.prepareRun(one, { baseOffset, leaderEpoch: 1, maxBatchBytes: 1 << 20, appendTimeMs: -1 })
+            : null;
           baseOffset += run?.ok ? run.recordCount : 0;
           return run?.ok ? run.bytes.slice() : one;
         });

@@ -5,7 +5,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { at } from "./batch-layout.ts";
 import { type GoldenBatch, goldenBatches } from "./golden.test.generated.ts";
-import { field, type Kernel, type PrepareOptions, type RecordIndex, type RecordToEncode, recordStride } from "./kernel.ts";
+import {
+  field,
+  type Kernel,
+  type PrepareOptions,
+  type RecordIndex,
+  type RecordToEncode,
+  recordStride,
+} from "./kernel.ts";
 import { createTwinKernel } from "./twin.ts";
 import { loadWasmKernel } from "./wasm.ts";
 
@@ -26,7 +33,10 @@ for (const golden of goldenBatches) {
       const view = new DataView(stamped.buffer);
       assert.equal(view.getBigInt64(at.baseOffset), 1_000_000n);
       assert.equal(view.getInt32(at.leaderEpoch), 7);
-      assert.equal(view.getBigInt64(at.maxTimestamp), BigInt(Math.max(...golden.records.map(({ timestamp }) => timestamp))));
+      assert.equal(
+        view.getBigInt64(at.maxTimestamp),
+        BigInt(Math.max(...golden.records.map(({ timestamp }) => timestamp))),
+      );
       assert.deepEqual(kernel.validPrefix(stamped, 0), {
         sizeBytes: given.length,
         nextOffset: 1_000_000 + golden.records.length,
@@ -43,7 +53,9 @@ for (const golden of goldenBatches) {
       if (golden.canonical) {
         // Without a producer id both clients write 0 for the epoch and the sequence.
         const { id, epoch, sequence } = golden.producer ?? { id: -1, epoch: 0, sequence: 0 };
-        const ours = kernel.encodeBatch(records, { producerId: id, producerEpoch: epoch, baseSequence: sequence }).slice();
+        const ours = kernel
+          .encodeBatch(records, { producerId: id, producerEpoch: epoch, baseSequence: sequence })
+          .slice();
         const oursStamped = kernel.prepareRun(ours, options);
         assert.ok(oursStamped.ok);
         assert.deepEqual(oursStamped.bytes.slice(), stamped);

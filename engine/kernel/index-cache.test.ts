@@ -60,7 +60,8 @@ test("a copy's keys are its table's, whatever was placed, grown, changed or evic
             const last = first + keySizeBytes / 4 - 1;
             const name = (place * 1_000 + table.version) * 100_000 + key;
             if (key >= copy.count) region.fill(name, first, last + 1);
-            else if (region[first] !== name || region[last] !== name) assert.fail(`key ${key} of table ${place} is another's`);
+            else if (region[first] !== name || region[last] !== name)
+              assert.fail(`key ${key} of table ${place} is another's`);
           }
           copy.count = table.count;
         });

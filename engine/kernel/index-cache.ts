@@ -38,11 +38,7 @@ export class IndexCache {
   copyOf(table: IndexTable, keySizeBytes: 4 | 8): IndexCopy | null {
     const held = this.#byTable.get(table);
     if (held !== undefined && !held.evicted) {
-      if (
-        held.version === table.version &&
-        held.count <= table.count &&
-        table.count * keySizeBytes <= held.sizeBytes
-      ) {
+      if (held.version === table.version && held.count <= table.count && table.count * keySizeBytes <= held.sizeBytes) {
         held.lastUse = ++this.#uses;
         return held;
       }

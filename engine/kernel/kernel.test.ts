@@ -93,7 +93,8 @@ for (const kernel of kernels) {
         assert.ok(index.ok, JSON.stringify(index));
         assert.equal(index.count, records.length);
         records.forEach((record, place) => {
-          const column = (name: keyof typeof field): number => index.fields[place * recordStride + field[name]] as number;
+          const column = (name: keyof typeof field): number =>
+            index.fields[place * recordStride + field[name]] as number;
           const piece = (position: number, length: number): Uint8Array | null =>
             length === -1 ? null : body.slice(position, position + length);
           assert.equal(column("offsetDelta"), place);
@@ -192,10 +193,15 @@ for (const kernel of kernels) {
   });
 
   it("prepareRun mends a wrong maximum timestamp and the checksum with it", () => {
-    const records = [0n, 50n, -20n].flatMap((timestampDelta, offsetDelta) => assembleRecord({ timestampDelta, offsetDelta }));
+    const records = [0n, 50n, -20n].flatMap((timestampDelta, offsetDelta) =>
+      assembleRecord({ timestampDelta, offsetDelta }),
+    );
     const fields = { recordCount: 3, lastOffsetDelta: 2, leaderEpoch: 0 };
     for (const wrong of [1_000n, -1n, 2n ** 53n - 1n]) {
-      const run = kernel.prepareRun(assembleBatch({ ...fields, maxTimestamp: wrong }, Uint8Array.from(records)), options);
+      const run = kernel.prepareRun(
+        assembleBatch({ ...fields, maxTimestamp: wrong }, Uint8Array.from(records)),
+        options,
+      );
       assert.ok(run.ok);
       assert.deepEqual(run.bytes.slice(), assembleBatch({ ...fields, maxTimestamp: 1_050n }, Uint8Array.from(records)));
     }
@@ -264,8 +270,19 @@ for (const kernel of kernels) {
       ["a negative count", "count", batch({ recordCount: -1, lastOffsetDelta: -2 })],
       ["a count of 2^31 - 1", "count", batch({ recordCount: 2 ** 31 - 1, lastOffsetDelta: 2 ** 31 - 2 })],
       ["a delta that is not the count", "count", batch({ lastOffsetDelta: 1 })],
-      ["one record too many", "count", assembleBatch({}, concatenate([whole, Uint8Array.from(assembleRecord({ offsetDelta: 1 }))]))],
-      ["one record too few", "count", assembleBatch({ recordCount: 2, lastOffsetDelta: 1 }, Uint8Array.from(assembleRecord({ value: [1, 2, 3, 4, 5, 6, 7] })))],
+      [
+        "one record too many",
+        "count",
+        assembleBatch({}, concatenate([whole, Uint8Array.from(assembleRecord({ offsetDelta: 1 }))])),
+      ],
+      [
+        "one record too few",
+        "count",
+        assembleBatch(
+          { recordCount: 2, lastOffsetDelta: 1 },
+          Uint8Array.from(assembleRecord({ value: [1, 2, 3, 4, 5, 6, 7] })),
+        ),
+      ],
       ["offset deltas that skip", "record", record({ offsetDelta: 1 })],
       ["a record that is short of its length", "record", record({ lengthError: 1 })],
       ["a record that is over its length", "record", record({ lengthError: -1 })],
@@ -280,7 +297,11 @@ for (const kernel of kernels) {
       ["a record of length 0", "record", raw(0, 0, 0, 0, 0, 0, 0)],
       ["a varint of six bytes", "record", raw(0x8e, 0x80, 0x80, 0x80, 0x80, 0x00, 0, 0, 0, 1, 1, 0)],
       ["a varint of 33 bits", "record", raw(0x8e, 0x80, 0x80, 0x80, 0x10, 0, 0, 0, 1, 1, 0)],
-      ["a varlong of 65 bits", "record", raw(30, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02, 0, 1, 1, 0)],
+      [
+        "a varlong of 65 bits",
+        "record",
+        raw(30, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02, 0, 1, 1, 0),
+      ],
       ["a varint cut short", "record", raw(0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80)],
     ];
     for (const [what, fault, bytes] of cases) {
@@ -288,7 +309,11 @@ for (const kernel of kernels) {
       if (bytes.length === 0) continue;
       const behind = concatenate([good, good, bytes]);
       const position = good.length * 2;
-      assert.deepEqual(kernel.prepareRun(behind, options), { ok: false, fault, position }, `${what}, behind two good ones`);
+      assert.deepEqual(
+        kernel.prepareRun(behind, options),
+        { ok: false, fault, position },
+        `${what}, behind two good ones`,
+      );
     }
     const large = { ...options, maxBatchBytes: good.length - 1 };
     assert.deepEqual(kernel.prepareRun(good, large), { ok: false, fault: "too-large", position: 0 });
@@ -305,10 +330,16 @@ for (const kernel of kernels) {
       ["record attributes", assembleBatch({}, Uint8Array.of(12, 255, 0, 0, 1, 1, 0))],
       ["a control batch of a transaction", assembleBatch({ attributes: 0x30 }, Uint8Array.from(assembleRecord({})))],
       ["a delete horizon", assembleBatch({ attributes: 0x40 }, Uint8Array.from(assembleRecord({})))],
-      ["an epoch and a sequence of nobody", assembleBatch({ producerEpoch: 0, baseSequence: 0 }, Uint8Array.from(assembleRecord({})))],
+      [
+        "an epoch and a sequence of nobody",
+        assembleBatch({ producerEpoch: 0, baseSequence: 0 }, Uint8Array.from(assembleRecord({}))),
+      ],
       ["no timestamp", assembleBatch({ baseTimestamp: -1n, maxTimestamp: -1n }, Uint8Array.from(assembleRecord({})))],
       ["the last safe timestamp", assembleBatch({ baseTimestamp: far }, Uint8Array.from(assembleRecord({})))],
-      ["the largest delta", assembleBatch({ baseTimestamp: 0n }, Uint8Array.from(assembleRecord({ timestampDelta: -far })))],
+      [
+        "the largest delta",
+        assembleBatch({ baseTimestamp: 0n }, Uint8Array.from(assembleRecord({ timestampDelta: -far }))),
+      ],
       ["every codec", concatenate([1, 2, 3, 4].map((attributes) => assembleBatch({ attributes }, Uint8Array.of(9))))],
     ] as const) {
       const run = kernel.prepareRun(bytes, options);
@@ -318,7 +349,10 @@ for (const kernel of kernels) {
 
   it("prepareRun takes a view that the kernel itself returned", () => {
     const record = { key: utf8.encode("k"), value: utf8.encode("v"), headers: [], timestamp: 5 };
-    const expected = createTwinKernel().prepareRun(kernel.encodeBatch([record, record]).slice(), { ...options, baseOffset: 41 });
+    const expected = createTwinKernel().prepareRun(kernel.encodeBatch([record, record]).slice(), {
+      ...options,
+      baseOffset: 41,
+    });
     assert.ok(expected.ok);
     const first = kernel.prepareRun(kernel.encodeBatch([record, record]), { ...options, baseOffset: 41 });
     assert.ok(first.ok);
@@ -328,7 +362,10 @@ for (const kernel of kernels) {
     assert.deepEqual(again.bytes.slice(), expected.bytes.slice());
     assert.equal(first.bytes.buffer, again.bytes.buffer);
     assert.equal(first.bytes.byteOffset, again.bytes.byteOffset, "used where it lies");
-    assert.equal(kernel.crc32c(again.bytes.subarray(at.attributes)), new DataView(expected.bytes.slice().buffer).getUint32(at.checksum));
+    assert.equal(
+      kernel.crc32c(again.bytes.subarray(at.attributes)),
+      new DataView(expected.bytes.slice().buffer).getUint32(at.checksum),
+    );
   });
 
   it("prepareRun takes a part of a run that the kernel returned, where it lies", () => {
@@ -361,7 +398,11 @@ for (const kernel of kernels) {
             const size = index.fields[place * recordStride + length] as number;
             return size === -1 ? null : held.subarray(start, start + size);
           };
-          return { ...record, key: piece(field.keyPosition, field.keyLength), value: piece(field.valuePosition, field.valueLength) };
+          return {
+            ...record,
+            key: piece(field.keyPosition, field.keyLength),
+            value: piece(field.valuePosition, field.valueLength),
+          };
         });
         assert.deepEqual(kernel.encodeBatch([...others, ...own]).slice(), expected);
       }),
@@ -377,9 +418,24 @@ for (const kernel of kernels) {
       );
     const three = concatenate([batch(10, 2), batch(12, 1), batch(20, 3)]);
     const ends = [0, batch(0, 2).length, batch(0, 2).length + batch(0, 1).length, three.length];
-    assert.deepEqual(kernel.validPrefix(three, 10), { sizeBytes: three.length, nextOffset: 23, batchCount: 3, stop: "end" });
-    assert.deepEqual(kernel.validPrefix(three, 3), { sizeBytes: three.length, nextOffset: 23, batchCount: 3, stop: "end" });
-    assert.deepEqual(kernel.validPrefix(new Uint8Array(0), 7), { sizeBytes: 0, nextOffset: 7, batchCount: 0, stop: "end" });
+    assert.deepEqual(kernel.validPrefix(three, 10), {
+      sizeBytes: three.length,
+      nextOffset: 23,
+      batchCount: 3,
+      stop: "end",
+    });
+    assert.deepEqual(kernel.validPrefix(three, 3), {
+      sizeBytes: three.length,
+      nextOffset: 23,
+      batchCount: 3,
+      stop: "end",
+    });
+    assert.deepEqual(kernel.validPrefix(new Uint8Array(0), 7), {
+      sizeBytes: 0,
+      nextOffset: 7,
+      batchCount: 0,
+      stop: "end",
+    });
     assert.deepEqual(kernel.validPrefix(three, 11), { sizeBytes: 0, nextOffset: 11, batchCount: 0, stop: "order" });
     for (let cut = 1; cut < three.length; cut++) {
       const whole = ends.filter((end) => end <= cut).length - 1;
@@ -402,9 +458,19 @@ for (const kernel of kernels) {
       else assert.deepEqual([prefix.sizeBytes, prefix.batchCount], [ends[whole], whole], `byte ${place}`);
     }
     const overlapping = concatenate([batch(10, 2), batch(11, 1)]);
-    assert.deepEqual(kernel.validPrefix(overlapping, 10), { sizeBytes: ends[1], nextOffset: 12, batchCount: 1, stop: "order" });
+    assert.deepEqual(kernel.validPrefix(overlapping, 10), {
+      sizeBytes: ends[1],
+      nextOffset: 12,
+      batchCount: 1,
+      stop: "order",
+    });
     const zeros = concatenate([batch(10, 2), new Uint8Array(100)]);
-    assert.deepEqual(kernel.validPrefix(zeros, 10), { sizeBytes: ends[1], nextOffset: 12, batchCount: 1, stop: "header" });
+    assert.deepEqual(kernel.validPrefix(zeros, 10), {
+      sizeBytes: ends[1],
+      nextOffset: 12,
+      batchCount: 1,
+      stop: "header",
+    });
     const claimsTooMuch = batch(10, 1);
     new DataView(claimsTooMuch.buffer).setInt32(at.batchLength, 2 ** 30);
     assert.equal(kernel.validPrefix(claimsTooMuch, 10).stop, "header");
@@ -426,7 +492,12 @@ for (const kernel of kernels) {
         if (run.ok) {
           // What was accepted is a valid log.
           const prefix = kernel.validPrefix(run.bytes.slice(), 0);
-          assert.deepEqual(prefix, { sizeBytes: given.length, nextOffset: run.recordCount, batchCount: run.batchCount, stop: "end" });
+          assert.deepEqual(prefix, {
+            sizeBytes: given.length,
+            nextOffset: run.recordCount,
+            batchCount: run.batchCount,
+            stop: "end",
+          });
         } else {
           assert.ok(run.position >= 0 && run.position <= given.length);
         }
@@ -442,7 +513,8 @@ for (const kernel of kernels) {
         if (!index.ok) return;
         let position = 0;
         for (let place = 0; place < index.count; place++) {
-          const column = (name: keyof typeof field): number => index.fields[place * recordStride + field[name]] as number;
+          const column = (name: keyof typeof field): number =>
+            index.fields[place * recordStride + field[name]] as number;
           assert.ok(column("keyPosition") > position);
           assert.ok(column("keyPosition") + Math.max(0, column("keyLength")) < column("valuePosition"));
           assert.ok(column("valuePosition") + Math.max(0, column("valueLength")) < column("headersPosition"));
@@ -471,7 +543,10 @@ for (const kernel of kernels) {
     fc.assert(
       fc.property(
         fc.constantFrom(8 as const, 12 as const),
-        fc.array(fc.tuple(fc.array(fc.nat(40), { maxLength: 200, size: "max" }), fc.boolean()), { minLength: 1, maxLength: 5 }),
+        fc.array(fc.tuple(fc.array(fc.nat(40), { maxLength: 200, size: "max" }), fc.boolean()), {
+          minLength: 1,
+          maxLength: 5,
+        }),
         fc.constantFrom(1, 1_000, 40_000_000),
         fc.array(fc.double({ min: -2, max: 2_000, noNaN: true }), { maxLength: 8 }),
         (entrySizeBytes, rounds, scale, places) => {
@@ -486,8 +561,17 @@ for (const kernel of kernels) {
             table.bytes = tableOf(keys, entrySizeBytes);
             table.count = keys.length;
             const some = keys.filter((_, place) => place % 9 === 0);
-            for (const target of [...some, ...some.map((key) => key - 1), ...places.map((place) => place * scale), -Infinity, Infinity]) {
-              assert.equal(kernel.searchIndex(table, target), keys.findLastIndex((key) => key <= target));
+            for (const target of [
+              ...some,
+              ...some.map((key) => key - 1),
+              ...places.map((place) => place * scale),
+              -Infinity,
+              Infinity,
+            ]) {
+              assert.equal(
+                kernel.searchIndex(table, target),
+                keys.findLastIndex((key) => key <= target),
+              );
             }
           }
         },

@@ -7,7 +7,7 @@
 
 import { scratchBytes } from "../limits.ts";
 import type { Kernel } from "./kernel.ts";
-import { encodeInto, encodedSizeBytes } from "./twin/batch-encode.ts";
+import { encodedSizeBytes, encodeInto } from "./twin/batch-encode.ts";
 import { measureValidPrefix, prepareInPlace } from "./twin/batch-validate.ts";
 import { crc32cOf } from "./twin/crc32c.ts";
 import { murmur2Of } from "./twin/murmur2.ts";

@@ -11,8 +11,8 @@
 import { maxRunBytes, scratchBytes } from "../limits.ts";
 import { IndexCache } from "./index-cache.ts";
 import { type BatchFault, type IndexTable, type Kernel, recordStride, type ValidPrefix } from "./kernel.ts";
-import { createTwinKernel } from "./twin.ts";
 import { requireTimestamp } from "./twin/batch-encode.ts";
+import { createTwinKernel } from "./twin.ts";
 import { engineWasmBase64 } from "./wasm.generated.ts";
 
 /** A compiled module, for runtimes that hand one out and compile nothing at run time. */
@@ -79,7 +79,10 @@ const fewestKeysToCopy = 32;
 const shortPieceBytes = 24;
 
 export async function loadWasmKernel(code?: Uint8Array | WebAssemblyModule): Promise<Kernel> {
-  const module = code instanceof WebAssembly.Module ? code : await WebAssembly.compile(code === undefined ? decodedEngine() : (code as Uint8Array));
+  const module =
+    code instanceof WebAssembly.Module
+      ? code
+      : await WebAssembly.compile(code === undefined ? decodedEngine() : (code as Uint8Array));
   const { exports } = await WebAssembly.instantiate(module);
   return bind(exports as ModuleExports);
 }
@@ -103,7 +106,8 @@ function bind(wasm: ModuleExports): Kernel {
 
   /** Where the bytes lie: where they are, or copied to `region`. */
   const stage = (bytes: Uint8Array, region: number): number => {
-    if (bytes.length > scratchBytes) throw new RangeError(`${bytes.length} bytes are over the kernel's ${scratchBytes}`);
+    if (bytes.length > scratchBytes)
+      throw new RangeError(`${bytes.length} bytes are over the kernel's ${scratchBytes}`);
     if (bytes.buffer === buffer) return bytes.byteOffset;
     memory.set(bytes, region);
     return region;
@@ -169,7 +173,8 @@ function bind(wasm: ModuleExports): Kernel {
         const { length } = piece;
         if (length > end - position) throw new RangeError(`a batch is at most ${scratchBytes} bytes`);
         columns[column++] = length;
-        if (length < shortPieceBytes) for (let index = 0; index < length; index++) memory[position + index] = piece[index]!;
+        if (length < shortPieceBytes)
+          for (let index = 0; index < length; index++) memory[position + index] = piece[index]!;
         else memory.set(piece, position);
         position += length;
       };

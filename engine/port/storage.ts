@@ -11,7 +11,15 @@ export interface StorageManifest {
   readonly durable: boolean;
 }
 
-export type StorageErrorKind = "not-found" | "exists" | "no-space" | "permission" | "not-empty" | "locked" | "closed" | "io";
+export type StorageErrorKind =
+  | "not-found"
+  | "exists"
+  | "no-space"
+  | "permission"
+  | "not-empty"
+  | "locked"
+  | "closed"
+  | "io";
 
 /** Every failure of a store. `message` names the path and, where there is one, the system's code. */
 export class StorageError extends Error {

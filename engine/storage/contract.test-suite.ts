@@ -5,8 +5,8 @@
 import { deepStrictEqual, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { StorageError } from "../port/storage.ts";
 import type { Storage, StorageErrorKind, StorageFile } from "../port/storage.ts";
+import { StorageError } from "../port/storage.ts";
 import { readFile } from "./read-file.ts";
 import { replaceFile } from "./replace-file.ts";
 
@@ -39,7 +39,12 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
     const file = store.create("a.log");
     // Longer than any slice or chunk of a store.
     const whole = pattern(700_001);
-    for (const [from, to] of [[0, 1], [1, 1], [1, 300_000], [300_000, 700_001]] as const) {
+    for (const [from, to] of [
+      [0, 1],
+      [1, 1],
+      [1, 300_000],
+      [300_000, 700_001],
+    ] as const) {
       const bytes = whole.slice(from, to);
       file.append(bytes);
       bytes.fill(0); // the caller's again
@@ -47,7 +52,13 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
     }
     for (const synced of [false, true]) {
       if (synced) await store.sync([file]);
-      for (const [position, length] of [[0, 700_001], [262_143, 2], [524_287, 3], [700_000, 1], [0, 0]] as const) {
+      for (const [position, length] of [
+        [0, 700_001],
+        [262_143, 2],
+        [524_287, 3],
+        [700_000, 1],
+        [0, 0],
+      ] as const) {
         const into = new Uint8Array(length);
         strictEqual(await file.read(into, position), length);
         deepStrictEqual(into, whole.slice(position, position + length));
@@ -221,7 +232,12 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
   contract("many syncs at once all end", async (store) => {
     const files = Array.from({ length: 20 }, (_, index) => store.create(`f${index}`));
     for (const file of files) file.append(pattern(1000));
-    await Promise.all([store.sync(files), store.syncDirectory(""), ...files.map((file) => store.sync([file])), store.sync([])]);
+    await Promise.all([
+      store.sync(files),
+      store.syncDirectory(""),
+      ...files.map((file) => store.sync([file])),
+      store.sync([]),
+    ]);
     for (const file of files) strictEqual((await readFile(store, file.path, 1000))?.length, 1000);
   });
 
@@ -238,7 +254,14 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
     throwsKind(() => store.create("b"), "closed");
     await refuses(file.read(new Uint8Array(1), 0), "closed");
     await refuses(store.sync([file]), "closed");
-    for (const call of [store.open("d/a"), store.list(""), store.makeDirectory("e"), store.remove("d"), store.rename("d", "e"), store.syncDirectory("")]) {
+    for (const call of [
+      store.open("d/a"),
+      store.list(""),
+      store.makeDirectory("e"),
+      store.remove("d"),
+      store.rename("d", "e"),
+      store.syncDirectory(""),
+    ]) {
       await refuses(call, "closed");
     }
     const again = await under.reopen();
@@ -285,21 +308,32 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
       { numRuns: 150 },
     );
     const floor = { append: 200, truncate: 20, read: 15, rename: 15, remove: 10 };
-    for (const kind of Object.keys(floor) as (keyof Coverage)[]) ok(coverage[kind] >= floor[kind], `only ${coverage[kind]} of ${kind}`);
+    for (const kind of Object.keys(floor) as (keyof Coverage)[])
+      ok(coverage[kind] >= floor[kind], `only ${coverage[kind]} of ${kind}`);
   });
 }
 
 type Command =
-  | { readonly kind: "create" | "append" | "read" | "list" | "makeDirectory" | "remove" | "sync" | "close"; readonly path: string; readonly size: number }
+  | {
+      readonly kind: "create" | "append" | "read" | "list" | "makeDirectory" | "remove" | "sync" | "close";
+      readonly path: string;
+      readonly size: number;
+    }
   | { readonly kind: "truncate"; readonly path: string; readonly size: number }
   | { readonly kind: "rename"; readonly path: string; readonly to: string };
 
 const path = fc.constantFrom("a", "b", "d", "d/a", "d/b", "e", "e/a", "e/f", "e/f/a");
 const size = fc.oneof(fc.nat(2000), fc.constantFrom(0, 1, 512, 262_144, 300_000));
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("create", "makeDirectory", "makeDirectory"), path, size }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constantFrom("create", "makeDirectory", "makeDirectory"), path, size }),
+  },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("append"), path, size }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom("read", "read", "list", "remove", "sync", "close"), path, size }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constantFrom("read", "read", "list", "remove", "sync", "close"), path, size }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("truncate"), path, size }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("rename"), path, to: path }) },
 );
@@ -432,7 +466,9 @@ class Model {
   }
 
   async #compareDirectory(path: string): Promise<void> {
-    const expected = [...this.#entries.keys()].filter((one) => parentOf(one) === path).map((one) => (path === "" ? one : one.slice(path.length + 1)));
+    const expected = [...this.#entries.keys()]
+      .filter((one) => parentOf(one) === path)
+      .map((one) => (path === "" ? one : one.slice(path.length + 1)));
     const found = await this.#store.list(path);
     deepStrictEqual(found.map(({ name }) => name).sort(), expected.sort());
     for (const { name, kind } of found) {

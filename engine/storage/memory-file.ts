@@ -50,7 +50,15 @@ export class MemoryFileContent {
     if (last?.kind === "append" && !last.sealed && last.cut === null && last.to === from) {
       last.to = last.liveTo = this.sizeBytes;
     } else {
-      this.#history.push({ kind: "append", from, to: this.sizeBytes, liveTo: this.sizeBytes, cut: null, fate: "pending", sealed: false });
+      this.#history.push({
+        kind: "append",
+        from,
+        to: this.sizeBytes,
+        liveTo: this.sizeBytes,
+        cut: null,
+        fate: "pending",
+        sealed: false,
+      });
     }
   }
 
@@ -114,7 +122,9 @@ export class MemoryFileContent {
 
   /** The file as a power loss would leave it: all of it durable. */
   crashImage(random: () => number): MemoryFileContent {
-    const image = new Uint8Array(this.#history.reduce((most, change) => (change.kind === "append" ? Math.max(most, change.to) : most), 0));
+    const image = new Uint8Array(
+      this.#history.reduce((most, change) => (change.kind === "append" ? Math.max(most, change.to) : most), 0),
+    );
     let sizeBytes = 0;
     for (const change of this.#history) {
       const fate = change.fate === "durable" ? "whole" : drawFate(random);
@@ -129,7 +139,8 @@ export class MemoryFileContent {
       const end = fate === "whole" ? change.to : change.from + Math.floor(random() * (change.to - change.from + 1));
       for (let start = change.from; start < end; ) {
         const stop = Math.min(end, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
-        if (fate === "whole" || random() < 0.5) image.set(bytes.subarray(start - change.from, stop - change.from), start);
+        if (fate === "whole" || random() < 0.5)
+          image.set(bytes.subarray(start - change.from, stop - change.from), start);
         start = stop;
       }
       sizeBytes = Math.max(sizeBytes, end);

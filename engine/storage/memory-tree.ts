@@ -90,7 +90,8 @@ export class MemoryTree {
       return image;
     };
     const holds = (node: MemoryNode, sought: MemoryNode): boolean =>
-      node === sought || (node.kind === "directory" && [...imageOf(node).values()].some((child) => holds(child, sought)));
+      node === sought ||
+      (node.kind === "directory" && [...imageOf(node).values()].some((child) => holds(child, sought)));
     const survival = random();
     for (const { node, from, to } of this.#pending) {
       if (random() >= survival) continue;

@@ -1,12 +1,12 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { StorageError } from "../port/storage.ts";
 import type { Storage, StorageFile } from "../port/storage.ts";
+import { StorageError } from "../port/storage.ts";
 import type { StorageOperation } from "../port/storage-operation.ts";
 import { pattern, refuses, sameBytes, storageContract, throwsKind } from "./contract.test-suite.ts";
-import { memoryStorage } from "./memory.ts";
 import type { MemoryStorage } from "./memory.ts";
+import { memoryStorage } from "./memory.ts";
 import { readFile } from "./read-file.ts";
 import { replaceFile } from "./replace-file.ts";
 
@@ -222,7 +222,10 @@ test("a file that is replaced is the old or the new one, wherever the power goes
       let after: MemoryStorage | null = null;
       await replaceFile(store, "c", old);
       left = boundary;
-      const replaced = await replaceFile(store, "c", renewed).then(() => true, () => false);
+      const replaced = await replaceFile(store, "c", renewed).then(
+        () => true,
+        () => false,
+      );
       const whole = await readAll(after ?? store.crash(random, {}), "c");
       const isNew = sameBytes(whole, renewed);
       ok(isNew || (!replaced && sameBytes(whole, old)), "neither the old nor the new one");
@@ -261,77 +264,88 @@ test("when all is synced a crash changes nothing, whatever happened before", asy
     size: fc.nat(1300),
   });
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 50, size: "max" }), fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })), async (steps, chance) => {
-      const random = (): number => chance.next().value;
-      let failing = false;
-      const options = {
-        onOperation: ({ kind }: StorageOperation) => {
-          if (failing && kind === "sync") throw new StorageError("io", "injected EIO");
-        },
-      };
-      let store = memoryStorage(options);
-      const model = new Map<string, Uint8Array>();
-      let files = new Map<string, StorageFile>();
-      let stamp = 0;
-      const durably = async (): Promise<void> => {
-        // What a failed sync left can only be made durable by writing it again.
-        for (const [name, bytes] of model) {
-          await files.get(name)?.close();
-          await replaceFile(store, name, bytes);
-          files.set(name, await store.open(name));
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 50, size: "max" }),
+      fc.infiniteStream(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })),
+      async (steps, chance) => {
+        const random = (): number => chance.next().value;
+        let failing = false;
+        const options = {
+          onOperation: ({ kind }: StorageOperation) => {
+            if (failing && kind === "sync") throw new StorageError("io", "injected EIO");
+          },
+        };
+        let store = memoryStorage(options);
+        const model = new Map<string, Uint8Array>();
+        let files = new Map<string, StorageFile>();
+        let stamp = 0;
+        const durably = async (): Promise<void> => {
+          // What a failed sync left can only be made durable by writing it again.
+          for (const [name, bytes] of model) {
+            await files.get(name)?.close();
+            await replaceFile(store, name, bytes);
+            files.set(name, await store.open(name));
+          }
+          await store.syncDirectory("");
+        };
+        for (const { kind, file: number, size } of steps) {
+          const name = `f${number}`;
+          if (!files.has(name)) {
+            files.set(name, store.create(name));
+            model.set(name, new Uint8Array(0));
+          }
+          const file = files.get(name)!;
+          const bytes = model.get(name)!;
+          if (kind === "append") {
+            const added = new Uint8Array(size).fill((stamp++ % 255) + 1);
+            file.append(added);
+            model.set(name, new Uint8Array([...bytes, ...added]));
+          } else if (kind === "truncate") {
+            const kept = Math.min(size, bytes.length);
+            await file.truncate(kept);
+            model.set(name, bytes.slice(0, kept));
+            seen.truncated++;
+          } else if (kind === "sync") {
+            await store.sync([file]);
+          } else if (kind === "failSync") {
+            failing = true;
+            await refuses(store.sync([file]), "io");
+            failing = false;
+          } else if (kind === "replace") {
+            await file.close();
+            await replaceFile(store, name, bytes);
+            files.set(name, await store.open(name));
+          } else if (kind === "remove") {
+            await store.remove(name);
+            files.delete(name);
+            model.delete(name);
+          } else {
+            await durably();
+            store = store.crash(random, options);
+            seen.crashed++;
+            deepStrictEqual((await store.list("")).map((entry) => entry.name).sort(), [...model.keys()].sort());
+            for (const [path, expected] of model)
+              ok(sameBytes(await readAll(store, path), expected), `${path} changed`);
+            files = new Map();
+            for (const path of model.keys()) files.set(path, await store.open(path));
+          }
         }
-        await store.syncDirectory("");
-      };
-      for (const { kind, file: number, size } of steps) {
-        const name = `f${number}`;
-        if (!files.has(name)) {
-          files.set(name, store.create(name));
-          model.set(name, new Uint8Array(0));
-        }
-        const file = files.get(name)!;
-        const bytes = model.get(name)!;
-        if (kind === "append") {
-          const added = new Uint8Array(size).fill((stamp++ % 255) + 1);
-          file.append(added);
-          model.set(name, new Uint8Array([...bytes, ...added]));
-        } else if (kind === "truncate") {
-          const kept = Math.min(size, bytes.length);
-          await file.truncate(kept);
-          model.set(name, bytes.slice(0, kept));
-          seen.truncated++;
-        } else if (kind === "sync") {
-          await store.sync([file]);
-        } else if (kind === "failSync") {
-          failing = true;
-          await refuses(store.sync([file]), "io");
-          failing = false;
-        } else if (kind === "replace") {
-          await file.close();
-          await replaceFile(store, name, bytes);
-          files.set(name, await store.open(name));
-        } else if (kind === "remove") {
-          await store.remove(name);
-          files.delete(name);
-          model.delete(name);
-        } else {
-          await durably();
-          store = store.crash(random, options);
-          seen.crashed++;
-          deepStrictEqual((await store.list("")).map((entry) => entry.name).sort(), [...model.keys()].sort());
-          for (const [path, expected] of model) ok(sameBytes(await readAll(store, path), expected), `${path} changed`);
-          files = new Map();
-          for (const path of model.keys()) files.set(path, await store.open(path));
-        }
-      }
-      strictEqual(store.usedBytes(), [...model.values()].reduce((sum, bytes) => sum + bytes.length, 0));
-    }),
+        strictEqual(
+          store.usedBytes(),
+          [...model.values()].reduce((sum, bytes) => sum + bytes.length, 0),
+        );
+      },
+    ),
     { numRuns: 150 },
   );
   floor(seen, { truncated: 100, crashed: 100 });
 });
 
 test("any appends, truncations and syncs leave a durable file after a last sync", async () => {
-  const step = fc.record({ kind: fc.constantFrom("append", "append", "truncate", "sync", "background"), size: fc.nat(1300) });
+  const step = fc.record({
+    kind: fc.constantFrom("append", "append", "truncate", "sync", "background"),
+    size: fc.nat(1300),
+  });
   let overlapped = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40, size: "max" }), fc.nat(), async (steps, seed) => {
@@ -418,9 +432,13 @@ test("what a hook throws, the operation throws, without an effect", async () => 
 
 test("the hooks see every operation before, the trace after its effect, a sync when it is done", async () => {
   const seen: string[] = [];
-  const told = (mark: string) => (operation: StorageOperation): void => {
-    seen.push(`${mark} ${operation.kind} ${operation.paths.join(",")}${operation.sizeBytes === undefined ? "" : ` ${operation.sizeBytes}`}`);
-  };
+  const told =
+    (mark: string) =>
+    (operation: StorageOperation): void => {
+      seen.push(
+        `${mark} ${operation.kind} ${operation.paths.join(",")}${operation.sizeBytes === undefined ? "" : ` ${operation.sizeBytes}`}`,
+      );
+    };
   const store = memoryStorage({ onOperation: told(">"), trace: told("<") });
   const file = store.create("a");
   const other = store.create("b");
@@ -430,7 +448,17 @@ test("the hooks see every operation before, the trace after its effect, a sync w
   file.append(pattern(1));
   await syncing;
   await store.rename("a", "c");
-  deepStrictEqual(seen, ["> append a 5", "< append a 5", "> sync a,b", "> append a 1", "< append a 1", "< sync a 5", "< sync b 0", "> rename a,c", "< rename a,c"]);
+  deepStrictEqual(seen, [
+    "> append a 5",
+    "< append a 5",
+    "> sync a,b",
+    "> append a 1",
+    "< append a 1",
+    "< sync a 5",
+    "< sync b 0",
+    "> rename a,c",
+    "< rename a,c",
+  ]);
 });
 
 test("a store that crashed or was restarted is dead, also to a sync under way", async () => {
@@ -490,6 +518,9 @@ function chanceOf(seed: number): () => number {
 /** Says which outcome did not occur often enough for the run to prove anything. */
 function floor<Outcome extends string>(seen: Record<Outcome, number>, least: Partial<Record<Outcome, number>>): void {
   for (const [outcome, count] of Object.entries<number | undefined>(least)) {
-    ok(seen[outcome as Outcome] >= (count ?? 0), `${outcome}: ${seen[outcome as Outcome]} times, fewer than ${count}: ${JSON.stringify(seen)}`);
+    ok(
+      seen[outcome as Outcome] >= (count ?? 0),
+      `${outcome}: ${seen[outcome as Outcome]} times, fewer than ${count}: ${JSON.stringify(seen)}`,
+    );
   }
 }

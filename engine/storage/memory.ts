@@ -9,11 +9,11 @@
 //   an append takes effect wholly or not at all; a sync covers what was handed over before it
 //   was called. After a failed sync of files their unsynced bytes stay unsynced for ever.
 
-import { StorageError } from "../port/storage.ts";
 import type { Storage, StorageEntry, StorageFile, StorageManifest } from "../port/storage.ts";
-import { directoryNode, fileNode, MemoryTree, pathOf } from "./memory-tree.ts";
-import type { MemoryDirectoryNode, MemoryFileNode, MemoryNode } from "./memory-tree.ts";
+import { StorageError } from "../port/storage.ts";
 import type { StorageHooks, StorageOperation, StorageOperationKind } from "../port/storage-operation.ts";
+import type { MemoryDirectoryNode, MemoryFileNode, MemoryNode } from "./memory-tree.ts";
+import { directoryNode, fileNode, MemoryTree, pathOf } from "./memory-tree.ts";
 import { partPath, pathNames } from "./path.ts";
 
 export interface MemoryStorageOptions extends StorageHooks {
@@ -94,7 +94,8 @@ class TreeStorage implements MemoryStorage {
 
   async sync(files: readonly StorageFile[]): Promise<void> {
     const nodes = files.map((file) => {
-      if (!(file instanceof TreeFile) || file.storage !== this) throw new StorageError("closed", `${file.path} is not open in this store`);
+      if (!(file instanceof TreeFile) || file.storage !== this)
+        throw new StorageError("closed", `${file.path} is not open in this store`);
       return file.openNode();
     });
     try {
@@ -103,7 +104,11 @@ class TreeStorage implements MemoryStorage {
       for (const node of nodes) node.content.failSync();
       throw error;
     }
-    const covered = nodes.map((node) => ({ node, changes: node.content.beginSync(), sizeBytes: node.content.sizeBytes }));
+    const covered = nodes.map((node) => ({
+      node,
+      changes: node.content.beginSync(),
+      sizeBytes: node.content.sizeBytes,
+    }));
     await null;
     this.#demandOpen();
     for (const { node, changes, sizeBytes } of covered) {
@@ -145,8 +150,10 @@ class TreeStorage implements MemoryStorage {
     if (node === null) throw new StorageError("not-found", `${from} does not exist`);
     const directory = this.#directory(parent);
     const replaced = directory.entries.get(name);
-    if (replaced !== undefined && replaced.kind !== node.kind) throw new StorageError("exists", `${to} is a ${replaced.kind}`);
-    if (replaced?.kind === "directory" && replaced !== node && replaced.entries.size > 0) throw new StorageError("not-empty", `${to} is not empty`);
+    if (replaced !== undefined && replaced.kind !== node.kind)
+      throw new StorageError("exists", `${to} is a ${replaced.kind}`);
+    if (replaced?.kind === "directory" && replaced !== node && replaced.entries.size > 0)
+      throw new StorageError("not-empty", `${to} is not empty`);
     for (let above: MemoryDirectoryNode | null = directory; above !== null; above = above.parent) {
       if (above === node) throw new StorageError("io", `${from} cannot move into itself`);
     }
@@ -285,7 +292,11 @@ class TreeFile implements StorageFile {
   }
 }
 
-function operation(kind: StorageOperationKind, paths: readonly string[], sizeBytes: number | undefined): StorageOperation {
+function operation(
+  kind: StorageOperationKind,
+  paths: readonly string[],
+  sizeBytes: number | undefined,
+): StorageOperation {
   return sizeBytes === undefined ? { kind, paths } : { kind, paths, sizeBytes };
 }
 

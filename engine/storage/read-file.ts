@@ -2,8 +2,8 @@
 //
 // Never: reads more than it was allowed to.
 
-import { StorageError } from "../port/storage.ts";
 import type { Storage, StorageFile } from "../port/storage.ts";
+import { StorageError } from "../port/storage.ts";
 
 /** Resolves to null when there is no such file; throws `io` when it is larger than `maxBytes`. */
 export async function readFile(storage: Storage, path: string, maxBytes: number): Promise<Uint8Array | null> {
@@ -15,7 +15,8 @@ export async function readFile(storage: Storage, path: string, maxBytes: number)
     throw error;
   }
   try {
-    if (file.sizeBytes > maxBytes) throw new StorageError("io", `${path} has ${file.sizeBytes} bytes, more than the ${maxBytes} allowed`);
+    if (file.sizeBytes > maxBytes)
+      throw new StorageError("io", `${path} has ${file.sizeBytes} bytes, more than the ${maxBytes} allowed`);
     const bytes = new Uint8Array(file.sizeBytes);
     const read = await file.read(bytes, 0);
     return bytes.subarray(0, read);

@@ -2,8 +2,8 @@
 //
 // Never: leaves a mixture, or touches the old file before the new one is durable.
 
-import { StorageError } from "../port/storage.ts";
 import type { Storage, StorageFile } from "../port/storage.ts";
+import { StorageError } from "../port/storage.ts";
 import { partPath } from "./path.ts";
 
 export async function replaceFile(storage: Storage, path: string, bytes: Uint8Array): Promise<void> {

@@ -103,7 +103,8 @@ function headerFault(bytes: Uint8Array, view: DataView, position: number, baseOf
   if (producerId < -1 || !Number.isSafeInteger(producerId)) return "producer";
   // Without a producer id the other two mean nothing: kafkajs then sends 0, Kafka's own client -1.
   if (producerId >= 0) {
-    if (view.getInt16(position + at.producerEpoch) < 0 || view.getInt32(position + at.baseSequence) < 0) return "producer";
+    if (view.getInt16(position + at.producerEpoch) < 0 || view.getInt32(position + at.baseSequence) < 0)
+      return "producer";
   }
 
   const recordCount = view.getInt32(position + at.recordCount);

@@ -4,11 +4,12 @@ import zlib from "node:zlib";
 import fc from "fast-check";
 import { lz4Decompress } from "../web/lz4.ts";
 import { snappyDecompress } from "../web/snappy.ts";
-import { decompressor, portableZstd } from "./decompressor.ts";
 import { once, samples } from "./decompressor.test.support.ts";
+import { decompressor, portableZstd } from "./decompressor.ts";
 
 const bytesOf = (base64: string): Uint8Array => new Uint8Array(Buffer.from(base64, "base64"));
-const same = (actual: Uint8Array, expected: Uint8Array): void => assert.ok(Buffer.from(actual).equals(Buffer.from(expected)));
+const same = (actual: Uint8Array, expected: Uint8Array): void =>
+  assert.ok(Buffer.from(actual).equals(Buffer.from(expected)));
 
 for (const { by, codec, holds, base64 } of samples) {
   test(`opens ${codec} by ${by}`, () => {
@@ -40,15 +41,18 @@ for (const { by, codec, holds, base64 } of samples) {
   test(`${codec} by ${by} with broken bytes throws an Error or gives bytes within the limit, and ends`, () => {
     const whole = bytesOf(base64);
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }), (edits) => {
-        const bytes = whole.slice();
-        for (const [at, byte] of edits) bytes[at] = byte;
-        try {
-          assert.ok(decompressor.decompress(codec, bytes, 200_000).length <= 200_000);
-        } catch (error) {
-          assert.ok(error instanceof Error);
-        }
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 }),
+        (edits) => {
+          const bytes = whole.slice();
+          for (const [at, byte] of edits) bytes[at] = byte;
+          try {
+            assert.ok(decompressor.decompress(codec, bytes, 200_000).length <= 200_000);
+          } catch (error) {
+            assert.ok(error instanceof Error);
+          }
+        },
+      ),
       { numRuns: 200 },
     );
   });
@@ -58,8 +62,19 @@ test("claims of gigabytes are refused before anything is allocated", () => {
   const limit = 1 << 20;
   // A raw snappy length of 4 GiB - 1, a zstd frame of 2^60 bytes, a zstd window of 2 GiB.
   assert.throws(() => snappyDecompress(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0x0f, 0), limit), /claims more/);
-  assert.throws(() => decompressor.decompress("zstd", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0x10, 1, 0, 0), limit), /larger than/);
-  assert.throws(() => decompressor.decompress("zstd", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3, 1, 0, 0), limit), /window/);
+  assert.throws(
+    () =>
+      decompressor.decompress(
+        "zstd",
+        Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0xe0, 0, 0, 0, 0, 0, 0, 0, 0x10, 1, 0, 0),
+        limit,
+      ),
+    /larger than/,
+  );
+  assert.throws(
+    () => decompressor.decompress("zstd", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x00, 21 << 3, 1, 0, 0), limit),
+    /window/,
+  );
 });
 
 test("a gzip bomb stops at the limit", () => {
@@ -79,7 +94,10 @@ test("an lz4 bomb stops at the limit", () => {
 });
 
 test("a snappy literal of negative length throws instead of looping", () => {
-  assert.throws(() => snappyDecompress(Uint8Array.of(60, 0xfc, 0xfa, 0xff, 0xff, 0xff, 0, 0, 0, 0), 1 << 20), /overruns/);
+  assert.throws(
+    () => snappyDecompress(Uint8Array.of(60, 0xfc, 0xfa, 0xff, 0xff, 0xff, 0, 0, 0, 0), 1 << 20),
+    /overruns/,
+  );
 });
 
 test("lz4 frames follow each other, skippable ones are skipped", () => {

@@ -29,7 +29,9 @@ export const decompressor: Decompressor = {
         return lz4Decompress(bytes, maxBytes);
       case "zstd":
         checkZstdHeader(bytes, maxBytes);
-        return nativeZstd === undefined ? portableZstd(bytes, maxBytes) : nativeZstd(bytes, { maxOutputLength: maxBytes });
+        return nativeZstd === undefined
+          ? portableZstd(bytes, maxBytes)
+          : nativeZstd(bytes, { maxOutputLength: maxBytes });
       default:
         throw new Error(`unknown codec ${String(codec)}`);
     }
@@ -61,5 +63,6 @@ function checkZstdHeader(bytes: Uint8Array, maxBytes: number): void {
   const descriptor = bytes[5] as number;
   const base = 2 ** (10 + (descriptor >>> 3));
   const windowBytes = base + (base / 8) * (descriptor & 7);
-  if (windowBytes > Math.max(zstdWindowBytes, maxBytes)) throw new Error(`zstd: a window of ${windowBytes} bytes is too large`);
+  if (windowBytes > Math.max(zstdWindowBytes, maxBytes))
+    throw new Error(`zstd: a window of ${windowBytes} bytes is too large`);
 }

@@ -11,8 +11,8 @@
 
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync, readdirSync, rmSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import type { Server } from "node:net";
+import { connect, createServer } from "node:net";
 import { join, relative } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -48,8 +48,10 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
       const verdict = await contender.look();
       if (verdict.state === "gone") return contender;
       contender.leave();
-      if (verdict.state === "held") throw new StorageError("locked", `${folder} is in use by ${verdict.by}: one process a data folder`);
-      if (attempt === attempts) throw new StorageError("locked", `${folder} is being opened by other processes: one process a data folder`);
+      if (verdict.state === "held")
+        throw new StorageError("locked", `${folder} is in use by ${verdict.by}: one process a data folder`);
+      if (attempt === attempts)
+        throw new StorageError("locked", `${folder} is being opened by other processes: one process a data folder`);
       await sleep(20 + Math.random() * 50 * attempt);
     }
   } catch (error) {
@@ -64,7 +66,10 @@ function checkWritable(folder: string): void {
     closeSync(openSync(path, "wx"));
     rmSync(path, { force: true });
   } catch (error) {
-    throw storageError(error, `cannot write to the data folder ${folder}; give this user write permission, or choose another folder`);
+    throw storageError(
+      error,
+      `cannot write to the data folder ${folder}; give this user write permission, or choose another folder`,
+    );
   }
 }
 

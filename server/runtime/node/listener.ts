@@ -10,7 +10,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
 import { getRequestListener, RequestError } from "@hono/node-server";
-import { ListenError, type Listener, type ListenErrorKind, type ServeOptions } from "../runtime.ts";
+import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0");
 /** A connection that has not said what it speaks by then is cut. Milliseconds. */
@@ -120,7 +120,14 @@ function secureServer(tls: NonNullable<ServeOptions["tls"]>, answer: Answer): Se
   let server: http2.Http2SecureServer;
   try {
     server = http2.createSecureServer(
-      { ...http2Options, ...http1Options(), key: tls.key, cert: tls.cert, allowHTTP1: true, handshakeTimeout: firstBytesTimeoutMs },
+      {
+        ...http2Options,
+        ...http1Options(),
+        key: tls.key,
+        cert: tls.cert,
+        allowHTTP1: true,
+        handshakeTimeout: firstBytesTimeoutMs,
+      },
       answer,
     );
   } catch (error) {

@@ -3,8 +3,8 @@
 // Owns: the one translation of them.
 
 import { constants } from "node:os";
-import { StorageError } from "../../../engine/port/storage.ts";
 import type { StorageErrorKind } from "../../../engine/port/storage.ts";
+import { StorageError } from "../../../engine/port/storage.ts";
 
 const kinds: Readonly<Record<string, StorageErrorKind>> = {
   ENOENT: "not-found",

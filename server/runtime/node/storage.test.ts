@@ -1,16 +1,28 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { pattern, refuses, storageContract, throwsKind } from "../../../engine/storage/contract.test-suite.ts";
-import { StorageError } from "../../../engine/port/storage.ts";
 import type { StorageFile } from "../../../engine/port/storage.ts";
+import { StorageError } from "../../../engine/port/storage.ts";
 import type { StorageOperation } from "../../../engine/port/storage-operation.ts";
+import { pattern, refuses, storageContract, throwsKind } from "../../../engine/storage/contract.test-suite.ts";
 import { readFile } from "../../../engine/storage/read-file.ts";
 import { fileStorage, openFileStorage } from "./storage.ts";
 
@@ -72,7 +84,8 @@ inFolder("of many that open at once one holds the folder, also over what the dea
     leaveStale(folder, round);
     const results = await Promise.allSettled(Array.from({ length: 6 }, () => openFileStorage(folder)));
     const held = results.filter((result) => result.status === "fulfilled");
-    for (const result of results) if (result.status === "rejected") strictEqual((result.reason as StorageError).kind, "locked");
+    for (const result of results)
+      if (result.status === "rejected") strictEqual((result.reason as StorageError).kind, "locked");
     strictEqual(held.length, 1);
     await refuses(openFileStorage(folder), "locked");
     await held[0]!.value.close();
@@ -101,7 +114,12 @@ inFolder("of many processes that start at once one holds the folder", async (fol
   leaveStale(folder, 0);
   const children = Array.from({ length: 4 }, () => startChild("hold", folder));
   const answers = await Promise.all(children.map((child) => child.said()));
-  deepStrictEqual(answers.map(({ held, kind }) => (held === true ? "held" : kind)).sort(), ["held", "locked", "locked", "locked"]);
+  deepStrictEqual(answers.map(({ held, kind }) => (held === true ? "held" : kind)).sort(), [
+    "held",
+    "locked",
+    "locked",
+    "locked",
+  ]);
   for (const child of children) child.process.stdin?.end();
   await Promise.all(children.map((child) => child.ended));
 });
@@ -139,18 +157,21 @@ inFolder("what cannot be the data folder is named, with what to do", async (fold
   }
 });
 
-inFolder("a disk that fills up in mid append: the file keeps its size, and goes on when there is room", async (folder) => {
-  // A limit on the size of files stops a write half-way, as a full disk does.
-  const child = startChild("fill", folder, "trap '' XFSZ; ulimit -f 2500; exec \"$@\"");
-  const { kind, sizes, sizeBytes, tail } = (await child.said()) as Record<string, unknown>;
-  strictEqual(kind, "no-space");
-  const [counted, onDisk] = sizes as [number, number];
-  ok(counted > 0 && counted % 300_000 === 0, `${counted} bytes`);
-  strictEqual(onDisk, counted);
-  strictEqual(sizeBytes, counted + 100);
-  deepStrictEqual(tail, [7, 8, 8]);
-  strictEqual(await child.ended, 0);
-});
+inFolder(
+  "a disk that fills up in mid append: the file keeps its size, and goes on when there is room",
+  async (folder) => {
+    // A limit on the size of files stops a write half-way, as a full disk does.
+    const child = startChild("fill", folder, "trap '' XFSZ; ulimit -f 2500; exec \"$@\"");
+    const { kind, sizes, sizeBytes, tail } = (await child.said()) as Record<string, unknown>;
+    strictEqual(kind, "no-space");
+    const [counted, onDisk] = sizes as [number, number];
+    ok(counted > 0 && counted % 300_000 === 0, `${counted} bytes`);
+    strictEqual(onDisk, counted);
+    strictEqual(sizeBytes, counted + 100);
+    deepStrictEqual(tail, [7, 8, 8]);
+    strictEqual(await child.ended, 0);
+  },
+);
 
 inFolder("descriptors are bounded, and files that lost theirs go on", async (folder) => {
   for (const maxOpenFiles of [1, 4]) {
@@ -196,52 +217,61 @@ inFolder("a file without a descriptor is found while a rename of its directory i
   await store.close();
 });
 
-inFolder("a file that lost its descriptor is found where a rename took it, never another of its name", async (folder) => {
-  const store = await openFileStorage(folder, { maxOpenFiles: 1 });
-  await store.makeDirectory("d");
-  const moved = store.create("d/a");
-  moved.append(new Uint8Array([1]));
-  const replaced = store.create("b");
-  replaced.append(new Uint8Array([2]));
-  const renamed = store.create("c");
-  renamed.append(new Uint8Array([3]));
-  await store.sync([moved, replaced, renamed]);
-  const renaming = store.rename("d", "e");
-  moved.append(new Uint8Array([4]));
-  await renaming;
-  await store.rename("c", "b");
-  await store.makeDirectory("d");
-  store.create("d/a").append(new Uint8Array([9]));
-  moved.append(new Uint8Array([5]));
-  renamed.append(new Uint8Array([6]));
-  deepStrictEqual(await readFile(store, "e/a", 9), new Uint8Array([1, 4, 5]));
-  deepStrictEqual(await readFile(store, "b", 9), new Uint8Array([3, 6]));
-  for (let index = 0; index < 4; index++) store.create(`other${index}`).append(new Uint8Array([7]));
-  await readsItsOwn(replaced, [2]);
-  // Behind the store's back.
-  writeFileSync(join(folder, "new"), "xx");
-  renameSync(join(folder, "new"), join(folder, "b"));
-  for (let index = 0; index < 4; index++) await readFile(store, `other${index}`, 9);
-  await readsItsOwn(renamed, [3, 6]);
-  await store.close();
-});
+inFolder(
+  "a file that lost its descriptor is found where a rename took it, never another of its name",
+  async (folder) => {
+    const store = await openFileStorage(folder, { maxOpenFiles: 1 });
+    await store.makeDirectory("d");
+    const moved = store.create("d/a");
+    moved.append(new Uint8Array([1]));
+    const replaced = store.create("b");
+    replaced.append(new Uint8Array([2]));
+    const renamed = store.create("c");
+    renamed.append(new Uint8Array([3]));
+    await store.sync([moved, replaced, renamed]);
+    const renaming = store.rename("d", "e");
+    moved.append(new Uint8Array([4]));
+    await renaming;
+    await store.rename("c", "b");
+    await store.makeDirectory("d");
+    store.create("d/a").append(new Uint8Array([9]));
+    moved.append(new Uint8Array([5]));
+    renamed.append(new Uint8Array([6]));
+    deepStrictEqual(await readFile(store, "e/a", 9), new Uint8Array([1, 4, 5]));
+    deepStrictEqual(await readFile(store, "b", 9), new Uint8Array([3, 6]));
+    for (let index = 0; index < 4; index++) store.create(`other${index}`).append(new Uint8Array([7]));
+    await readsItsOwn(replaced, [2]);
+    // Behind the store's back.
+    writeFileSync(join(folder, "new"), "xx");
+    renameSync(join(folder, "new"), join(folder, "b"));
+    for (let index = 0; index < 4; index++) await readFile(store, `other${index}`, 9);
+    await readsItsOwn(renamed, [3, 6]);
+    await store.close();
+  },
+);
 
-inFolder("the hooks see every operation before, the trace a sync when it is done with the bytes it covered", async (folder) => {
-  const seen: string[] = [];
-  const told = (mark: string) => ({ kind, paths, sizeBytes }: StorageOperation): void => void seen.push(`${mark} ${kind} ${paths}${sizeBytes === undefined ? "" : ` ${sizeBytes}`}`);
-  const store = await openFileStorage(folder, { onOperation: told(">"), trace: told("<") });
-  const file = store.create("a");
-  file.append(pattern(5));
-  const syncing = store.sync([file]);
-  file.append(pattern(1));
-  await syncing;
-  await store.syncDirectory("");
-  deepStrictEqual(seen, [
-    ...["> create a", "< create a", "> append a 5", "< append a 5", "> sync a"],
-    ...["> append a 1", "< append a 1", "< sync a 5", "> syncDirectory ", "< syncDirectory "],
-  ]);
-  await store.close();
-});
+inFolder(
+  "the hooks see every operation before, the trace a sync when it is done with the bytes it covered",
+  async (folder) => {
+    const seen: string[] = [];
+    const told =
+      (mark: string) =>
+      ({ kind, paths, sizeBytes }: StorageOperation): void =>
+        void seen.push(`${mark} ${kind} ${paths}${sizeBytes === undefined ? "" : ` ${sizeBytes}`}`);
+    const store = await openFileStorage(folder, { onOperation: told(">"), trace: told("<") });
+    const file = store.create("a");
+    file.append(pattern(5));
+    const syncing = store.sync([file]);
+    file.append(pattern(1));
+    await syncing;
+    await store.syncDirectory("");
+    deepStrictEqual(seen, [
+      ...["> create a", "< create a", "> append a 5", "< append a 5", "> sync a"],
+      ...["> append a 1", "< append a 1", "< sync a 5", "> syncDirectory ", "< syncDirectory "],
+    ]);
+    await store.close();
+  },
+);
 
 inFolder("injected faults come out as they are, without an effect; a failed sync breaks its file", async (folder) => {
   let failing: string | null = null;
@@ -342,7 +372,9 @@ function startChild(task: string, folder: string, shell: string = 'exec "$@"'): 
   const built = import.meta.url.endsWith(".js");
   const program = fileURLToPath(new URL(`./storage.test-child.${built ? "js" : "ts"}`, import.meta.url));
   const flags = "Deno" in globalThis ? ["run", "-A", "--no-check", "--quiet"] : [];
-  const child = spawn("/bin/sh", ["-c", shell, "sh", process.execPath, ...flags, program, task, folder], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn("/bin/sh", ["-c", shell, "sh", process.execPath, ...flags, program, task, folder], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   let heard = "";
   const ended = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
   const line = new Promise<string>((resolve, reject) => {

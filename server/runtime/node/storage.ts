@@ -7,11 +7,22 @@
 // Invariants: an append is written before it returns, at the position counted here; one that
 //   failed half-way is cut off, or the file is broken; after a failed sync the file is broken.
 
-import { closeSync, existsSync, fsyncSync, ftruncate, ftruncateSync, mkdirSync, openSync, read, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncate,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  read,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { StorageError } from "../../../engine/port/storage.ts";
 import type { Storage, StorageEntry, StorageFile, StorageManifest } from "../../../engine/port/storage.ts";
+import { StorageError } from "../../../engine/port/storage.ts";
 import type { StorageHooks, StorageOperationKind } from "../../../engine/port/storage-operation.ts";
 import { type FolderLock, isLockName, lockFolder } from "./folder-lock.ts";
 import { type OpenFile, OpenFiles } from "./open-files.ts";
@@ -90,11 +101,15 @@ class FolderStorage implements Storage {
 
   async sync(files: readonly StorageFile[]): Promise<void> {
     const known = files.map((file) => {
-      if (!(file instanceof DescriptorFile) || file.storage !== this) throw new StorageError("closed", `${file.path} is not open in this store`);
+      if (!(file instanceof DescriptorFile) || file.storage !== this)
+        throw new StorageError("closed", `${file.path} is not open in this store`);
       return file.openFile();
     });
     try {
-      this.begin("sync", known.map((file) => file.path));
+      this.begin(
+        "sync",
+        known.map((file) => file.path),
+      );
     } catch (error) {
       for (const file of known) file.broken ??= "a sync failed";
       throw error;
@@ -117,7 +132,10 @@ class FolderStorage implements Storage {
       const entries = await readdir(join(this.#folder, path), { withFileTypes: true });
       return entries
         .filter(({ name }) => path !== "" || !isLockName(name))
-        .map((entry) => ({ name: entry.name, kind: entry.isFile() ? "file" : entry.isDirectory() ? "directory" : "other" }));
+        .map((entry) => ({
+          name: entry.name,
+          kind: entry.isFile() ? "file" : entry.isDirectory() ? "directory" : "other",
+        }));
     });
   }
 
@@ -197,7 +215,10 @@ async function takeFolder(folder: string): Promise<FolderLock> {
   try {
     makeFolder(folder);
   } catch (error) {
-    throw storageError(error, `cannot create the data folder ${folder}; create it for this user, or choose another folder`);
+    throw storageError(
+      error,
+      `cannot create the data folder ${folder}; create it for this user, or choose another folder`,
+    );
   }
   return await lockFolder(folder);
 }
@@ -206,7 +227,8 @@ async function takeFolder(folder: string): Promise<FolderLock> {
 function makeFolder(folder: string): void {
   const parent = dirname(folder);
   if (existsSync(folder)) {
-    if (!statSync(folder).isDirectory()) throw new StorageError("exists", `${folder} cannot be the data folder: it is a file; choose another folder`);
+    if (!statSync(folder).isDirectory())
+      throw new StorageError("exists", `${folder} cannot be the data folder: it is a file; choose another folder`);
     return;
   }
   if (parent !== folder) makeFolder(parent);
@@ -270,7 +292,10 @@ class DescriptorFile implements StorageFile {
     this.storage.begin("read", paths, into.length);
     const wanted = Math.max(0, Math.min(into.length, file.sizeBytes - position));
     try {
-      const done = wanted === 0 ? 0 : await this.storage.files.pinned(file, (descriptor) => readAll(descriptor, into, wanted, position));
+      const done =
+        wanted === 0
+          ? 0
+          : await this.storage.files.pinned(file, (descriptor) => readAll(descriptor, into, wanted, position));
       this.storage.end("read", paths, done);
       return done;
     } catch (error) {
@@ -287,7 +312,9 @@ class DescriptorFile implements StorageFile {
     if (file.broken !== null) throw new StorageError("io", `${file.path}: ${file.broken}`);
     try {
       await this.storage.files.pinned(file, async (descriptor) => {
-        await new Promise<void>((resolve, reject) => ftruncate(descriptor, sizeBytes, (error) => (error ? reject(error) : resolve())));
+        await new Promise<void>((resolve, reject) =>
+          ftruncate(descriptor, sizeBytes, (error) => (error ? reject(error) : resolve())),
+        );
         file.changes++;
         file.truncated = true;
         file.sizeBytes = sizeBytes;
@@ -326,7 +353,9 @@ async function readAll(descriptor: number, into: Uint8Array, wanted: number, pos
   let done = 0;
   while (done < wanted) {
     const count = await new Promise<number>((resolve, reject) => {
-      read(descriptor, into, done, wanted - done, position + done, (error, bytesRead) => (error ? reject(error) : resolve(bytesRead)));
+      read(descriptor, into, done, wanted - done, position + done, (error, bytesRead) =>
+        error ? reject(error) : resolve(bytesRead),
+      );
     });
     if (count === 0) break;
     done += count;
@@ -340,7 +369,14 @@ function checkPath(path: string): string {
 
 function checkName(path: string): string {
   for (const name of path.split("/")) {
-    if (name === "" || name === "." || name === ".." || name.includes("\0") || name.includes("\\") || isLockName(name)) {
+    if (
+      name === "" ||
+      name === "." ||
+      name === ".." ||
+      name.includes("\0") ||
+      name.includes("\\") ||
+      isLockName(name)
+    ) {
       throw new StorageError("io", `${JSON.stringify(path)} is not a path inside the data folder`);
     }
   }

@@ -9,7 +9,9 @@ test("so many pass at once, in the order they came, and a failure gives its slot
   const passing = Array.from({ length: 7 }, (_, index) =>
     turnstile.pass(async () => {
       began.push(index);
-      await new Promise<void>((resolve, reject) => ends.push((fail) => (fail ? reject(new Error("failed")) : resolve())));
+      await new Promise<void>((resolve, reject) =>
+        ends.push((fail) => (fail ? reject(new Error("failed")) : resolve())),
+      );
       return index;
     }),
   );
