@@ -44,3 +44,16 @@ test("what is found is the end of what was appended, byte for byte, within the b
   );
   for (const [name, times] of Object.entries(covered)) assert.ok(times > 60, `${name}: ${times}`);
 });
+
+test("logs that come and go leave nothing behind, though the budget is never spent", () => {
+  const cache = new TailCache(1_000_000);
+  const stays = new LogTail(cache);
+  stays.append(0, 1, new Uint8Array(10));
+  for (let round = 0; round < 100; round += 1) {
+    const goes = new LogTail(cache);
+    for (let at = 0; at < 100; at += 1) goes.append(at, at + 1, new Uint8Array(10));
+    goes.clear();
+  }
+  assert.ok(cache.entries < 2500, `${cache.entries} entries`);
+  assert.equal([...stays.from(0, 1)].length, 1);
+});

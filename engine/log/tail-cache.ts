@@ -84,6 +84,7 @@ export class LogTail {
     for (let at = this.#first; at < this.#chunks.length; at += 1) {
       bytes += (this.#chunks[at] as TailChunk).bytes.length + chunkOverheadBytes;
     }
+    this.cache.staleEntries += this.#chunks.length - this.#first;
     this.#chunks = [];
     this.#first = 0;
     this.generation += 1;
@@ -102,6 +103,8 @@ export class TailCache {
   /** Buffers of evicted chunks, by size class: a busy log then makes no garbage of them. */
   readonly #spare: Map<number, Uint8Array[]> = new Map();
   #spareBytes = 0;
+  /** Entries of cleared tails: no eviction reaches them while the budget is not spent. */
+  staleEntries = 0;
   /** A log per chunk, oldest first. */
   #order: Entry[] = [];
   #first = 0;
@@ -129,6 +132,11 @@ export class TailCache {
     this.#spareBytes += capacity;
   }
 
+  /** Live and stale. */
+  get entries(): number {
+    return this.#order.length - this.#first;
+  }
+
   added(tail: LogTail, bytes: number): void {
     this.#order.push({ tail, generation: tail.generation });
     this.usedBytes += bytes;
@@ -137,6 +145,11 @@ export class TailCache {
       this.#order = this.#order.slice(this.#first);
       this.#first = 0;
     }
+    if (this.staleEntries > 1024 && this.staleEntries * 2 > this.entries) {
+      this.#order = this.#order.slice(this.#first).filter((entry) => entry.generation === entry.tail.generation);
+      this.#first = 0;
+      this.staleEntries = 0;
+    }
   }
 
   #evict(): void {
@@ -144,5 +157,6 @@ export class TailCache {
     if (oldest === undefined) return;
     this.#first += 1;
     if (oldest.generation === oldest.tail.generation) this.usedBytes -= oldest.tail.dropOldest();
+    else this.staleEntries -= 1;
   }
 }
