@@ -552,9 +552,37 @@ for (const runtime of flags.runtime) {
       const usage = await command(runtime, ["produce", "x", "--acks", "some"], { env });
       assert.equal(usage.status, 2);
       assert.match(usage.stderr, /all, leader, none/);
+      const mistyped = await command(runtime, ["topcis", "list"], { env });
+      assert.equal(mistyped.status, 2);
+      assert.match(mistyped.stderr, /no command 'topcis'/);
+      for (const named of [[], ["serve"], ["topics", "create"], ["produce"], ["consume"]]) {
+        assert.match(await run([...named, "--help"]), /Examples:/);
+      }
+      assert.match(await run(["--version"]), /^\d+\.\d+\.\d+\n$/);
       const nobody = await command(runtime, ["topics", "list", "--url", `http://127.0.0.1:${await freePort()}`]);
       assert.equal(nobody.status, 1);
       assert.match(nobody.stderr, /is the server running/);
+    });
+
+    feature("consume ends quietly on a closed pipe and on Ctrl-C", runtime, async () => {
+      const env = { MOLDAU_URL: plain.url };
+      const topic = `pipe-${runtime}`;
+      await command(runtime, ["topics", "create", topic], { env });
+      await command(runtime, ["produce", topic], { env, input: "a line that is long enough to fill a pipe\n".repeat(50_000) });
+      const closed = await command(runtime, ["consume", topic], { env, watch: (child) => child.stdout.once("data", () => child.stdout.destroy()) });
+      assert.deepEqual([closed.status, closed.stderr], [0, ""]);
+      let followed = 0;
+      const stopped = await command(runtime, ["consume", topic, "--from", "-1", "--follow"], {
+        env,
+        watch: (child) =>
+          child.stdout.on("data", () => {
+            // The second comes after the end that --follow waits at.
+            if (++followed === 1) command(runtime, ["produce", topic], { env, input: "more" });
+            else child.kill("SIGINT");
+          }),
+      });
+      assert.deepEqual([stopped.status, stopped.stderr], [0, ""]);
+      assert.match(stopped.text, /\nmore\n$/);
     });
 
     feature("a start that cannot be says why and exits 1", runtime, async () => {

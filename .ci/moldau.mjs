@@ -121,8 +121,11 @@ function listens(port) {
   });
 }
 
-/** Runs a command to its end. `input` is bytes, or a stream to pipe in; `output` a stream to pipe to. */
-export function command(name, args, { input, output, env = {}, timeoutMs = 600_000 } = {}) {
+/**
+ * Runs a command to its end. `input` is bytes, a stream to pipe in or a file's number; `output`
+ * is a file's number; `watch` is handed the child.
+ */
+export function command(name, args, { input, output, watch, env = {}, timeoutMs = 600_000 } = {}) {
   const { command: program, args: before } = moldau(name);
   const child = spawn(program, [...before, ...args], {
     cwd: root,
@@ -134,6 +137,7 @@ export function command(name, args, { input, output, env = {}, timeoutMs = 600_0
   let stderr = "";
   child.stdout?.on("data", (chunk) => chunks.push(chunk));
   child.stderr.on("data", (chunk) => (stderr += chunk));
+  watch?.(child);
   if (child.stdin !== null) {
     child.stdin.on("error", () => {});
     if (typeof input.pipe === "function") input.pipe(child.stdin);

@@ -20,7 +20,7 @@ interface Flags {
   readonly partition?: number;
   readonly count?: number;
   readonly from: From;
-  readonly format: Formatter;
+  readonly format?: Formatter;
   readonly follow?: boolean;
   readonly raw?: boolean;
 }
@@ -41,7 +41,7 @@ export function addConsume(program: Command, context: CommandContext): void {
     .option("-p, --partition <number>", "this partition only", parseInteger("A partition", 0))
     .option("-n, --count <records>", "stop after so many records", parseInteger("The count", 1))
     .option("-o, --from <position>", "earliest, latest, an offset (42), a count before the end (-10), a time (@2026-01-31T08:00Z, @ms)", parseFrom, "earliest")
-    .option("-f, --format <format>", `kcat's letters, or json`, parseFormat, parseFormat(defaultFormat))
+    .option("-f, --format <format>", `kcat's letters, or json (default: '${defaultFormat}')`, parseFormat)
     .option("--raw", "values alone, byte after byte, nothing between them")
     .option("--follow", "go on past the end, waiting for more")
     .addOption(urlOption())
@@ -126,6 +126,7 @@ async function readPartition(reader: PartitionReader, partition: number): Promis
   const { client, topic, flags, output, signal, maxBytes, onRetry } = reader;
   const follow = flags.follow === true;
   const again = { giveUpAfterMs: follow ? Number.POSITIVE_INFINITY : giveUpAfterMs, signal, onRetry: once(onRetry) };
+  const format = flags.format ?? parseFormat(defaultFormat);
   const range = await retrying(() => findRange(client, topic, partition, flags.from, signal), again);
   const end = follow ? Number.POSITIVE_INFINITY : range.end;
   let offset = range.start;
@@ -142,7 +143,7 @@ async function readPartition(reader: PartitionReader, partition: number): Promis
     next = undefined;
     if (batches.nextOffset < end && batches.bytes.length > 0) next = fetchAt(batches.nextOffset);
     const records = decodeRecords(batches.bytes, { ...reader.decode, fromOffset: offset, limit: Number.POSITIVE_INFINITY });
-    await output.write(records, { topic, partition }, end, flags.raw === true ? null : flags.format);
+    await output.write(records, { topic, partition }, end, flags.raw === true ? null : format);
     // Nothing below the high watermark that the start asked for: it was deleted meanwhile.
     if (batches.bytes.length === 0 && !follow) return;
     offset = Math.max(offset, batches.nextOffset);

@@ -69,14 +69,14 @@ function parseTime(text: string): number {
 }
 
 /** Collects `name=value`; `name` alone has no value. */
-export function collectHeader(text: string, before: readonly (readonly [string, string | null])[]): (readonly [string, string | null])[] {
+export function collectHeader(text: string, before: readonly (readonly [string, string | null])[] = []): (readonly [string, string | null])[] {
   const equals = text.indexOf("=");
   if (equals === 0 || text === "") throw new InvalidArgumentError("Give a header as name=value.");
   return [...before, equals < 0 ? [text, null] : [text.slice(0, equals), text.slice(equals + 1)]];
 }
 
 /** Collects `name=value` of a topic's config; `name=` goes back to the default where it is altered. */
-export function collectConfig(text: string, before: Readonly<Record<string, string | null>>): Record<string, string | null> {
+export function collectConfig(text: string, before: Readonly<Record<string, string | null>> = {}): Record<string, string | null> {
   const equals = text.indexOf("=");
   if (equals < 1) throw new InvalidArgumentError("Give a config as name=value, for example retention.ms=3600000.");
   const value = text.slice(equals + 1);

@@ -20,7 +20,7 @@ interface Flags {
   readonly count?: number;
   readonly key?: string;
   readonly keyDelimiter?: string;
-  readonly header: readonly (readonly [string, string | null])[];
+  readonly header?: readonly (readonly [string, string | null])[];
   readonly chunk?: number;
   readonly acks: "all" | "leader" | "none";
 }
@@ -40,7 +40,7 @@ export function addProduce(program: Command, context: CommandContext): void {
     .option("-n, --count <records>", "stop after so many records", parseInteger("The count", 1))
     .option("-k, --key <key>", "every record's key")
     .option("-K, --key-delimiter <text>", "a line is key, delimiter, value; without the delimiter all is value")
-    .option("-H, --header <name=value>", "a header for every record; may be repeated", collectHeader, [])
+    .option("-H, --header <name=value>", "a header for every record; may be repeated", collectHeader)
     .option("--chunk <size>", "cut the input in chunks of this size instead of lines, e.g. 64KiB", parseSize)
     .option("--acks <acks>", "all: on disk; leader: written; none: received", oneOf("all", "leader", "none"), "all")
     .addOption(urlOption())
@@ -114,7 +114,7 @@ async function send(producer: BatchProducer, flags: Flags, input: AsyncIterable<
 export function recordMaker(flags: Pick<Flags, "key" | "keyDelimiter" | "header">): (line: Uint8Array) => RecordToEncode {
   const encoder = new TextEncoder();
   const key = flags.key === undefined ? null : encoder.encode(flags.key);
-  const headers = flags.header.map(([name, value]) => [encoder.encode(name), value === null ? null : encoder.encode(value)] as const);
+  const headers = (flags.header ?? []).map(([name, value]) => [encoder.encode(name), value === null ? null : encoder.encode(value)] as const);
   const delimiter = flags.keyDelimiter === undefined ? undefined : encoder.encode(unescape(flags.keyDelimiter));
   if (delimiter?.length === 0) throw new UserError("--key-delimiter needs at least one character");
   return (line) => {

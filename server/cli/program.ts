@@ -12,7 +12,7 @@ import { addConsume } from "./consume.ts";
 import { type CommandContext, UserError } from "./options.ts";
 import { addProduce } from "./produce.ts";
 import { addServe } from "./serve.ts";
-import { addTopics } from "./topics.ts";
+import { addTopics, examples } from "./topics.ts";
 
 export function buildProgram(context: CommandContext): Command {
   const { process } = context.runtime;
@@ -28,11 +28,11 @@ export function buildProgram(context: CommandContext): Command {
   addTopics(program, context);
   addProduce(program, context);
   addConsume(program, context);
-  program.addHelpText("after", () => `\nWithout a command, serve's options:\n${serve.createHelp().formatHelp(serve, serve.createHelp()).split("\n\nExamples")[0]?.replace(/^[\s\S]*?Options:\n/, "")}`);
-  program.addHelpText(
-    "after",
-    "\nExamples:\n  moldau\n  moldau topics create events\n  echo hello | moldau produce events\n  moldau consume events --follow",
-  );
+  program.addHelpText("after", () => {
+    const help = program.createHelp();
+    return `\nOptions of serve, and of moldau alone:\n${help.formatHelp(serve, help).replace(/^[\s\S]*?Options:\n/, "").trimEnd()}`;
+  });
+  program.addHelpText("after", examples("moldau", "moldau topics create events", "echo hello | moldau produce events", "moldau consume events --follow"));
   return program;
 }
 
@@ -40,7 +40,13 @@ export function buildProgram(context: CommandContext): Command {
 export async function run(runtime: Runtime, version: string): Promise<number> {
   const { process } = runtime;
   try {
-    await buildProgram({ runtime, version }).parseAsync([...process.args], { from: "user" });
+    const program = buildProgram({ runtime, version });
+    // The default command would take a mistyped one for an argument of its own.
+    const [first = "-"] = process.args;
+    if (!/^-|^help$/.test(first) && !program.commands.some((command) => command.name() === first)) {
+      program.error(`error: there is no command '${first}'`);
+    }
+    await program.parseAsync([...process.args], { from: "user" });
     return 0;
   } catch (error) {
     if (error instanceof BrokenPipeError) return 0;

@@ -13,7 +13,7 @@ interface Flags {
   readonly url: string;
   readonly json?: boolean;
   readonly partitions?: number;
-  readonly config: Readonly<Record<string, string | null>>;
+  readonly config?: Readonly<Record<string, string | null>>;
 }
 
 interface TopicList {
@@ -32,14 +32,14 @@ export function addTopics(program: Command, context: CommandContext): void {
     .description("create topics; one that is there with the same partitions and configs is fine")
     .argument("<topic...>")
     .option("-p, --partitions <count>", "partitions", parseInteger("The count of partitions", 1), 1)
-    .option("-c, --config <name=value>", "a config, e.g. retention.ms=3600000; may be repeated", collectConfig, {})
+    .option("-c, --config <name=value>", "a config, e.g. retention.ms=3600000; may be repeated", collectConfig)
     .option("--json", "print JSON")
     .addOption(urlOption())
     .addHelpText("after", examples("moldau topics create events", "moldau topics create clicks -p 6 -c retention.ms=86400000 -c segment.bytes=67108864"))
     .action(async (names: string[], flags: Flags) => {
       const client = new Client(flags.url);
       for (const name of names) {
-        const body = { partitions: flags.partitions, configs: flags.config };
+        const body = { partitions: flags.partitions, configs: flags.config ?? {} };
         const response = await client.send(topicPath(name), { method: "PUT", body });
         const topic = (await response.json()) as TopicDescription;
         if (flags.json === true) await printJson(topic);
@@ -80,12 +80,12 @@ export function addTopics(program: Command, context: CommandContext): void {
     .description("change configs, or add partitions")
     .argument("<topic>")
     .option("-p, --partitions <count>", "the new total; never fewer than there are", parseInteger("The count of partitions", 1))
-    .option("-c, --config <name=value>", "set a config; name= goes back to the default; may be repeated", collectConfig, {})
+    .option("-c, --config <name=value>", "set a config; name= goes back to the default; may be repeated", collectConfig)
     .option("--json", "print JSON")
     .addOption(urlOption())
     .addHelpText("after", examples("moldau topics alter events -c retention.ms=3600000", "moldau topics alter events -c retention.ms= -p 6"))
     .action(async (name: string, flags: Flags) => {
-      const body = { partitions: flags.partitions, configs: flags.config };
+      const body = { partitions: flags.partitions, configs: flags.config ?? {} };
       const topic = await new Client(flags.url).json<TopicDescription>(topicPath(name), { method: "PATCH", body });
       if (flags.json === true) await printJson(topic);
       else await print(describe(topic));

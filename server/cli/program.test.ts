@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Process, Runtime } from "../runtime/runtime.ts";
+import { run } from "./program.ts";
+import { hostInUrl, isLoopback } from "./serve.ts";
+
+interface Ran {
+  readonly status: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+/** A runtime that can do nothing but read arguments and print. */
+async function ran(...args: string[]): Promise<Ran> {
+  let out = "";
+  let error = "";
+  const process: Partial<Process> = {
+    args,
+    env: {},
+    stdoutIsTerminal: false,
+    stderrIsTerminal: false,
+    stdinIsTerminal: false,
+    writeOut: async (bytes) => void (out += new TextDecoder().decode(bytes)),
+    writeError: (text) => void (error += text),
+    onSignal: () => {},
+    readTextFile: (path) => {
+      throw new Error(`ENOENT: ${String(path)}`);
+    },
+  };
+  const runtime = { name: "node", version: "0", process, serve: () => assert.fail("listened"), openStorage: () => assert.fail("opened a folder") };
+  const status = await run(runtime as unknown as Runtime, "1.2.3");
+  return { status, out, error };
+}
+
+test("--version and --help are answers", async () => {
+  assert.deepEqual(await ran("--version"), { status: 0, out: "1.2.3\n", error: "" });
+  const help = await ran("--help");
+  assert.equal(help.status, 0);
+  for (const word of ["topics", "produce", "consume", "--http-port", "MOLDAU_HTTP_PORT", "Examples:"]) assert.ok(help.out.includes(word), word);
+});
+
+test("every command has examples in its help", async () => {
+  for (const command of [["serve"], ["topics"], ["topics", "create"], ["topics", "list"], ["topics", "describe"], ["topics", "alter"], ["topics", "delete"], ["produce"], ["consume"]]) {
+    const { status, out } = await ran(...command, "--help");
+    assert.equal(status, 0, command.join(" "));
+    assert.match(out, /Examples:\n\s+\S/, command.join(" "));
+    assert.doesNotMatch(out, /undefined|\[object|default: \{|default: \[/, command.join(" "));
+  }
+});
+
+test("a wrong command line is exit 2 and says what is wrong", async () => {
+  for (const [args, wanted] of [
+    [["--http-port", "65536"], /--http-port.*0 to 65535/],
+    [["--durability", "maybe"], /sync, os/],
+    [["--log-format", "xml"], /text, json/],
+    [["--no-such-flag"], /--no-such-flag/],
+    [["topcis"], /no command 'topcis'/],
+    [["topics", "make", "x"], /make/],
+    [["topics"], /Usage/],
+    [["topics", "create"], /topic/],
+    [["topics", "create", "x", "-p", "0"], /at least 1/],
+    [["topics", "create", "x", "-c", "retention"], /name=value/],
+    [["produce"], /topic/],
+    [["produce", "x", "--chunk", "big"], /Give a size/],
+    [["produce", "x", "-H", "=x"], /name=value/],
+    [["consume", "x", "--from", "yesterday"], /earliest, latest/],
+    [["consume", "x", "--format", "%z"], /%z/],
+    [["consume", "x", "--url", "nowhere"], /Give a URL/],
+    [["consume", "x", "-p", "-1"], /at least 0/],
+  ] as const) {
+    const { status, error } = await ran(...args);
+    assert.equal(status, 2, args.join(" "));
+    assert.match(error, wanted, args.join(" "));
+  }
+});
+
+test("what only a look can tell is exit 1, one line, no stack", async () => {
+  for (const [args, wanted] of [
+    [["--memory", "--tls-cert", "a.pem"], /TLS needs both/],
+    [["--memory", "--tls-cert", "a.pem", "--tls-key", "b.pem"], /--tls-cert: ENOENT: a\.pem/],
+    [["produce", "x", "-k", "a", "-K", ":"], /--key or --key-delimiter/],
+    [["produce", "x", "--chunk", "1k", "-K", ":"], /--key-delimiter is for lines/],
+    [["topics", "list", "--url", "http://127.0.0.1:1"], /is the server running/],
+  ] as const) {
+    const { status, error } = await ran(...args);
+    assert.equal(status, 1, args.join(" "));
+    assert.match(error, wanted, args.join(" "));
+    assert.equal(error.trimEnd().split("\n").length, 1, error);
+  }
+});
+
+test("which hosts are this machine's own, and how they stand in a URL", () => {
+  for (const host of ["127.0.0.1", "127.1.2.3", "localhost", "::1"]) assert.ok(isLoopback(host), host);
+  for (const host of ["0.0.0.0", "::", "192.168.1.1", "example.org", "1270.0.0.1"]) assert.ok(!isLoopback(host), host);
+  assert.equal(hostInUrl("::1"), "[::1]");
+  assert.equal(hostInUrl("0.0.0.0"), "localhost");
+  assert.equal(hostInUrl("10.0.0.1"), "10.0.0.1");
+});
