@@ -30,7 +30,11 @@ export interface CheckOptions {
 }
 
 /** Checks `run` on every plan drawn; throws with the smallest failing plan found, or for want of coverage. */
-export async function check<T>(options: CheckOptions, arbitrary: fc.Arbitrary<T>, run: (plan: T, coverage: Coverage) => Promise<readonly Violation[]>): Promise<Coverage> {
+export async function check<T>(
+  options: CheckOptions,
+  arbitrary: fc.Arbitrary<T>,
+  run: (plan: T, coverage: Coverage) => Promise<readonly Violation[]>,
+): Promise<Coverage> {
   const runs = Math.max(1, Math.round(options.runs * runsFactor));
   const path = environment["MOLDAU_PATH"];
   const coverage = new Coverage();
@@ -39,10 +43,19 @@ export async function check<T>(options: CheckOptions, arbitrary: fc.Arbitrary<T>
       const violations = await run(plan, coverage);
       if (violations.length > 0) throw new Error(describeViolations(violations));
     }),
-    { seed, numRuns: runs, ...(path === undefined ? {} : { path }), interruptAfterTimeLimit: (options.limitMs ?? 40_000) * Math.max(1, runsFactor), markInterruptAsFailure: false },
+    {
+      seed,
+      numRuns: runs,
+      ...(path === undefined ? {} : { path }),
+      interruptAfterTimeLimit: (options.limitMs ?? 40_000) * Math.max(1, runsFactor),
+      markInterruptAsFailure: false,
+    },
   );
   if (result.failed) {
-    const cause = result.errorInstance instanceof Error ? (result.errorInstance.stack ?? result.errorInstance.message) : String(result.errorInstance);
+    const cause =
+      result.errorInstance instanceof Error
+        ? (result.errorInstance.stack ?? result.errorInstance.message)
+        : String(result.errorInstance);
     throw new Error(
       [
         `${options.name}: broken after ${result.numRuns} runs and ${result.numShrinks} shrinks`,
@@ -59,5 +72,7 @@ export async function check<T>(options: CheckOptions, arbitrary: fc.Arbitrary<T>
 }
 
 export function describeViolations(violations: readonly Violation[]): string {
-  return violations.map(({ invariant, source, message }) => `${invariant}\n  source: ${source}\n  ${message}`).join("\n");
+  return violations
+    .map(({ invariant, source, message }) => `${invariant}\n  source: ${source}\n  ${message}`)
+    .join("\n");
 }

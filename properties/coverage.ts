@@ -24,17 +24,25 @@ export class Coverage {
         if (event.outcome === "fail") this.add(`refused ${event.code}`);
         if (event.duplicate === true) this.add("duplicates recognised");
         if (event.expectedEndOffset !== undefined) this.add(`conditional ${event.outcome}`);
-        if (event.producer !== undefined && event.outcome === "ok" && event.producer.sequence + event.records.length > 2 ** 31 - 1) this.add("sequence wraps");
-        if (event.producer !== undefined && event.outcome === "ok" && event.producer.epoch > 0) this.add("later epochs");
+        if (
+          event.producer !== undefined &&
+          event.outcome === "ok" &&
+          event.producer.sequence + event.records.length > 2 ** 31 - 1
+        )
+          this.add("sequence wraps");
+        if (event.producer !== undefined && event.outcome === "ok" && event.producer.epoch > 0)
+          this.add("later epochs");
       } else if (event.kind === "read") {
         this.add(`reads (${event.manner})`, event.outcome === "ok" ? 1 : 0);
         if (event.outcome !== "ok") this.add(`reads refused`);
         if (event.records.length > 0) this.add("records read", event.records.length);
-      } else if (event.kind === "look up") this.add(event.offset === null ? "look-ups without a record" : "look-ups with a record");
+      } else if (event.kind === "look up")
+        this.add(event.offset === null ? "look-ups without a record" : "look-ups with a record");
       else if (event.kind === "retention") this.add("retention passes");
       else if (event.kind === "delete records") this.add(`delete records ${event.outcome}`);
       else if (event.kind === "describe" && event.state === "fenced") this.add("fenced partitions seen");
-      else if (event.kind === "create topic" || event.kind === "delete topic") this.add(`${event.kind} ${event.outcome}`);
+      else if (event.kind === "create topic" || event.kind === "delete topic")
+        this.add(`${event.kind} ${event.outcome}`);
       else if (event.kind === "close" && event.clean === true) this.add("clean restarts");
     }
   }
@@ -54,6 +62,7 @@ export class Coverage {
       const wanted = Math.floor(floor * scale);
       if (this.count(name) < wanted) short.push(`${name}: ${this.count(name)}, at least ${wanted} wanted`);
     }
-    if (short.length > 0) throw new Error(`the runs met too few of the cases they are for:\n${short.join("\n")}\n\nmet:\n${this.table()}`);
+    if (short.length > 0)
+      throw new Error(`the runs met too few of the cases they are for:\n${short.join("\n")}\n\nmet:\n${this.table()}`);
   }
 }

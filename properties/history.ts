@@ -199,7 +199,10 @@ export function tell(event: HistoryEvent): string {
         ? ` (producer ${event.producer.id}, epoch ${event.producer.epoch}, sequence ${event.producer.sequence})`
         : "";
       const what = event.records.map((record) => record.value).join(", ");
-      const answer = event.outcome === "ok" ? `acknowledged at ${event.offsets?.join(", ")}` : `${event.outcome} ${event.code ?? ""}`;
+      const answer =
+        event.outcome === "ok"
+          ? `acknowledged at ${event.offsets?.join(", ")}`
+          : `${event.outcome} ${event.code ?? ""}`;
       return `${event.process} produced [${what}]${stamp} to ${event.log} with acks=${event.acks}: ${answer} ${when(event)}`;
     }
     case "read":

@@ -54,7 +54,10 @@ export function lookUp(records: readonly ReadRecord[], timestamp: number): ReadR
 }
 
 /** Follows a history and tells a visitor of each contradiction with the simple log. */
-export function replay(history: readonly HistoryEvent[], found: (message: string, kind: "changed" | "lost") => void): Map<LogName, PartitionModel> {
+export function replay(
+  history: readonly HistoryEvent[],
+  found: (message: string, kind: "changed" | "lost") => void,
+): Map<LogName, PartitionModel> {
   const models = new Map<LogName, PartitionModel>();
   /** Logs whose first description after an unclean end is still to come. */
   const unsettled = new Set<LogName>();
@@ -73,7 +76,12 @@ export function replay(history: readonly HistoryEvent[], found: (message: string
   for (const event of history) {
     if (event.kind === "crash" || (event.kind === "close" && event.clean !== true)) {
       for (const log of models.keys()) unsettled.add(log);
-    } else if (event.kind === "produce" && event.outcome === "ok" && event.offsets !== undefined && event.acks !== "none") {
+    } else if (
+      event.kind === "produce" &&
+      event.outcome === "ok" &&
+      event.offsets !== undefined &&
+      event.acks !== "none"
+    ) {
       const model = modelOf(event.log);
       event.records.forEach((record, index) => {
         const offset = event.offsets?.[index];
@@ -86,7 +94,10 @@ export function replay(history: readonly HistoryEvent[], found: (message: string
         for (let offset = event.logStartOffset; offset < model.firmEnd; offset++) {
           const claim = model.claims.get(offset);
           if (claim?.firm && offset >= event.nextOffset) {
-            found(`${event.log} offset ${offset} held '${claim.value}' (${tell(claim.by)}), but everything there was ended at ${event.nextOffset}: ${tell(event)}`, "lost");
+            found(
+              `${event.log} offset ${offset} held '${claim.value}' (${tell(claim.by)}), but everything there was ended at ${event.nextOffset}: ${tell(event)}`,
+              "lost",
+            );
           }
         }
       }

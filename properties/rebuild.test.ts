@@ -27,16 +27,32 @@ async function ask(run: Run, timestamps: readonly number[]): Promise<Answers> {
       const { earliest, latest } = broker.offsets(log.topic, log.partition);
       answers[`${log.name} bounds`] = `${earliest}..${latest}`;
       for (let offset = earliest; offset <= latest; offset++) {
-        const [fetched] = await broker.fetchBatches([{ topic: log.topic, partition: log.partition, offset, maxBytes: 1 }], { maxWaitMs: 0 });
+        const [fetched] = await broker.fetchBatches(
+          [{ topic: log.topic, partition: log.partition, offset, maxBytes: 1 }],
+          { maxWaitMs: 0 },
+        );
         assert.ok(fetched !== undefined && fetched.error === undefined, fetched?.error?.message);
-        answers[`${log.name} from ${offset}`] = `${JSON.stringify(recordsOf(fetched.bytes))} ${fetched.bytes.length} bytes to ${fetched.nextOffset}`;
+        answers[`${log.name} from ${offset}`] =
+          `${JSON.stringify(recordsOf(fetched.bytes))} ${fetched.bytes.length} bytes to ${fetched.nextOffset}`;
       }
-      for (const timestamp of timestamps) answers[`${log.name} at ${timestamp}`] = JSON.stringify(await broker.offsetForTimestamp(log.topic, log.partition, timestamp));
+      for (const timestamp of timestamps)
+        answers[`${log.name} at ${timestamp}`] = JSON.stringify(
+          await broker.offsetForTimestamp(log.topic, log.partition, timestamp),
+        );
       // Retries change nothing where they are recognised, and refusals change nothing at all.
       for (const { id, epoch, sequence, count } of await stampsOf(broker, log.topic, log.partition)) {
-        for (const [manner, stamp] of [["retry", { id, epoch, sequence }], ["gap", { id, epoch, sequence: (sequence + 1000) % 2 ** 31 }]] as const) {
-          const records = Array.from({ length: count }, () => ({ value: "asked.0", sizeBytes: 0, timestamp: run.world.wallMs() }));
-          answers[`${log.name} ${manner} ${id} ${epoch} ${sequence}`] = await answered(() => broker.appendBatches(log.topic, log.partition, encodeBatch(records, stamp)));
+        for (const [manner, stamp] of [
+          ["retry", { id, epoch, sequence }],
+          ["gap", { id, epoch, sequence: (sequence + 1000) % 2 ** 31 }],
+        ] as const) {
+          const records = Array.from({ length: count }, () => ({
+            value: "asked.0",
+            sizeBytes: 0,
+            timestamp: run.world.wallMs(),
+          }));
+          answers[`${log.name} ${manner} ${id} ${epoch} ${sequence}`] = await answered(() =>
+            broker.appendBatches(log.topic, log.partition, encodeBatch(records, stamp)),
+          );
         }
       }
     }
@@ -44,7 +60,9 @@ async function ask(run: Run, timestamps: readonly number[]): Promise<Answers> {
   return answers;
 }
 
-async function answered(call: () => Promise<{ readonly baseOffset: number; readonly lastOffset: number; readonly duplicate: boolean }>): Promise<string> {
+async function answered(
+  call: () => Promise<{ readonly baseOffset: number; readonly lastOffset: number; readonly duplicate: boolean }>,
+): Promise<string> {
   try {
     const { baseOffset, lastOffset, duplicate } = await call();
     return `${duplicate ? "duplicate" : "appended"} ${baseOffset}..${lastOffset}`;
@@ -55,7 +73,11 @@ async function answered(call: () => Promise<{ readonly baseOffset: number; reado
 }
 
 /** The last five batches of each producer, by the log's own bytes. */
-async function stampsOf(broker: Broker, topic: string, partition: number): Promise<{ id: number; epoch: number; sequence: number; count: number }[]> {
+async function stampsOf(
+  broker: Broker,
+  topic: string,
+  partition: number,
+): Promise<{ id: number; epoch: number; sequence: number; count: number }[]> {
   const { earliest } = broker.offsets(topic, partition);
   const last = new Map<number, { id: number; epoch: number; sequence: number; count: number }[]>();
   for (let offset = earliest; ; ) {
@@ -65,7 +87,12 @@ async function stampsOf(broker: Broker, topic: string, partition: number): Promi
     for (let at = 0; at < fetched.bytes.length; at += view.getInt32(at + 8) + 12) {
       const id = Number(view.getBigInt64(at + 43));
       if (id < 0) continue;
-      const stamp = { id, epoch: view.getInt16(at + 51), sequence: view.getInt32(at + 53), count: view.getInt32(at + 57) };
+      const stamp = {
+        id,
+        epoch: view.getInt16(at + 51),
+        sequence: view.getInt32(at + 53),
+        count: view.getInt32(at + 57),
+      };
       const earlier = (last.get(id) ?? []).filter((other) => other.epoch === stamp.epoch);
       last.set(id, [...earlier, stamp].slice(-5));
     }
@@ -91,7 +118,12 @@ async function settle(run: Run, talk: () => Promise<void>): Promise<void> {
   assert.ok(done, "no answer");
 }
 
-const rebuildable = [/\/\d{20}\.index$/, /\/\d{20}\.timeindex$/, /\/\d{20}\.snapshot$/, /\/leader-epoch-checkpoint$/] as const;
+const rebuildable = [
+  /\/\d{20}\.index$/,
+  /\/\d{20}\.timeindex$/,
+  /\/\d{20}\.snapshot$/,
+  /\/leader-epoch-checkpoint$/,
+] as const;
 
 /** Removes, cuts or garbles some of what can be made anew. All snapshots go, or none: one alone is a claim about its offset. */
 async function damage(disk: Storage, chance: Random, coverage: Coverage): Promise<void> {
@@ -108,7 +140,8 @@ async function damage(disk: Storage, chance: Random, coverage: Coverage): Promis
       if (manner === "remove") await disk.remove(path);
       else if (manner === "cut") await overwrite(disk, path, bytes.subarray(0, chance.below(bytes.length + 1)));
       else {
-        for (let count = 1 + chance.below(8); count > 0; count--) if (bytes.length > 0) bytes[chance.below(bytes.length)] = chance.below(256);
+        for (let count = 1 + chance.below(8); count > 0; count--)
+          if (bytes.length > 0) bytes[chance.below(bytes.length)] = chance.below(256);
         await overwrite(disk, path, bytes);
       }
       coverage.add(`${manner} ${["index", "time index", "snapshot", "leader epochs"][kind]}`);
@@ -122,7 +155,18 @@ test("indexes, leader epochs and producer state made anew say what the old ones 
     {
       name: "rebuilding",
       runs: 40,
-      floors: { "remove index": 10, "cut index": 10, "garble index": 10, "garble time index": 10, "remove snapshot": 5, "garble snapshot": 5, "remove leader epochs": 15, "indexes rebuilt": 30, "duplicates compared": 40, "answers compared": 1500 },
+      floors: {
+        "remove index": 10,
+        "cut index": 10,
+        "garble index": 10,
+        "garble time index": 10,
+        "remove snapshot": 5,
+        "garble snapshot": 5,
+        "remove leader epochs": 15,
+        "indexes rebuilt": 30,
+        "duplicates compared": 40,
+        "answers compared": 1500,
+      },
     },
     plans({ crashes: false, faults: false, retention: false, topicChanges: false, maxRounds: 5 }),
     async (plan, coverage) => {
@@ -139,7 +183,10 @@ test("indexes, leader epochs and producer state made anew say what the old ones 
       await run.open([]);
       const after = await ask(run, timestamps);
       coverage.add("answers compared", Object.keys(before).length);
-      coverage.add("duplicates compared", Object.values(before).filter((answer) => String(answer).startsWith("duplicate")).length);
+      coverage.add(
+        "duplicates compared",
+        Object.values(before).filter((answer) => String(answer).startsWith("duplicate")).length,
+      );
       coverage.add("indexes rebuilt", run.world.messages.filter((message) => message.includes("rebuilt")).length);
       assert.deepEqual(after, before);
       await run.close();
@@ -152,7 +199,8 @@ function timestampsOf(run: Run): number[] {
   const timestamps = new Set<number>();
   for (const event of run.history) {
     if (event.kind !== "produce" || event.outcome !== "ok") continue;
-    for (const { timestamp } of event.records.slice(0, 1)) if (timestamp >= 0) timestamps.add(timestamp).add(timestamp + 1);
+    for (const { timestamp } of event.records.slice(0, 1))
+      if (timestamp >= 0) timestamps.add(timestamp).add(timestamp + 1);
   }
   return [...timestamps].slice(0, 40);
 }
@@ -160,8 +208,15 @@ function timestampsOf(run: Run): number[] {
 test("damage below the recovery point is reported, not cut, and the other partitions work", async () => {
   const coverage = new Coverage();
   const runs = Math.round(30 * Math.max(1, runsFactor));
-  const wide: fc.Arbitrary<Plan> = plans({ crashes: false, faults: false, retention: false, topicChanges: false, maxRounds: 6 });
-  for (const plan of fc.sample(wide, { seed, numRuns: runs })) await damageLog({ ...plan, topics: plan.topics.map((topic) => ({ ...topic, partitions: 2 })) }, coverage);
+  const wide: fc.Arbitrary<Plan> = plans({
+    crashes: false,
+    faults: false,
+    retention: false,
+    topicChanges: false,
+    maxRounds: 6,
+  });
+  for (const plan of fc.sample(wide, { seed, numRuns: runs }))
+    await damageLog({ ...plan, topics: plan.topics.map((topic) => ({ ...topic, partitions: 2 })) }, coverage);
   console.log(`damage below the recovery point: MOLDAU_SEED=${seed}\n${coverage.table()}`);
   coverage.demand({ "damaged logs": 15, "found when opened": 3, "other partitions that answered": 15 }, 1);
 });
@@ -196,7 +251,8 @@ async function damageLog(plan: Plan, coverage: Coverage): Promise<void> {
   coverage.add("damaged logs");
   const before = new Map<string, string>();
   for (const event of run.history) {
-    if (event.kind === "read" && event.manner === "audit") for (const { offset, value } of event.records) before.set(`${event.log} ${offset}`, value);
+    if (event.kind === "read" && event.manner === "audit")
+      for (const { offset, value } of event.records) before.set(`${event.log} ${offset}`, value);
   }
   await run.reopen();
   const where = `byte ${at} of ${victim.path}, ${clean ? "after a clean stop" : "after a kill"}, seed ${plan.seed}`;
@@ -237,7 +293,11 @@ async function damageLog(plan: Plan, coverage: Coverage): Promise<void> {
         continue;
       }
       if (isVictim) continue;
-      const { baseOffset } = await broker.appendBatches(log.topic, log.partition, encodeBatch([{ value: "after.0", sizeBytes: 10, timestamp: run.world.wallMs() }]));
+      const { baseOffset } = await broker.appendBatches(
+        log.topic,
+        log.partition,
+        encodeBatch([{ value: "after.0", sizeBytes: 10, timestamp: run.world.wallMs() }]),
+      );
       assert.equal(baseOffset, offset);
       coverage.add("other partitions that answered");
     }
@@ -245,5 +305,8 @@ async function damageLog(plan: Plan, coverage: Coverage): Promise<void> {
   run.world.looking = true;
   const now = await readWhole(run.world.disk, victim.path);
   run.world.looking = false;
-  assert.ok(now.length >= damaged.length, `${victim.path} was cut from ${damaged.length} to ${now.length} bytes: ${where}`);
+  assert.ok(
+    now.length >= damaged.length,
+    `${victim.path} was cut from ${damaged.length} to ${now.length} bytes: ${where}`,
+  );
 }

@@ -42,7 +42,12 @@ export interface Stamp {
 
 export function encodeBatch(records: readonly RecordToSend[], stamp?: Stamp): Uint8Array {
   const bytes = kernel.encodeBatch(
-    records.map(({ value, sizeBytes, timestamp }) => ({ key: null, value: valueBytes(value, sizeBytes), headers: [], timestamp })),
+    records.map(({ value, sizeBytes, timestamp }) => ({
+      key: null,
+      value: valueBytes(value, sizeBytes),
+      headers: [],
+      timestamp,
+    })),
     stamp === undefined ? {} : { producerId: stamp.id, producerEpoch: stamp.epoch, baseSequence: stamp.sequence },
   );
   return bytes.slice();

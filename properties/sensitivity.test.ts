@@ -20,11 +20,31 @@ interface Mutant {
 }
 
 const mutants: readonly Mutant[] = [
-  { name: "syncs of a log do nothing", options: { lies: { sync: /-\d+\/\d+\.log$/ } }, found: /outlives every crash|holds one value/ },
-  { name: "syncs of what is not a log do nothing", options: { lies: { sync: /^metadata|checkpoint|properties/ } }, found: /creation was acknowledged|becomes readable|never go back/ },
-  { name: "syncs of a partition's folder do nothing", options: { lies: { syncDirectory: /-\d+$/ } }, found: /outlives every crash|holds one value|becomes readable/ },
-  { name: "syncs of the data folder do nothing", options: { lies: { syncDirectory: /^$/ } }, found: /creation was acknowledged|becomes readable/ },
-  { name: 'durability "os" acknowledges before the sync', options: { durability: "os" }, found: /outlives every crash/ },
+  {
+    name: "syncs of a log do nothing",
+    options: { lies: { sync: /-\d+\/\d+\.log$/ } },
+    found: /outlives every crash|holds one value/,
+  },
+  {
+    name: "syncs of what is not a log do nothing",
+    options: { lies: { sync: /^metadata|checkpoint|properties/ } },
+    found: /creation was acknowledged|becomes readable|never go back/,
+  },
+  {
+    name: "syncs of a partition's folder do nothing",
+    options: { lies: { syncDirectory: /-\d+$/ } },
+    found: /outlives every crash|holds one value|becomes readable/,
+  },
+  {
+    name: "syncs of the data folder do nothing",
+    options: { lies: { syncDirectory: /^$/ } },
+    found: /creation was acknowledged|becomes readable/,
+  },
+  {
+    name: 'durability "os" acknowledges before the sync',
+    options: { durability: "os" },
+    found: /outlives every crash/,
+  },
 ];
 
 const drawn: readonly Plan[] = fc.sample(plans({ faults: false }), { seed, numRuns: budget });

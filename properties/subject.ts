@@ -12,8 +12,8 @@ export {
   type Kernel,
   type Logger,
   type MemoryStorage,
-  memoryStorage,
   MoldauError,
+  memoryStorage,
   openBroker,
   type RecoveryReport,
   type Storage,
@@ -22,6 +22,7 @@ export {
   type StorageFile,
   type StorageManifest,
 } from "../engine/index.ts";
+
 import { createTwinKernel, type Kernel, type MemoryStorageOptions } from "../engine/index.ts";
 
 /** What a store calls before its effects, and what it tells. */

@@ -19,8 +19,8 @@ import {
   type StorageEntry,
   StorageError,
   type StorageFile,
-  type StorageManifest,
   type StorageHooks,
+  type StorageManifest,
   type StorageOperation,
 } from "./subject.ts";
 
@@ -189,7 +189,8 @@ export class World {
     const chance = draw(options.seed, "entropy");
     this.entropy = { fill: (bytes) => chance.fill(bytes) };
     this.logger = {
-      log: (level, message, fields) => void this.messages.push(`${level}: ${message}${fields === undefined ? "" : ` ${JSON.stringify(fields)}`}`),
+      log: (level, message, fields) =>
+        void this.messages.push(`${level}: ${message}${fields === undefined ? "" : ` ${JSON.stringify(fields)}`}`),
     };
   }
 
@@ -325,11 +326,19 @@ class SimulatedStorage implements Storage {
     const { lies, syncMs = 8 } = this.#world.options;
     const honest = files.filter((file) => lies?.sync?.test(file.path) !== true);
     const inner = honest.map((file) => (file as SimulatedFile).inner);
-    await this.later("sync", files.map((file) => file.path), () => this.#store.sync(inner), syncMs);
+    await this.later(
+      "sync",
+      files.map((file) => file.path),
+      () => this.#store.sync(inner),
+      syncMs,
+    );
   }
 
   async syncDirectory(path: string): Promise<void> {
-    const effect = this.#world.options.lies?.syncDirectory?.test(path) === true ? async () => {} : () => this.#store.syncDirectory(path);
+    const effect =
+      this.#world.options.lies?.syncDirectory?.test(path) === true
+        ? async () => {}
+        : () => this.#store.syncDirectory(path);
     await this.later("syncDirectory", [path], effect, this.#world.options.syncMs ?? 8);
   }
 

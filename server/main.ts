@@ -9,5 +9,7 @@ import { run } from "./cli/program.ts";
 
 const { process } = runtime;
 // Beside server/ lies a package.json, in the sources as in dist/.
-const { version } = JSON.parse(process.readTextFile(new URL("../package.json", import.meta.url))) as { version: string };
+const { version } = JSON.parse(process.readTextFile(new URL("../package.json", import.meta.url))) as {
+  version: string;
+};
 process.exit(await run(runtime, version));

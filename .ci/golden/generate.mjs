@@ -24,7 +24,15 @@ const cases = [
   {
     name: "headers",
     records: [
-      { key: text("k"), value: text("v"), timestamp: now, headers: [[text("trace"), text("x-1")], [text("größe"), text("")]] },
+      {
+        key: text("k"),
+        value: text("v"),
+        timestamp: now,
+        headers: [
+          [text("trace"), text("x-1")],
+          [text("größe"), text("")],
+        ],
+      },
       { key: text("k"), value: text("v"), timestamp: now, headers: [] },
     ],
   },
@@ -36,11 +44,19 @@ const cases = [
   { name: "timestamps weeks apart", only: "kafkajs", records: rising([0, 2 ** 30, 2 ** 31, 2 ** 33, 2 ** 35]) },
   {
     name: "lengths about a varint's edges",
-    records: [63, 64, 65, 127, 128, 300].map((length) => ({ key: text("k"), value: Buffer.alloc(length, "abc"), timestamp: now })),
+    records: [63, 64, 65, 127, 128, 300].map((length) => ({
+      key: text("k"),
+      value: Buffer.alloc(length, "abc"),
+      timestamp: now,
+    })),
   },
   {
     name: "two hundred records",
-    records: Array.from({ length: 200 }, (_, index) => ({ key: text(`k${index}`), value: text("v"), timestamp: now + index })),
+    records: Array.from({ length: 200 }, (_, index) => ({
+      key: text(`k${index}`),
+      value: text("v"),
+      timestamp: now + index,
+    })),
   },
   {
     name: "an idempotent producer",
@@ -52,13 +68,21 @@ const cases = [
     canonical: false,
     records: [1_000, 999, 1_001].map((timestamp) => ({ key: null, value: text("v"), timestamp })),
   },
-  { name: "a null header value", only: "@platformatic/kafka", records: [{ key: null, value: text("v"), timestamp: now, headers: [[text("h"), null]] }] },
+  {
+    name: "a null header value",
+    only: "@platformatic/kafka",
+    records: [{ key: null, value: text("v"), timestamp: now, headers: [[text("h"), null]] }],
+  },
   ...["gzip", "snappy", "lz4", "zstd"].map((codec) => ({
     name: `${codec}`,
     codec,
     only: codec === "gzip" ? undefined : "@platformatic/kafka",
     canonical: false,
-    records: Array.from({ length: 20 }, (_, index) => ({ key: text(`k${index}`), value: text("again and ".repeat(9)), timestamp: now + index })),
+    records: Array.from({ length: 20 }, (_, index) => ({
+      key: text(`k${index}`),
+      value: text("again and ".repeat(9)),
+      timestamp: now + index,
+    })),
   })),
 ];
 
@@ -111,7 +135,10 @@ function byPlatformatic({ codec, producer, records }) {
 
 const base64 = (bytes) => (bytes === null ? null : bytes.toString("base64"));
 const golden = [];
-for (const [client, encode] of [["kafkajs", byKafkajs], ["@platformatic/kafka", byPlatformatic]]) {
+for (const [client, encode] of [
+  ["kafkajs", byKafkajs],
+  ["@platformatic/kafka", byPlatformatic],
+]) {
   for (const one of cases) {
     if (one.only !== undefined && one.only !== client) continue;
     golden.push({

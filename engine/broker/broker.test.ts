@@ -23,14 +23,31 @@ test("what is produced is read back with its offset, key, headers and time", asy
   const broker = await openBroker(testWorld(memoryStorage()));
   await broker.createTopic("events");
   const results = await broker.produce("events", [
-    { key: "k", value: "v", headers: [["h", "1"], ["n", null]], timestamp: 5 },
+    {
+      key: "k",
+      value: "v",
+      headers: [
+        ["h", "1"],
+        ["n", null],
+      ],
+      timestamp: 5,
+    },
     { value: null },
   ]);
-  assert.deepEqual(results.map((result) => receipt(result).offset), [0, 1]);
+  assert.deepEqual(
+    results.map((result) => receipt(result).offset),
+    [0, 1],
+  );
   const { records, nextOffset, highWatermark } = await broker.fetchRecords("events", 0, { offset: 0 });
   assert.equal(text(records[0]?.key ?? null), "k");
   assert.equal(records[0]?.timestamp, 5);
-  assert.deepEqual(records[0]?.headers.map(({ key, value }) => [key, text(value)]), [["h", "1"], ["n", null]]);
+  assert.deepEqual(
+    records[0]?.headers.map(({ key, value }) => [key, text(value)]),
+    [
+      ["h", "1"],
+      ["n", null],
+    ],
+  );
   assert.equal(records[1]?.value, null);
   assert.deepEqual([nextOffset, highWatermark], [2, 2]);
   await broker.close();
@@ -47,7 +64,10 @@ test("a clean restart keeps everything and begins a higher leader epoch", async 
   await first.close();
   const second = await openBroker(testWorld(survivor));
   assert.equal(second.report.offlinePartitions, 0, second.report.notes.join());
-  assert.deepEqual(await values(second, "t"), Array.from({ length: 20 }, (_, at) => `v${at}`));
+  assert.deepEqual(
+    await values(second, "t"),
+    Array.from({ length: 20 }, (_, at) => `v${at}`),
+  );
   assert.ok((second.describeTopic("t").partitions[0]?.leaderEpoch as number) > epoch);
   await second.close();
 });
@@ -63,7 +83,8 @@ test("nothing is visible, and acks=all does not answer, before the sync", async 
         return typeof value === "function" ? value.bind(target) : value;
       }
       return async (files: Parameters<typeof sync>[0]) => {
-        if (files.some((file) => file.path.endsWith(".log") && file.sizeBytes > 0)) await new Promise<void>((resolve) => (hold = resolve));
+        if (files.some((file) => file.path.endsWith(".log") && file.sizeBytes > 0))
+          await new Promise<void>((resolve) => (hold = resolve));
         return sync(files);
       };
     },
@@ -87,7 +108,12 @@ test("a retry of the last five batches gets the first offset; a gap and an old e
   await broker.createTopic("t");
   const { producerId } = await broker.allocateProducer();
   const send = async (sequence: number, producerEpoch = 0): Promise<ProduceResult> =>
-    (await broker.produce("t", [{ value: `s${sequence}` }], { partition: 0, producer: { producerId, producerEpoch, sequence } }))[0] as ProduceResult;
+    (
+      await broker.produce("t", [{ value: `s${sequence}` }], {
+        partition: 0,
+        producer: { producerId, producerEpoch, sequence },
+      })
+    )[0] as ProduceResult;
   for (let sequence = 0; sequence < 6; sequence += 1) assert.equal(receipt(await send(sequence)).offset, sequence);
   assert.deepEqual([receipt(await send(1)).offset, receipt(await send(1)).duplicate], [1, true]);
   const tooOld = await send(0);
@@ -146,7 +172,11 @@ test("retention by time deletes whole segments, keeps what is young, and survive
 test("by time: the first record at or after it", async () => {
   const broker = await openBroker(testWorld(memoryStorage()));
   await broker.createTopic("t", { configs: { "segment.bytes": 400, "index.interval.bytes": 0 } });
-  for (let at = 0; at < 30; at += 1) await broker.produce("t", [{ value: "a", timestamp: at * 10 }, { value: "b", timestamp: at * 10 + 5 }]);
+  for (let at = 0; at < 30; at += 1)
+    await broker.produce("t", [
+      { value: "a", timestamp: at * 10 },
+      { value: "b", timestamp: at * 10 + 5 },
+    ]);
   assert.deepEqual(await broker.offsetForTimestamp("t", 0, 0), { offset: 0, timestamp: 0 });
   assert.deepEqual(await broker.offsetForTimestamp("t", 0, 101), { offset: 21, timestamp: 105 });
   assert.deepEqual(await broker.offsetForTimestamp("t", 0, 1000), { offset: null, timestamp: null });
@@ -190,7 +220,12 @@ test("a failed sync fences the partition: the append may have landed, no write f
   const [lost] = await broker.produce("t", [{ value: "lost" }]);
   assert.ok(lost !== undefined && "error" in lost && lost.error.effect === "unknown");
   const [refused] = await broker.produce("t", [{ value: "later" }]);
-  assert.ok(refused !== undefined && "error" in refused && refused.error.code === "KAFKA_STORAGE_ERROR" && refused.error.effect === "none");
+  assert.ok(
+    refused !== undefined &&
+      "error" in refused &&
+      refused.error.code === "KAFKA_STORAGE_ERROR" &&
+      refused.error.effect === "none",
+  );
   assert.deepEqual(await values(broker, "t"), ["kept"]);
   assert.equal(broker.describeTopic("t").partitions[0]?.state, "fenced");
 });
@@ -215,7 +250,8 @@ test("damage below the recovery point takes that partition offline, and no other
   const clock = new ManualClock();
   const broker = await openBroker(testWorld(storage, clock));
   await broker.createTopic("t", { partitions: 2 });
-  for (const partition of [0, 1]) for (let at = 0; at < 5; at += 1) await broker.produce("t", [{ value: `v${at}` }], { partition });
+  for (const partition of [0, 1])
+    for (let at = 0; at < 5; at += 1) await broker.produce("t", [{ value: `v${at}` }], { partition });
   await clock.advance(2000);
   const survivor = storage.crash(() => 0);
   const file = await survivor.open("t-0/00000000000000000000.log");

@@ -7,9 +7,14 @@ test("a checkpoint is written whenever it changed, also after a call that found 
   const storage = memoryStorage();
   let offset = 0;
   const told: number[] = [];
-  const file = new CheckpointFile(storage, "points", () => new Map([["t 0", offset]]), (entries) => {
-    told.push(entries.get("t 0") as number);
-  });
+  const file = new CheckpointFile(
+    storage,
+    "points",
+    () => new Map([["t 0", offset]]),
+    (entries) => {
+      told.push(entries.get("t 0") as number);
+    },
+  );
   await file.write();
   await file.write();
   await file.write();
@@ -23,9 +28,14 @@ test("those who ask while a write runs share the next one, which says what is tr
   const storage = memoryStorage();
   let offset = 0;
   let writes = 0;
-  const file = new CheckpointFile(storage, "points", () => new Map([["t 0", offset]]), () => {
-    writes += 1;
-  });
+  const file = new CheckpointFile(
+    storage,
+    "points",
+    () => new Map([["t 0", offset]]),
+    () => {
+      writes += 1;
+    },
+  );
   const first = file.write();
   offset = 1;
   const later = [file.write(), file.write(), file.write()];

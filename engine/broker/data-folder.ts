@@ -43,7 +43,11 @@ export async function openDataFolder(storage: Storage, entropy: Entropy): Promis
     else if (entry.kind === "directory" && parsePartitionFolder(entry.name) !== null) partitions.push(entry.name);
     else if (!isOurs(entry)) refuse(`it holds ${entry.name}, which Moldau did not write`);
   }
-  const fresh = await checkMeta(storage, entropy, partitions.length > 0 || entries.some((entry) => entry.name === metadataFolderName));
+  const fresh = await checkMeta(
+    storage,
+    entropy,
+    partitions.length > 0 || entries.some((entry) => entry.name === metadataFolderName),
+  );
   if (!fresh && partitions.length > 0 && !entries.some((entry) => entry.name === metadataFolderName)) {
     refuse(`it holds partitions but no ${metadataFolderName} folder, without which their topics are unknown`);
   }

@@ -16,7 +16,9 @@ import { drain, ManualClock, testWorld } from "./world.test.support.ts";
 const kernel = createTwinKernel();
 
 function batchOf(valueBytes: number): Uint8Array {
-  return kernel.encodeBatch([{ key: null, value: new Uint8Array(valueBytes), headers: [], timestamp: 1_700_000_000_000 }]).slice();
+  return kernel
+    .encodeBatch([{ key: null, value: new Uint8Array(valueBytes), headers: [], timestamp: 1_700_000_000_000 }])
+    .slice();
 }
 
 async function append(broker: Broker, partition: number, valueBytes: number): Promise<number> {
@@ -35,14 +37,21 @@ function batchesIn({ bytes }: FetchedPartition): number {
   return count;
 }
 
-async function opened(partitions = 1, clock: ManualClock = new ManualClock(), storage: Storage = memoryStorage()): Promise<{ broker: Broker; clock: ManualClock }> {
+async function opened(
+  partitions = 1,
+  clock: ManualClock = new ManualClock(),
+  storage: Storage = memoryStorage(),
+): Promise<{ broker: Broker; clock: ManualClock }> {
   const broker = await openBroker(testWorld(storage, clock));
   await broker.createTopic("t", { partitions });
   return { broker, clock };
 }
 
 function fetchAll(broker: Broker, offsets: readonly number[], options: FetchOptions = {}): Promise<FetchedPartition[]> {
-  return broker.fetchBatches(offsets.map((offset, partition) => ({ topic: "t", partition, offset })), options);
+  return broker.fetchBatches(
+    offsets.map((offset, partition) => ({ topic: "t", partition, offset })),
+    options,
+  );
 }
 
 /** A promise, and whether it has settled. */
@@ -59,7 +68,8 @@ test("maxBytes bounds all partitions together, and each its own; the first with 
   const { broker } = await opened(3);
   let size = 0;
   for (const partition of [1, 2]) for (let at = 0; at < 5; at += 1) size = await append(broker, partition, 1000);
-  const counts = async (maxBytes: number): Promise<number[]> => (await fetchAll(broker, [0, 0, 0], { maxBytes })).map(batchesIn);
+  const counts = async (maxBytes: number): Promise<number[]> =>
+    (await fetchAll(broker, [0, 0, 0], { maxBytes })).map(batchesIn);
   assert.deepEqual(await counts(0), [0, 1, 0]);
   assert.deepEqual(await counts(size - 1), [0, 1, 0]);
   assert.deepEqual(await counts(size * 2), [0, 2, 0]);
@@ -98,7 +108,12 @@ test("a fetch that cannot hold more does not wait for more", async () => {
   const full = watch(fetchAll(broker, [0], { minBytes: limit, maxBytes: limit, maxWaitMs: 60_000 }));
   await drain();
   assert.ok(full.settled);
-  const capped = watch(broker.fetchBatches([{ topic: "t", partition: 0, offset: 0, maxBytes: size }], { minBytes: size * 2, maxWaitMs: 60_000 }));
+  const capped = watch(
+    broker.fetchBatches([{ topic: "t", partition: 0, offset: 0, maxBytes: size }], {
+      minBytes: size * 2,
+      maxWaitMs: 60_000,
+    }),
+  );
   await drain();
   assert.ok(capped.settled);
   const greedy = watch(fetchAll(broker, [3], { minBytes: size * 100, maxBytes: size + 1, maxWaitMs: 60_000 }));

@@ -8,8 +8,8 @@
 
 import { MoldauError, toMoldauError } from "../errors.ts";
 import { maxWaiters } from "../limits.ts";
-import type { Clock } from "../port/world.ts";
 import { BatchHeader } from "../log/record-batch.ts";
+import type { Clock } from "../port/world.ts";
 import type { Counters } from "./counters.ts";
 import type { Partition } from "./partition.ts";
 import type { Timers } from "./timers.ts";
@@ -28,12 +28,7 @@ export class Fetcher {
   #turnScheduled = false;
   readonly #laterWakes: (() => void)[] = [];
 
-  constructor(
-    find: (topic: string, partition: number) => Partition,
-    timers: Timers,
-    clock: Clock,
-    counters: Counters,
-  ) {
+  constructor(find: (topic: string, partition: number) => Partition, timers: Timers, clock: Clock, counters: Counters) {
     this.#find = find;
     this.#timers = timers;
     this.#clock = clock;

@@ -26,7 +26,9 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   } catch (error) {
     await closeQuietly(options.storage);
     if (error instanceof StorageError) {
-      throw new MoldauError("DATA_FOLDER_UNUSABLE", `the data folder cannot be used: ${error.message}`, { cause: error });
+      throw new MoldauError("DATA_FOLDER_UNUSABLE", `the data folder cannot be used: ${error.message}`, {
+        cause: error,
+      });
     }
     throw error;
   }

@@ -4,7 +4,7 @@
 // Never: used on the raw path, where batches pass untouched.
 
 import { MoldauError } from "../errors.ts";
-import { field, type Kernel, type RecordIndex, recordStride, type RecordToEncode } from "../kernel/kernel.ts";
+import { field, type Kernel, type RecordIndex, type RecordToEncode, recordStride } from "../kernel/kernel.ts";
 import { scratchBytes } from "../limits.ts";
 import type { Decompressor } from "../port/world.ts";
 import { BatchHeader, headerSizeBytes } from "./record-batch.ts";

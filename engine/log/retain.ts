@@ -33,8 +33,7 @@ export function retainedStart(
     const tooOld = policy.retentionMs >= 0 && nowMs - newestMs > policy.retentionMs;
     // As Kafka: the active segment is not deleted for the size.
     const isActive = at === segments.length - 1;
-    const tooMuch =
-      policy.retentionBytes >= 0 && !isActive && sizeBytes - segment.sizeBytes >= policy.retentionBytes;
+    const tooMuch = policy.retentionBytes >= 0 && !isActive && sizeBytes - segment.sizeBytes >= policy.retentionBytes;
     if (!tooOld && !tooMuch) break;
     sizeBytes -= segment.sizeBytes;
     start = Math.max(start, nextOffset);

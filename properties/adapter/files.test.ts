@@ -69,7 +69,10 @@ function lookInto(folder: string): Storage {
     manifest: { name: "folder", durable: true },
     async list(path) {
       const entries = await readdir(join(folder, path), { withFileTypes: true });
-      return entries.map((entry) => ({ name: entry.name, kind: entry.isFile() ? ("file" as const) : ("directory" as const) }));
+      return entries.map((entry) => ({
+        name: entry.name,
+        kind: entry.isFile() ? ("file" as const) : ("directory" as const),
+      }));
     },
     async open(path): Promise<StorageFile> {
       const bytes = new Uint8Array(await readFile(join(folder, path)));

@@ -64,7 +64,11 @@ async function load({ durability = "sync", through = (storage) => storage }: Loa
     for (let number = 0; number < 40; number++) {
       const partition = chance.below(2);
       const acks = chance.pick(["all", "all", "leader", "none"] as const);
-      const records = Array.from({ length: 1 + chance.below(4) }, () => ({ value: `w${writer}.${number}`, sizeBytes: chance.below(200), timestamp: Date.now() }));
+      const records = Array.from({ length: 1 + chance.below(4) }, () => ({
+        value: `w${writer}.${number}`,
+        sizeBytes: chance.below(200),
+        timestamp: Date.now(),
+      }));
       const { lastOffset } = await broker.appendBatches("events", partition, encodeBatch(records), { acks });
       if (acks === "all") {
         record.push({ kind: "acknowledged", folder: `events-${partition}`, endOffset: lastOffset + 1 });
@@ -75,7 +79,11 @@ async function load({ durability = "sync", through = (storage) => storage }: Loa
   const readers = [0, 1].map(async (partition) => {
     let offset = 0;
     while (!stop.signal.aborted) {
-      const { highWatermark, nextOffset, records } = await broker.fetchRecords("events", partition, { offset, maxWaitMs: 20, signal: stop.signal });
+      const { highWatermark, nextOffset, records } = await broker.fetchRecords("events", partition, {
+        offset,
+        maxWaitMs: 20,
+        signal: stop.signal,
+      });
       record.push({ kind: "shown", folder: `events-${partition}`, endOffset: highWatermark });
       coverage.add("shown", records.length);
       offset = nextOffset;
@@ -90,7 +98,11 @@ async function load({ durability = "sync", through = (storage) => storage }: Loa
   for (const partition of ["events-0", "events-1"]) {
     for (const name of await readdir(join(folder, partition))) {
       if (!name.endsWith(".log")) continue;
-      files.push({ folder: partition, path: `${partition}/${name}`, bytes: new Uint8Array(await readFile(join(folder, partition, name))) });
+      files.push({
+        folder: partition,
+        path: `${partition}/${name}`,
+        bytes: new Uint8Array(await readFile(join(folder, partition, name))),
+      });
     }
   }
   await rm(folder, { recursive: true, force: true });

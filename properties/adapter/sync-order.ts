@@ -32,7 +32,12 @@ export function promisedTooEarly(record: readonly Happening[], files: readonly L
   for (const { folder, path, bytes } of files) {
     const list = places.get(folder) ?? [];
     for (const batch of batchesOf(bytes)) {
-      list.push({ path, baseOffset: batch.baseOffset, lastOffset: batch.baseOffset + batch.recordCount - 1, endPosition: batch.position + batch.sizeBytes });
+      list.push({
+        path,
+        baseOffset: batch.baseOffset,
+        lastOffset: batch.baseOffset + batch.recordCount - 1,
+        endPosition: batch.position + batch.sizeBytes,
+      });
     }
     list.sort((a, b) => a.baseOffset - b.baseOffset);
     places.set(folder, list);
@@ -60,8 +65,12 @@ export function promisedTooEarly(record: readonly Happening[], files: readonly L
           if (place.lastOffset >= happening.endOffset) break;
           const what = `${happening.kind} up to ${happening.endOffset} of ${happening.folder} (happening ${index})`;
           const until = synced.get(place.path) ?? 0;
-          if (until < place.endPosition) messages.push(`${what}, but of ${place.path} only ${until} bytes are synced and offset ${place.lastOffset} ends at ${place.endPosition}`);
-          else if (!named.has(place.path)) messages.push(`${what}, but the directory that names ${place.path} is not synced`);
+          if (until < place.endPosition)
+            messages.push(
+              `${what}, but of ${place.path} only ${until} bytes are synced and offset ${place.lastOffset} ends at ${place.endPosition}`,
+            );
+          else if (!named.has(place.path))
+            messages.push(`${what}, but the directory that names ${place.path} is not synced`);
         }
     }
   });

@@ -32,9 +32,13 @@ export const acknowledgedIsVisible: Invariant = {
         const list = promised.get(event.log) ?? [];
         if (end > (list.at(-1)?.end ?? 0)) list.push({ end, index, words: tell(event) });
         promised.set(event.log, list);
-      } else if ((event.kind === "read" && event.outcome === "ok") || (event.kind === "describe" && event.state !== "offline")) {
+      } else if (
+        (event.kind === "read" && event.outcome === "ok") ||
+        (event.kind === "describe" && event.state !== "offline")
+      ) {
         const before = promised.get(event.log)?.findLast((promise) => promise.index < event.invokedAt);
-        if (before !== undefined && event.highWatermark < before.end) messages.push(`the high watermark is ${event.highWatermark}, but ${before.words}: ${tell(event)}`);
+        if (before !== undefined && event.highWatermark < before.end)
+          messages.push(`the high watermark is ${event.highWatermark}, but ${before.words}: ${tell(event)}`);
       }
     });
     return messages;
@@ -51,7 +55,8 @@ export const topicsOutlive: Invariant = {
     /** A deletion whose outcome is not known may have its effect at any later time. */
     const doubtful = new Set<string>();
     for (const event of history) {
-      if (event.kind === "create topic" && event.outcome === "ok" && event.id !== undefined) alive.set(event.id, `topic ${event.topic} was created ${when(event)}`);
+      if (event.kind === "create topic" && event.outcome === "ok" && event.id !== undefined)
+        alive.set(event.id, `topic ${event.topic} was created ${when(event)}`);
       else if (event.kind === "delete topic" && event.id !== undefined) {
         if (event.outcome === "ok") {
           alive.delete(event.id);
@@ -65,7 +70,8 @@ export const topicsOutlive: Invariant = {
           if (doubtful.delete(id)) gone.set(id, `topic ${id} was found deleted ${when(event)}`);
           else messages.push(`${words} (id ${id}) and is not listed ${when(event)}`);
         }
-        for (const [id, words] of gone) if (listed.has(id)) messages.push(`${words} (id ${id}) and is listed again ${when(event)}`);
+        for (const [id, words] of gone)
+          if (listed.has(id)) messages.push(`${words} (id ${id}) and is listed again ${when(event)}`);
       }
     }
     return messages;
@@ -79,8 +85,15 @@ export const progress: Invariant = {
     const messages: string[] = [];
     for (const event of history) {
       if (event.kind === "stuck") messages.push(`${event.detail} ${when(event)}`);
-      else if (event.kind === "describe" && event.quiet && event.state === "online" && event.highWatermark !== event.logEndOffset) {
-        messages.push(`all is quiet, but ${event.logEndOffset - event.highWatermark} records of ${event.log} are not readable: ${tell(event)}`);
+      else if (
+        event.kind === "describe" &&
+        event.quiet &&
+        event.state === "online" &&
+        event.highWatermark !== event.logEndOffset
+      ) {
+        messages.push(
+          `all is quiet, but ${event.logEndOffset - event.highWatermark} records of ${event.log} are not readable: ${tell(event)}`,
+        );
       }
     }
     return messages;

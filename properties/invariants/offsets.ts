@@ -28,7 +28,8 @@ export const oneValueOneOffset: Invariant = {
       const offsets = new Map<string, number>();
       for (const record of event.records) {
         const earlier = offsets.get(record.value);
-        if (earlier !== undefined) messages.push(`'${record.value}' is stored twice, at ${earlier} and ${record.offset}: ${tell(event)}`);
+        if (earlier !== undefined)
+          messages.push(`'${record.value}' is stored twice, at ${earlier} and ${record.offset}: ${tell(event)}`);
         offsets.set(record.value, record.offset);
       }
     }
@@ -44,18 +45,30 @@ export const dense: Invariant = {
     for (const event of history) {
       if (event.kind !== "read" || event.outcome !== "ok") continue;
       const first = event.records[0];
-      if (first !== undefined && event.manner !== "raw" && first.offset !== Math.max(event.from, event.manner === "audit" ? event.logStartOffset : 0)) {
+      if (
+        first !== undefined &&
+        event.manner !== "raw" &&
+        first.offset !== Math.max(event.from, event.manner === "audit" ? event.logStartOffset : 0)
+      ) {
         messages.push(`the first record is at ${first.offset}: ${tell(event)}`);
       }
       let expected = first?.offset ?? event.nextOffset;
       for (const record of event.records) {
-        if (record.offset !== expected) messages.push(`offset ${expected} is missing before ${record.offset}: ${tell(event)}`);
+        if (record.offset !== expected)
+          messages.push(`offset ${expected} is missing before ${record.offset}: ${tell(event)}`);
         expected = record.offset + 1;
       }
-      if (first !== undefined && event.nextOffset !== expected) messages.push(`the last record is at ${expected - 1} but the cursor stands at ${event.nextOffset}: ${tell(event)}`);
+      if (first !== undefined && event.nextOffset !== expected)
+        messages.push(
+          `the last record is at ${expected - 1} but the cursor stands at ${event.nextOffset}: ${tell(event)}`,
+        );
       // Asking between the high watermark and the log end is answered with nothing, as Kafka does.
-      if (expected > event.highWatermark && (first !== undefined || expected !== event.from)) messages.push(`read past the high watermark: ${tell(event)}`);
-      if (event.manner === "audit" && event.nextOffset !== event.highWatermark) messages.push(`everything was asked for and ${event.highWatermark - event.nextOffset} records did not come: ${tell(event)}`);
+      if (expected > event.highWatermark && (first !== undefined || expected !== event.from))
+        messages.push(`read past the high watermark: ${tell(event)}`);
+      if (event.manner === "audit" && event.nextOffset !== event.highWatermark)
+        messages.push(
+          `everything was asked for and ${event.highWatermark - event.nextOffset} records did not come: ${tell(event)}`,
+        );
     }
     return messages;
   },
@@ -70,8 +83,10 @@ export const sentAsRead: Invariant = {
     const batches: { log: LogName; values: readonly string[] }[] = [];
     for (const event of history) {
       if (event.kind !== "produce") continue;
-      for (const record of event.records) sent.set(`${event.log} ${record.value}`, { log: event.log, timestamp: record.timestamp });
-      if (event.records.length > 1 && event.producer !== undefined) batches.push({ log: event.log, values: event.records.map((record) => record.value) });
+      for (const record of event.records)
+        sent.set(`${event.log} ${record.value}`, { log: event.log, timestamp: record.timestamp });
+      if (event.records.length > 1 && event.producer !== undefined)
+        batches.push({ log: event.log, values: event.records.map((record) => record.value) });
     }
     for (const event of history) {
       if (event.kind !== "read" || event.outcome !== "ok") continue;
@@ -79,9 +94,12 @@ export const sentAsRead: Invariant = {
       for (const record of event.records) {
         const origin = sent.get(`${event.log} ${record.value}`);
         // A read may complete before the produce that it saw: the whole history counts.
-        if (origin === undefined) messages.push(`'${record.value}' at ${record.offset} was never sent to ${event.log}: ${tell(event)}`);
+        if (origin === undefined)
+          messages.push(`'${record.value}' at ${record.offset} was never sent to ${event.log}: ${tell(event)}`);
         else if (origin.timestamp >= 0 && origin.timestamp !== record.timestamp) {
-          messages.push(`'${record.value}' at ${record.offset} was sent with timestamp ${origin.timestamp} and read with ${record.timestamp}: ${tell(event)}`);
+          messages.push(
+            `'${record.value}' at ${record.offset} was sent with timestamp ${origin.timestamp} and read with ${record.timestamp}: ${tell(event)}`,
+          );
         }
         offsets.set(record.value, record.offset);
       }
@@ -91,7 +109,8 @@ export const sentAsRead: Invariant = {
         const places = batch.values.map((value) => offsets.get(value));
         const last = places.at(-1);
         const first = places[0];
-        if (last === undefined && first !== undefined) messages.push(`of the batch [${batch.values.join(", ")}] only a beginning is stored: ${tell(event)}`);
+        if (last === undefined && first !== undefined)
+          messages.push(`of the batch [${batch.values.join(", ")}] only a beginning is stored: ${tell(event)}`);
         if (first === undefined && last !== undefined && last - (batch.values.length - 1) >= event.logStartOffset) {
           messages.push(`of the batch [${batch.values.join(", ")}] only an end is stored: ${tell(event)}`);
         }

@@ -20,7 +20,8 @@ export const sendsInOrder: Invariant = {
         const process = record.value.slice(0, split);
         const number = Number.parseInt(record.value.slice(split + 1), 10);
         const before = last.get(process);
-        if (before !== undefined && before.number >= number) messages.push(`'${record.value}' lies after '${before.value}': ${tell(event)}`);
+        if (before !== undefined && before.number >= number)
+          messages.push(`'${record.value}' lies after '${before.value}': ${tell(event)}`);
         last.set(process, { number, value: record.value });
       }
     }
@@ -42,16 +43,21 @@ export const pollsInOrder: Invariant = {
         // Records below the log start are gone; the process starts anew there.
         if (event.code === "OFFSET_OUT_OF_RANGE") {
           if (event.from >= event.logStartOffset && event.from <= event.highWatermark) {
-            messages.push(`a cursor at ${event.from} was refused as out of range though the log is ${event.logStartOffset}..${event.highWatermark}: ${tell(event)}`);
+            messages.push(
+              `a cursor at ${event.from} was refused as out of range though the log is ${event.logStartOffset}..${event.highWatermark}: ${tell(event)}`,
+            );
           }
           cursors.delete(key);
         }
         continue;
       }
-      if (expected !== undefined && event.from !== expected) messages.push(`the cursor stood at ${expected} and was asked from ${event.from}: ${tell(event)}`);
+      if (expected !== undefined && event.from !== expected)
+        messages.push(`the cursor stood at ${expected} and was asked from ${event.from}: ${tell(event)}`);
       const first = event.records[0];
-      if (first !== undefined && first.offset !== event.from) messages.push(`the cursor stood at ${event.from} and got offset ${first.offset}: ${tell(event)}`);
-      if (first === undefined && event.nextOffset !== event.from) messages.push(`the cursor moved from ${event.from} to ${event.nextOffset} without a record: ${tell(event)}`);
+      if (first !== undefined && first.offset !== event.from)
+        messages.push(`the cursor stood at ${event.from} and got offset ${first.offset}: ${tell(event)}`);
+      if (first === undefined && event.nextOffset !== event.from)
+        messages.push(`the cursor moved from ${event.from} to ${event.nextOffset} without a record: ${tell(event)}`);
       if (event.nextOffset < event.from) messages.push(`the cursor went back: ${tell(event)}`);
       cursors.set(key, event.nextOffset);
     }
@@ -79,11 +85,22 @@ export const boundsOrdered: Invariant = {
     for (const event of history) {
       if (event.kind === "describe" && event.state !== "offline") {
         const { logStartOffset, lastStableOffset, highWatermark, logEndOffset } = event;
-        if (!(0 <= logStartOffset && logStartOffset <= lastStableOffset && lastStableOffset <= highWatermark && highWatermark <= logEndOffset)) {
-          messages.push(`log start ${logStartOffset}, last stable ${lastStableOffset}, high watermark ${highWatermark}, log end ${logEndOffset}: ${tell(event)}`);
+        if (
+          !(
+            0 <= logStartOffset &&
+            logStartOffset <= lastStableOffset &&
+            lastStableOffset <= highWatermark &&
+            highWatermark <= logEndOffset
+          )
+        ) {
+          messages.push(
+            `log start ${logStartOffset}, last stable ${lastStableOffset}, high watermark ${highWatermark}, log end ${logEndOffset}: ${tell(event)}`,
+          );
         }
       } else if (event.kind === "read" && event.outcome === "ok" && event.logStartOffset > event.highWatermark) {
-        messages.push(`log start ${event.logStartOffset} is beyond the high watermark ${event.highWatermark}: ${tell(event)}`);
+        messages.push(
+          `log start ${event.logStartOffset} is beyond the high watermark ${event.highWatermark}: ${tell(event)}`,
+        );
       }
     }
     return messages;
@@ -96,9 +113,19 @@ export const boundsMonotone: Invariant = {
   check(history: History): string[] {
     const messages: string[] = [];
     /** By log: what had been answered when the history had this many events; rising on both sides. */
-    const seen = new Map<LogName, { start: (Bounds & { index: number; by: HistoryEvent })[]; watermark: (Bounds & { index: number; by: HistoryEvent })[] }>();
+    const seen = new Map<
+      LogName,
+      {
+        start: (Bounds & { index: number; by: HistoryEvent })[];
+        watermark: (Bounds & { index: number; by: HistoryEvent })[];
+      }
+    >();
     history.forEach((event, index) => {
-      const now = bounds(event) ?? (event.kind === "delete records" && event.outcome === "ok" ? { log: event.log, logStartOffset: event.logStartOffset ?? 0, highWatermark: -1 } : null);
+      const now =
+        bounds(event) ??
+        (event.kind === "delete records" && event.outcome === "ok"
+          ? { log: event.log, logStartOffset: event.logStartOffset ?? 0, highWatermark: -1 }
+          : null);
       if (now === null) return;
       let past = seen.get(now.log);
       if (past === undefined) {
@@ -106,12 +133,24 @@ export const boundsMonotone: Invariant = {
         seen.set(now.log, past);
       }
       const startBefore = past.start.findLast((entry) => entry.index < event.invokedAt);
-      if (startBefore !== undefined && startBefore.logStartOffset > now.logStartOffset && event.kind !== "delete records") {
-        messages.push(`${now.log}: the log start offset went back from ${startBefore.logStartOffset} (${tell(startBefore.by)}) to ${now.logStartOffset}: ${tell(event)}`);
+      if (
+        startBefore !== undefined &&
+        startBefore.logStartOffset > now.logStartOffset &&
+        event.kind !== "delete records"
+      ) {
+        messages.push(
+          `${now.log}: the log start offset went back from ${startBefore.logStartOffset} (${tell(startBefore.by)}) to ${now.logStartOffset}: ${tell(event)}`,
+        );
       }
       const watermarkBefore = past.watermark.findLast((entry) => entry.index < event.invokedAt);
-      if (now.highWatermark >= 0 && watermarkBefore !== undefined && watermarkBefore.highWatermark > now.highWatermark) {
-        messages.push(`${now.log}: the high watermark went back from ${watermarkBefore.highWatermark} (${tell(watermarkBefore.by)}) to ${now.highWatermark}: ${tell(event)}`);
+      if (
+        now.highWatermark >= 0 &&
+        watermarkBefore !== undefined &&
+        watermarkBefore.highWatermark > now.highWatermark
+      ) {
+        messages.push(
+          `${now.log}: the high watermark went back from ${watermarkBefore.highWatermark} (${tell(watermarkBefore.by)}) to ${now.highWatermark}: ${tell(event)}`,
+        );
       }
       const entry = { ...now, index, by: event };
       if (now.logStartOffset > (past.start.at(-1)?.logStartOffset ?? -1)) past.start.push(entry);

@@ -25,7 +25,8 @@ export const failuresLeaveNothing: Invariant = {
       for (const record of event.records) {
         const key = `${event.log} ${record.value}`;
         const by = refused.get(key);
-        if (by !== undefined && !possible.has(key)) messages.push(`'${record.value}' is at ${record.offset} (${tell(event)}) though refused: ${tell(by)}`);
+        if (by !== undefined && !possible.has(key))
+          messages.push(`'${record.value}' is at ${record.offset} (${tell(event)}) though refused: ${tell(by)}`);
       }
     }
     return messages;
@@ -44,17 +45,30 @@ export const conditionalAppends: Invariant = {
       if (event.kind === "describe" && event.state !== "offline") {
         for (const { event: refusal, at } of refusals) {
           // The end was what it expected before it was sent, and still is: it never differed.
-          if (refusal.log === event.log && refusal.expectedEndOffset === event.logEndOffset && at === event.logEndOffset) {
-            messages.push(`${tell(refusal)}, expecting ${refusal.expectedEndOffset}; the log ended there before and after: ${tell(event)}`);
+          if (
+            refusal.log === event.log &&
+            refusal.expectedEndOffset === event.logEndOffset &&
+            at === event.logEndOffset
+          ) {
+            messages.push(
+              `${tell(refusal)}, expecting ${refusal.expectedEndOffset}; the log ended there before and after: ${tell(event)}`,
+            );
           }
         }
-        for (let at = refusals.length - 1; at >= 0; at--) if (refusals[at]?.event.log === event.log) refusals.splice(at, 1);
+        for (let at = refusals.length - 1; at >= 0; at--)
+          if (refusals[at]?.event.log === event.log) refusals.splice(at, 1);
         if (event.quiet) ends.set(event.log, { end: event.logEndOffset, index });
       } else if (event.kind === "crash") {
         ends.clear();
         refusals.length = 0;
       } else if (event.kind === "produce" && event.expectedEndOffset !== undefined) {
-        if (event.outcome === "ok" && event.duplicate !== true && event.offsets !== undefined && event.offsets[0] !== event.expectedEndOffset) messages.push(`it expected ${event.expectedEndOffset}: ${tell(event)}`);
+        if (
+          event.outcome === "ok" &&
+          event.duplicate !== true &&
+          event.offsets !== undefined &&
+          event.offsets[0] !== event.expectedEndOffset
+        )
+          messages.push(`it expected ${event.expectedEndOffset}: ${tell(event)}`);
         if (event.outcome === "fail" && event.code === "OFFSET_MISMATCH") {
           const known = ends.get(event.log);
           if (known !== undefined && known.index < event.invokedAt) refusals.push({ event, at: known.end });

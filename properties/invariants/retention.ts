@@ -25,11 +25,14 @@ export function retentionMustReach(event: Retained): number {
   const closed = event.segments.slice(0, -1).filter((segment) => segment.nextOffset <= event.highWatermark);
   let first = 0;
   if (event.retentionMs >= 0) {
-    while (first < closed.length && event.nowMs - (closed[first] as SegmentSeen).maxTimestamp > event.retentionMs) first++;
+    while (first < closed.length && event.nowMs - (closed[first] as SegmentSeen).maxTimestamp > event.retentionMs)
+      first++;
   }
   if (event.retentionBytes >= 0) {
-    let excess = event.segments.slice(first).reduce((sum, segment) => sum + segment.sizeBytes, 0) - event.retentionBytes;
-    for (; first < closed.length && excess >= (closed[first] as SegmentSeen).sizeBytes; first++) excess -= (closed[first] as SegmentSeen).sizeBytes;
+    let excess =
+      event.segments.slice(first).reduce((sum, segment) => sum + segment.sizeBytes, 0) - event.retentionBytes;
+    for (; first < closed.length && excess >= (closed[first] as SegmentSeen).sizeBytes; first++)
+      excess -= (closed[first] as SegmentSeen).sizeBytes;
   }
   return Math.max(event.logStartOffset, first === 0 ? 0 : (closed[first - 1] as SegmentSeen).nextOffset);
 }
@@ -47,9 +50,16 @@ export const logStartExplained: Invariant = {
     history.forEach((event, index) => {
       // A request may have had its effect from the moment it was sent.
       if (event.kind === "delete records" && event.outcome !== "fail") {
-        requests.push({ index: event.invokedAt, apply: () => allow(event.log, event.before >= 0 ? event.before : (event.logStartOffset ?? Number.POSITIVE_INFINITY)) });
+        requests.push({
+          index: event.invokedAt,
+          apply: () =>
+            allow(event.log, event.before >= 0 ? event.before : (event.logStartOffset ?? Number.POSITIVE_INFINITY)),
+        });
       } else if (event.kind === "retention") {
-        requests.push({ index: event.invokedAt, apply: () => allow(event.log, event.alone ? retentionMayReach(event) : Number.POSITIVE_INFINITY) });
+        requests.push({
+          index: event.invokedAt,
+          apply: () => allow(event.log, event.alone ? retentionMayReach(event) : Number.POSITIVE_INFINITY),
+        });
       }
       void index;
     });
@@ -57,9 +67,14 @@ export const logStartExplained: Invariant = {
     let next = 0;
     history.forEach((event, index) => {
       while (next < requests.length && (requests[next]?.index ?? 0) <= index) requests[next++]?.apply();
-      const at = (event.kind === "read" && event.outcome === "ok") || (event.kind === "describe" && event.state !== "offline") ? event : null;
+      const at =
+        (event.kind === "read" && event.outcome === "ok") || (event.kind === "describe" && event.state !== "offline")
+          ? event
+          : null;
       if (at !== null && at.logStartOffset > (explained.get(at.log) ?? 0)) {
-        messages.push(`the log starts at ${at.logStartOffset}, and nothing asked for more than ${explained.get(at.log) ?? 0}: ${tell(at)}`);
+        messages.push(
+          `the log starts at ${at.logStartOffset}, and nothing asked for more than ${explained.get(at.log) ?? 0}: ${tell(at)}`,
+        );
         allow(at.log, at.logStartOffset);
       }
     });
@@ -85,19 +100,28 @@ export const retentionHappens: Invariant = {
         pending.delete(event.log);
         const must = retentionMustReach(pass);
         const words = `retention of ${event.log} (${pass.retentionMs} ms, ${pass.retentionBytes} bytes, now ${pass.nowMs}) ${when(pass)} of ${JSON.stringify(pass.segments)}`;
-        if (event.logStartOffset < must) messages.push(`the log still starts at ${event.logStartOffset} and not at ${must} after ${words}`);
+        if (event.logStartOffset < must)
+          messages.push(`the log still starts at ${event.logStartOffset} and not at ${must} after ${words}`);
         const boundaries = new Set([pass.logStartOffset, ...pass.segments.map((segment) => segment.nextOffset)]);
-        if (!boundaries.has(event.logStartOffset) && !doubtful.has(`${event.log} ${event.logStartOffset}`)) messages.push(`the log starts inside a segment, at ${event.logStartOffset}, after ${words}`);
+        if (!boundaries.has(event.logStartOffset) && !doubtful.has(`${event.log} ${event.logStartOffset}`))
+          messages.push(`the log starts inside a segment, at ${event.logStartOffset}, after ${words}`);
         const active = event.segments.at(-1)?.baseOffset;
         for (const segment of event.segments) {
-          if (segment.nextOffset <= event.logStartOffset && segment.baseOffset !== active) messages.push(`the segment ${segment.baseOffset}..${segment.nextOffset} lies below the log start ${event.logStartOffset} and is still there after ${words}`);
+          if (segment.nextOffset <= event.logStartOffset && segment.baseOffset !== active)
+            messages.push(
+              `the segment ${segment.baseOffset}..${segment.nextOffset} lies below the log start ${event.logStartOffset} and is still there after ${words}`,
+            );
         }
         for (const segment of pass.segments) {
           if (segment.nextOffset <= event.logStartOffset) continue;
           const after = event.segments.find((candidate) => candidate.baseOffset === segment.baseOffset);
-          if (after === undefined || after.sizeBytes !== segment.sizeBytes) messages.push(`the segment ${segment.baseOffset}..${segment.nextOffset} was not named and is ${after === undefined ? "gone" : "changed"} after ${words}`);
+          if (after === undefined || after.sizeBytes !== segment.sizeBytes)
+            messages.push(
+              `the segment ${segment.baseOffset}..${segment.nextOffset} was not named and is ${after === undefined ? "gone" : "changed"} after ${words}`,
+            );
         }
-      } else if (event.kind === "delete records" && event.outcome === "info") doubtful.add(`${event.log} ${event.before}`);
+      } else if (event.kind === "delete records" && event.outcome === "info")
+        doubtful.add(`${event.log} ${event.before}`);
       else if (event.kind === "crash" || event.kind === "close") pending.clear();
     }
     return messages;

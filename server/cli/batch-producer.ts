@@ -55,13 +55,22 @@ export class BatchProducer {
     this.#options = options;
     this.#producer = producer;
     this.#partitions = Array.from({ length: options.partitions }, (_, partition) => {
-      return { partition, records: [], bytes: 0, timer: undefined, nextSequence: 0, inFlight: 0, last: Promise.resolve() };
+      return {
+        partition,
+        records: [],
+        bytes: 0,
+        timer: undefined,
+        nextSequence: 0,
+        inFlight: 0,
+        last: Promise.resolve(),
+      };
     });
   }
 
   static async open(options: BatchProducerOptions): Promise<BatchProducer> {
     const { client, giveUpAfterMs } = options;
-    const allocate = () => client.json<{ producerId: number; producerEpoch: number }>("/v1/producers", { method: "POST", body: {} });
+    const allocate = () =>
+      client.json<{ producerId: number; producerEpoch: number }>("/v1/producers", { method: "POST", body: {} });
     return new BatchProducer(options, await retrying(allocate, { giveUpAfterMs }));
   }
 
@@ -118,7 +127,11 @@ export class BatchProducer {
 
   #encode(records: readonly RecordToEncode[], bytes: number, baseSequence: number): Uint8Array {
     if (bytes > limits.maxRunBytes) {
-      throw new ClientError("MESSAGE_TOO_LARGE", `a record of ${bytes} bytes is over the largest there may be, ${limits.maxRunBytes} bytes`, false);
+      throw new ClientError(
+        "MESSAGE_TOO_LARGE",
+        `a record of ${bytes} bytes is over the largest there may be, ${limits.maxRunBytes} bytes`,
+        false,
+      );
     }
     return this.#options.kernel.encodeBatch(records, { ...this.#producer, baseSequence }).slice();
   }
@@ -131,7 +144,12 @@ export class BatchProducer {
     const path = `${topicPath(topic)}/partitions/${filling.partition}/records`;
     const attempt = async (): Promise<void> => {
       if (this.#failure !== undefined) throw this.#failure;
-      const response = await client.send(path, { method: "POST", query: { acks }, headers: { "content-type": rawType }, body: batch });
+      const response = await client.send(path, {
+        method: "POST",
+        query: { acks },
+        headers: { "content-type": rawType },
+        body: batch,
+      });
       await response.arrayBuffer();
     };
     try {

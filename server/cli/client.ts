@@ -67,7 +67,12 @@ export class Client {
     return this.json<TopicDescription>(topicPath(topic), { signal });
   }
 
-  async fetchRaw(topic: string, partition: number, query: ClientRequest["query"], signal?: AbortSignal): Promise<RawBatches> {
+  async fetchRaw(
+    topic: string,
+    partition: number,
+    query: ClientRequest["query"],
+    signal?: AbortSignal,
+  ): Promise<RawBatches> {
     const path = `${topicPath(topic)}/partitions/${partition}/records`;
     const response = await this.send(path, { query, headers: { accept: rawType }, signal } as ClientRequest);
     const buffer = await this.#read(() => response.arrayBuffer());
@@ -92,7 +97,12 @@ export class Client {
     }
     let response: Response;
     try {
-      response = await fetch(url, { method: request.method ?? "GET", headers, body: body as string | null, signal: request.signal ?? null });
+      response = await fetch(url, {
+        method: request.method ?? "GET",
+        headers,
+        body: body as string | null,
+        signal: request.signal ?? null,
+      });
     } catch (error) {
       throw this.#unreachable(error, request.signal);
     }
@@ -112,7 +122,12 @@ export class Client {
     if (signal?.aborted === true) return signal.reason;
     const { cause, message } = error as { cause?: { code?: string; message?: string }; message: string };
     const why = cause?.code ?? cause?.message ?? message;
-    return new ClientError("UNREACHABLE", `no answer from ${this.url} (${why}): is the server running? \`moldau\` starts one`, true, error);
+    return new ClientError(
+      "UNREACHABLE",
+      `no answer from ${this.url} (${why}): is the server running? \`moldau\` starts one`,
+      true,
+      error,
+    );
   }
 
   async #problem(response: Response): Promise<ClientError> {
@@ -126,7 +141,11 @@ export class Client {
       // Not one of ours: a proxy, or another server.
     }
     const retriable = [408, 429, 502, 503, 504].includes(response.status);
-    return new ClientError("HTTP", `${this.url} answered ${response.status} ${response.statusText}: is it Moldau?`, retriable);
+    return new ClientError(
+      "HTTP",
+      `${this.url} answered ${response.status} ${response.statusText}: is it Moldau?`,
+      retriable,
+    );
   }
 }
 

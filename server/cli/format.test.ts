@@ -9,7 +9,10 @@ const record: LogRecord = {
   timestamp: 1_767_225_600_000,
   key: bytes("user-7"),
   value: bytes("grüße"),
-  headers: [{ key: "trace", value: bytes("x") }, { key: "none", value: null }],
+  headers: [
+    { key: "trace", value: bytes("x") },
+    { key: "none", value: null },
+  ],
 };
 
 function written(format: string, what: LogRecord = record): Uint8Array {
@@ -20,7 +23,10 @@ function written(format: string, what: LogRecord = record): Uint8Array {
 const shown = (format: string, what: LogRecord = record): string => new TextDecoder().decode(written(format, what));
 
 test("every letter", () => {
-  assert.equal(shown("%o %p %t %T %k %K %s %S %h %%\\n"), "7 3 events 1767225600000 user-7 6 grüße 7 trace=x,none=NULL %\n");
+  assert.equal(
+    shown("%o %p %t %T %k %K %s %S %h %%\\n"),
+    "7 3 events 1767225600000 user-7 6 grüße 7 trace=x,none=NULL %\n",
+  );
 });
 
 test("null is nothing, with size -1", () => {
@@ -40,7 +46,10 @@ test("json has what HTTP has, base64 where the bytes are no UTF-8", () => {
     timestamp: 1_767_225_600_000,
     key: { base64: "/w==" },
     value: "grüße",
-    headers: [["trace", "x"], ["none", null]],
+    headers: [
+      ["trace", "x"],
+      ["none", null],
+    ],
   });
   assert.ok(shown("json").endsWith("}\n"));
 });

@@ -36,7 +36,9 @@ const letters: Readonly<Record<string, Piece>> = {
   t: text((_, source) => source.topic),
   p: text((_, source) => source.partition),
   T: text((record) => record.timestamp),
-  h: text((record) => record.headers.map(({ key, value }) => `${key}=${value === null ? "NULL" : loose.decode(value)}`).join(",")),
+  h: text((record) =>
+    record.headers.map(({ key, value }) => `${key}=${value === null ? "NULL" : loose.decode(value)}`).join(","),
+  ),
   "%": () => encoder.encode("%"),
 };
 const loose = new TextDecoder();

@@ -3,16 +3,25 @@ import { test } from "node:test";
 import { collectConfig, collectHeader, parseFrom, parseInteger, parseSize, parseUrl, unescape } from "./parse.ts";
 
 test("sizes", () => {
-  const sizes: [string, number][] = [["1", 1], ["64KiB", 65_536], ["64k", 65_536], ["1MB", 1_000_000], ["1.5MiB", 1_572_864], ["2 GiB", 2 ** 31]];
+  const sizes: [string, number][] = [
+    ["1", 1],
+    ["64KiB", 65_536],
+    ["64k", 65_536],
+    ["1MB", 1_000_000],
+    ["1.5MiB", 1_572_864],
+    ["2 GiB", 2 ** 31],
+  ];
   for (const [text, bytes] of sizes) assert.equal(parseSize(text), bytes, text);
-  for (const text of ["", "0", "-1", "1x", "KiB", "1e9", "0.1", "9999999999999GiB"]) assert.throws(() => parseSize(text), /Give a size/, text);
+  for (const text of ["", "0", "-1", "1x", "KiB", "1e9", "0.1", "9999999999999GiB"])
+    assert.throws(() => parseSize(text), /Give a size/, text);
 });
 
 test("whole numbers within bounds", () => {
   const port = parseInteger("A port", 0, 65_535);
   assert.equal(port("0"), 0);
   assert.equal(port("65535"), 65_535);
-  for (const text of ["65536", "-1", "", "80a", "8e3", "1.5", "0x50"]) assert.throws(() => port(text), /A port is a whole number from 0 to 65535/, text);
+  for (const text of ["65536", "-1", "", "80a", "8e3", "1.5", "0x50"])
+    assert.throws(() => port(text), /A port is a whole number from 0 to 65535/, text);
   assert.throws(() => parseInteger("A count", 1)("9007199254740992"), /of at least 1/);
 });
 
@@ -24,11 +33,15 @@ test("start positions", () => {
   assert.deepEqual(parseFrom("-10"), { last: 10 });
   assert.deepEqual(parseFrom("@1767225600000"), { timestamp: 1_767_225_600_000 });
   assert.deepEqual(parseFrom("@2026-01-01T00:00:00Z"), { timestamp: 1_767_225_600_000 });
-  for (const text of ["", "newest", "@", "@tomorrow", "1.5", "--1", "9007199254740993", "@-5"]) assert.throws(() => parseFrom(text), /Give|A time/, text);
+  for (const text of ["", "newest", "@", "@tomorrow", "1.5", "--1", "9007199254740993", "@-5"])
+    assert.throws(() => parseFrom(text), /Give|A time/, text);
 });
 
 test("headers and configs are collected", () => {
-  assert.deepEqual(collectHeader("a=b=c", [["x", null]]), [["x", null], ["a", "b=c"]]);
+  assert.deepEqual(collectHeader("a=b=c", [["x", null]]), [
+    ["x", null],
+    ["a", "b=c"],
+  ]);
   assert.deepEqual(collectHeader("only", []), [["only", null]]);
   assert.deepEqual(collectHeader("empty=", []), [["empty", ""]]);
   assert.throws(() => collectHeader("=b", []), /name=value/);
@@ -40,7 +53,8 @@ test("headers and configs are collected", () => {
 test("urls", () => {
   assert.equal(parseUrl("http://127.0.0.1:8080/"), "http://127.0.0.1:8080");
   assert.equal(parseUrl("https://example.org/base/"), "https://example.org/base");
-  for (const text of ["127.0.0.1:8080", "ftp://x", "", "localhost"]) assert.throws(() => parseUrl(text), /Give a URL/, text);
+  for (const text of ["127.0.0.1:8080", "ftp://x", "", "localhost"])
+    assert.throws(() => parseUrl(text), /Give a URL/, text);
 });
 
 test("escapes", () => {

@@ -30,7 +30,9 @@ test("lines are the same wherever the input is cut, and joined give the input", 
       const found = await collect(lines(pieces(input, where), 1000));
       assert.deepEqual(found, await collect(lines(pieces(input, []), 1000)));
       const endsWhole = input.length === 0 || input.at(-1) === 10;
-      const joined = Buffer.concat(found.flatMap((line, i) => (i < found.length - 1 || endsWhole ? [line, Buffer.of(10)] : [line])));
+      const joined = Buffer.concat(
+        found.flatMap((line, i) => (i < found.length - 1 || endsWhole ? [line, Buffer.of(10)] : [line])),
+      );
       assert.ok(joined.equals(Buffer.from(input)));
     }),
   );
@@ -42,7 +44,10 @@ test("a final line without a newline is a record, an empty line is one, \\r stay
 });
 
 test("a line beyond the limit is refused before it is kept", async () => {
-  await assert.rejects(collect(lines(pieces(new Uint8Array(100).fill(65), [10, 20, 30, 40]), 25)), /longer than 25 bytes/);
+  await assert.rejects(
+    collect(lines(pieces(new Uint8Array(100).fill(65), [10, 20, 30, 40]), 25)),
+    /longer than 25 bytes/,
+  );
 });
 
 test("chunks have one size but the last, and joined give the input", async () => {

@@ -5,7 +5,10 @@
 // Never: keeps more than the record that is not whole yet.
 
 /** Lines without their "\n". What is given is only valid until the next is asked for. */
-export async function* lines(input: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array[], void, void> {
+export async function* lines(
+  input: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array[], void, void> {
   let held: Uint8Array[] = [];
   let heldBytes = 0;
   for await (const chunk of input) {
@@ -21,7 +24,8 @@ export async function* lines(input: AsyncIterable<Uint8Array>, maxBytes: number)
     if (start < chunk.length) {
       held.push(chunk.slice(start));
       heldBytes += chunk.length - start;
-      if (heldBytes > maxBytes) throw new Error(`a line is longer than ${maxBytes} bytes: cut the input with --chunk instead`);
+      if (heldBytes > maxBytes)
+        throw new Error(`a line is longer than ${maxBytes} bytes: cut the input with --chunk instead`);
     }
     if (whole.length > 0) yield whole;
   }
@@ -29,7 +33,10 @@ export async function* lines(input: AsyncIterable<Uint8Array>, maxBytes: number)
 }
 
 /** Chunks of `sizeBytes`; the last may be shorter. */
-export async function* chunks(input: AsyncIterable<Uint8Array>, sizeBytes: number): AsyncGenerator<Uint8Array[], void, void> {
+export async function* chunks(
+  input: AsyncIterable<Uint8Array>,
+  sizeBytes: number,
+): AsyncGenerator<Uint8Array[], void, void> {
   let filling = new Uint8Array(sizeBytes);
   let filled = 0;
   for await (const chunk of input) {

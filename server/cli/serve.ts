@@ -7,7 +7,16 @@
 //   are cut, and what was acknowledged is synced before the exit.
 
 import { type Command, Option } from "commander";
-import { type Broker, type Durability, type Logger, memoryStorage, MoldauError, type RecoveryReport, type Storage, StorageError } from "../../engine/index.ts";
+import {
+  type Broker,
+  type Durability,
+  type Logger,
+  MoldauError,
+  memoryStorage,
+  type RecoveryReport,
+  type Storage,
+  StorageError,
+} from "../../engine/index.ts";
 import { createApp } from "../http/app.ts";
 import { ListenError, type Listener, type TlsOptions } from "../runtime/runtime.ts";
 import { openBroker } from "../runtime/web/index.ts";
@@ -36,8 +45,17 @@ export function addServe(program: Command, context: CommandContext): Command {
     .command("serve", { isDefault: true })
     .description("serve the log over HTTP/1.1 and HTTP/2 (this is what `moldau` alone does)")
     .addOption(new Option("--host <address>", "the address to listen on").env("MOLDAU_HOST").default("127.0.0.1"))
-    .addOption(new Option("--http-port <port>", "the port; 0 takes a free one").env("MOLDAU_HTTP_PORT").default(8080).argParser(parseInteger("A port", 0, 65_535)))
-    .addOption(new Option("--data-dir <folder>", "the data folder; made when it is not there").env("MOLDAU_DATA_DIR").default("./moldau-data"))
+    .addOption(
+      new Option("--http-port <port>", "the port; 0 takes a free one")
+        .env("MOLDAU_HTTP_PORT")
+        .default(8080)
+        .argParser(parseInteger("A port", 0, 65_535)),
+    )
+    .addOption(
+      new Option("--data-dir <folder>", "the data folder; made when it is not there")
+        .env("MOLDAU_DATA_DIR")
+        .default("./moldau-data"),
+    )
     .addOption(new Option("--memory", "keep everything in memory, whatever --data-dir says").env("MOLDAU_MEMORY"))
     .addOption(
       new Option("--durability <kind>", "what acknowledged means: sync: on disk; os: with the operating system")
@@ -45,10 +63,17 @@ export function addServe(program: Command, context: CommandContext): Command {
         .default("sync")
         .argParser(oneOf("sync", "os")),
     )
-    .addOption(new Option("--tls-cert <file>", "a certificate chain (PEM); serves HTTPS, with --tls-key").env("MOLDAU_TLS_CERT"))
+    .addOption(
+      new Option("--tls-cert <file>", "a certificate chain (PEM); serves HTTPS, with --tls-key").env("MOLDAU_TLS_CERT"),
+    )
     .addOption(new Option("--tls-key <file>", "its private key (PEM)").env("MOLDAU_TLS_KEY"))
     .addOption(new Option("--cors-origin <origin>", "let pages of this origin (or *) call").env("MOLDAU_CORS_ORIGIN"))
-    .addOption(new Option("--log-format <format>", "text or json").env("MOLDAU_LOG_FORMAT").default("text").argParser(oneOf("text", "json")))
+    .addOption(
+      new Option("--log-format <format>", "text or json")
+        .env("MOLDAU_LOG_FORMAT")
+        .default("text")
+        .argParser(oneOf("text", "json")),
+    )
     .addHelpText(
       "after",
       examples(
@@ -82,7 +107,8 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
       fetch: (request) => app.fetch(request),
       host: flags.host,
       port: flags.httpPort,
-      onError: (error) => logger.log("warn", "a connection failed", { reason: error instanceof Error ? error.message : String(error) }),
+      onError: (error) =>
+        logger.log("warn", "a connection failed", { reason: error instanceof Error ? error.message : String(error) }),
       ...(tls === undefined ? {} : { tls }),
     });
   } catch (error) {
@@ -129,7 +155,8 @@ async function open(flags: ServeFlags, { runtime }: CommandContext, logger: Logg
 }
 
 function explainFolder(error: unknown, folder: string): unknown {
-  const isExpected = error instanceof StorageError || (error instanceof MoldauError && error.code === "DATA_FOLDER_UNUSABLE");
+  const isExpected =
+    error instanceof StorageError || (error instanceof MoldauError && error.code === "DATA_FOLDER_UNUSABLE");
   if (!isExpected) return error;
   const namesIt = error.message.includes("--data-dir") || error.message.includes(folder);
   return new UserError(namesIt ? error.message : `${error.message} (--data-dir ${folder})`);
@@ -167,18 +194,43 @@ function readTls(flags: ServeFlags, { runtime }: CommandContext): TlsOptions | u
   return { cert: read("--tls-cert", tlsCert, "CERTIFICATE"), key: read("--tls-key", tlsKey, "PRIVATE KEY") };
 }
 
-function announce(flags: ServeFlags, { runtime, version }: CommandContext, broker: Broker, port: number, logger: Logger): void {
+function announce(
+  flags: ServeFlags,
+  { runtime, version }: CommandContext,
+  broker: Broker,
+  port: number,
+  logger: Logger,
+): void {
   const isTls = flags.tlsCert !== undefined;
   const url = `${isTls ? "https" : "http"}://${hostInUrl(flags.host)}:${port}`;
   const folder = flags.memory === true ? "none: everything is in memory" : runtime.process.resolvePath(flags.dataDir);
   const recovery = recoveryLine(broker.report);
   if (!isLoopback(flags.host)) {
-    logger.log("warn", `listening on ${flags.host} without authentication: whoever reaches it can read, write and delete`);
+    logger.log(
+      "warn",
+      `listening on ${flags.host} without authentication: whoever reaches it can read, write and delete`,
+    );
   }
   if (flags.logFormat === "json") {
-    const { cleanShutdown, topics, partitions, offlinePartitions, truncatedBytes, rebuiltIndexes, durationMs } = broker.report;
-    const found = { cleanShutdown, topics, partitions, offlinePartitions, truncatedBytes, rebuiltIndexes, recoveryMs: Math.round(durationMs) };
-    logger.log("info", "listening", { url, folder, durability: broker.durability, runtime: runtime.name, version, ...found });
+    const { cleanShutdown, topics, partitions, offlinePartitions, truncatedBytes, rebuiltIndexes, durationMs } =
+      broker.report;
+    const found = {
+      cleanShutdown,
+      topics,
+      partitions,
+      offlinePartitions,
+      truncatedBytes,
+      rebuiltIndexes,
+      recoveryMs: Math.round(durationMs),
+    };
+    logger.log("info", "listening", {
+      url,
+      folder,
+      durability: broker.durability,
+      runtime: runtime.name,
+      version,
+      ...found,
+    });
   } else {
     const insecure = isTls ? "k" : "";
     const json = "-H 'content-type: application/json'";

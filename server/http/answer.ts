@@ -2,13 +2,18 @@
 //
 // Owns: the encoding of whole values. Records have their own writers (records-json.ts, records-cbor.ts).
 
-import { encodeCbor, wholeCbor } from "./records-cbor.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
+import { encodeCbor, wholeCbor } from "./records-cbor.ts";
 import { respond } from "./respond.ts";
 
 export const jsonOrCbor: readonly [Form, ...Form[]] = ["json", "cbor"];
 
-export function answer(form: Form, status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+export function answer(
+  form: Form,
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
   if (form === "cbor") return respond(status, mediaTypes.cbor, encodeCbor(withIntegers(value)), headers);
   return respond(status, mediaTypes.json, JSON.stringify(value), headers);
 }

@@ -7,14 +7,14 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { Broker, Clock, Logger } from "../../engine/index.ts";
-import { fetchOperations } from "./records-fetch.ts";
 import { healthOperations } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { offsetOperations } from "./offsets.ts";
 import { openApiOperations } from "./openapi.ts";
-import { type Face, logUnforeseen, type Operation, runOperation, type RuntimeName } from "./operation.ts";
+import { type Face, logUnforeseen, type Operation, type RuntimeName, runOperation } from "./operation.ts";
 import { problemResponse, RequestError } from "./problem.ts";
 import { producerOperations } from "./producers.ts";
+import { fetchOperations } from "./records-fetch.ts";
 import { produceOperations } from "./records-produce.ts";
 import { respond } from "./respond.ts";
 import { topicOperations } from "./topics.ts";
@@ -40,7 +40,15 @@ type Environment = { Variables: { route: string | null } };
 const silent: Logger = { log: () => {} };
 const corsHeaders = {
   allowMethods: ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"],
-  allowHeaders: ["Accept", "Content-Type", "If-Match", "Last-Event-ID", "Producer-Id", "Producer-Epoch", "Producer-Seq"],
+  allowHeaders: [
+    "Accept",
+    "Content-Type",
+    "If-Match",
+    "Last-Event-ID",
+    "Producer-Id",
+    "Producer-Epoch",
+    "Producer-Seq",
+  ],
   exposeHeaders: ["ETag", "Retry-After", "Moldau-Log-Start-Offset", "Moldau-High-Watermark", "Moldau-Next-Offset"],
   maxAge: 600,
 };
@@ -109,8 +117,11 @@ function methodsByPath(operations: readonly Operation[]): ServedPath[] {
 
 function answerUnserved(method: string, path: string, served: readonly ServedPath[]): Response {
   const methods = served.filter(({ pattern }) => pattern.test(path)).flatMap((one) => [...one.methods]);
-  if (methods.length === 0) return problemResponse(new RequestError("NOT_FOUND", `there is no ${path} here; /docs lists what there is`));
+  if (methods.length === 0)
+    return problemResponse(new RequestError("NOT_FOUND", `there is no ${path} here; /docs lists what there is`));
   const allow = methods.sort().join(", ");
   if (method === "OPTIONS") return respond(204, null, null, { allow });
-  return problemResponse(new RequestError("METHOD_NOT_ALLOWED", `${method} is not served here; ${allow} are`, { allow }));
+  return problemResponse(
+    new RequestError("METHOD_NOT_ALLOWED", `${method} is not served here; ${allow} are`, { allow }),
+  );
 }

@@ -1,5 +1,5 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import fc from "fast-check";
 import { decodeBase64, encodeBase64 } from "./base64.ts";
 
@@ -14,7 +14,21 @@ test("what is encoded is decoded, and is what the runtime's own btoa says", () =
 });
 
 test("what is not base64 to the letter is refused", () => {
-  for (const text of ["A", "AA", "AAA", "A===", "====", "AA=A", "A-_A", "AA A", "AB==", "AAB=", "AAA=AAAA", "é===", "AAAAA"]) {
+  for (const text of [
+    "A",
+    "AA",
+    "AAA",
+    "A===",
+    "====",
+    "AA=A",
+    "A-_A",
+    "AA A",
+    "AB==",
+    "AAB=",
+    "AAA=AAAA",
+    "é===",
+    "AAAAA",
+  ]) {
     assert.equal(decodeBase64(text), null, text);
   }
 });

@@ -93,5 +93,8 @@ function endedEarly(): never {
 }
 
 export function tooLarge(face: Face): MoldauError {
-  return new MoldauError("MESSAGE_TOO_LARGE", `a request may hold ${face.maxRequestBytes} bytes at most; send less at once, or a stream`);
+  return new MoldauError(
+    "MESSAGE_TOO_LARGE",
+    `a request may hold ${face.maxRequestBytes} bytes at most; send less at once, or a stream`,
+  );
 }

@@ -1,5 +1,5 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import fc from "fast-check";
 import { ItemMeasure, measureItem } from "./cbor-item.ts";
 import { decodeCbor, encodeCbor } from "./records-cbor.ts";
@@ -16,7 +16,11 @@ const values = fc.letrec((tie) => ({
     fc.string({ unit: "grapheme" }),
     fc.uint8Array({ maxLength: 300 }),
     fc.array(tie("value"), { maxLength: 30 }),
-    fc.dictionary(fc.string().filter((key) => key !== "__proto__"), tie("value"), { maxKeys: 30 }),
+    fc.dictionary(
+      fc.string().filter((key) => key !== "__proto__"),
+      tie("value"),
+      { maxKeys: 30 },
+    ),
   ),
 })).value;
 

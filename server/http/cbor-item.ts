@@ -56,8 +56,10 @@ export class ItemMeasure {
       this.#close();
       return true;
     }
-    if (around?.map === true && around.seen % 2 === 0 && major !== 3) throw this.#fault("has a map with a key that is no text");
-    if (info > 27 && !(info === 31 && (major === 4 || major === 5))) throw this.#fault(`has a head that is not taken (0x${first.toString(16)})`);
+    if (around?.map === true && around.seen % 2 === 0 && major !== 3)
+      throw this.#fault("has a map with a key that is no text");
+    if (info > 27 && !(info === 31 && (major === 4 || major === 5)))
+      throw this.#fault(`has a head that is not taken (0x${first.toString(16)})`);
     const argumentBytes = info < 24 || info === 31 ? 0 : 2 ** (info - 24);
     const start = this.#position + 1 + argumentBytes;
     if (start > bytes.length) return false;

@@ -21,16 +21,41 @@ const schema = z.strictObject({
       context.issues.push({ code: "custom", message: `${fault}; say earliest, latest or an offset`, input: text });
       return z.NEVER;
     })
-    .openapi({ type: "string", default: "earliest", description: "`earliest`, `latest` (the high watermark) or an offset" })
+    .openapi({
+      type: "string",
+      default: "earliest",
+      description: "`earliest`, `latest` (the high watermark) or an offset",
+    })
     .optional(),
-  timestamp: integerParameter({ description: "Begins with the first record at or after this time, in milliseconds; at latest when there is none", minimum: 0 }),
-  limit: integerParameter({ description: "Records at most. Not for raw batches; an event stream has none unless given", minimum: 1, maximum: maxLimit, default: defaultLimit }),
-  maxBytes: integerParameter({ description: "Bytes of batches read at most; one whole batch comes even over it", minimum: 1, maximum: maxFetchBytes, default: defaultFetchBytes }),
-  waitMs: integerParameter({ description: "How long to wait when there is nothing yet; an event stream waits for ever", minimum: 0, maximum: maxWaitMs, default: 0 }),
+  timestamp: integerParameter({
+    description: "Begins with the first record at or after this time, in milliseconds; at latest when there is none",
+    minimum: 0,
+  }),
+  limit: integerParameter({
+    description: "Records at most. Not for raw batches; an event stream has none unless given",
+    minimum: 1,
+    maximum: maxLimit,
+    default: defaultLimit,
+  }),
+  maxBytes: integerParameter({
+    description: "Bytes of batches read at most; one whole batch comes even over it",
+    minimum: 1,
+    maximum: maxFetchBytes,
+    default: defaultFetchBytes,
+  }),
+  waitMs: integerParameter({
+    description: "How long to wait when there is nothing yet; an event stream waits for ever",
+    minimum: 0,
+    maximum: maxWaitMs,
+    default: 0,
+  }),
   values: z
     .enum(["string", "json", "base64"])
     .optional()
-    .openapi({ description: "How values are written in JSON, NDJSON and events: `string` where they are UTF-8, else base64 (the default); `json` where they are JSON, else as string; `base64` always" }),
+    .openapi({
+      description:
+        "How values are written in JSON, NDJSON and events: `string` where they are UTF-8, else base64 (the default); `json` where they are JSON, else as string; `base64` always",
+    }),
 });
 
 export interface FetchQuery {

@@ -35,9 +35,18 @@ export function healthOperations(face: Face): Operation[] {
       query,
       tags,
       summary: "The server lives",
-      responses: { 200: { description: "It does, and this is what it runs on", content: { [mediaTypes.json]: { schema: healthSchema } } } },
+      responses: {
+        200: {
+          description: "It does, and this is what it runs on",
+          content: { [mediaTypes.json]: { schema: healthSchema } },
+        },
+      },
       handle: () =>
-        respond(200, mediaTypes.json, JSON.stringify({ status: "ok", version, runtime, durability: broker.durability })),
+        respond(
+          200,
+          mediaTypes.json,
+          JSON.stringify({ status: "ok", version, runtime, durability: broker.durability }),
+        ),
     }),
     operation({
       method: "get",

@@ -62,7 +62,9 @@ interface MediaRange {
 function parseAccept(accept: string): MediaRange[] {
   return accept.split(",").map((part) => {
     const [range = "", ...parameters] = part.toLowerCase().split(";");
-    const quality = parameters.map((text) => /^\s*q\s*=\s*([\d.]+)\s*$/.exec(text)?.[1]).find((text) => text !== undefined);
+    const quality = parameters
+      .map((text) => /^\s*q\s*=\s*([\d.]+)\s*$/.exec(text)?.[1])
+      .find((text) => text !== undefined);
     return { range: range.trim(), quality: quality === undefined ? 1 : Math.min(1, Number(quality) || 0) };
   });
 }

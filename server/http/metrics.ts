@@ -25,7 +25,11 @@ const brokerMetrics: Readonly<Record<keyof BrokerMetrics, Metric>> = {
   fetches: { kind: "counter", name: "fetches_total", help: "Fetches" },
   syncs: { kind: "counter", name: "syncs_total", help: "Syncs of partitions' files" },
   syncSeconds: { kind: "counter", name: "sync_seconds_total", help: "Time spent in syncs" },
-  segmentRolls: { kind: "counter", name: "segment_rolls_total", help: "Segments begun because the last was full or old" },
+  segmentRolls: {
+    kind: "counter",
+    name: "segment_rolls_total",
+    help: "Segments begun because the last was full or old",
+  },
   segmentsDeleted: { kind: "counter", name: "segments_deleted_total", help: "Segments deleted by retention" },
   waitingFetches: { kind: "gauge", name: "waiting_fetches", help: "Fetches that wait for data" },
   inFlightBytes: { kind: "gauge", name: "in_flight_bytes", help: "Bytes of requests held now" },
@@ -65,10 +69,20 @@ export function createMetrics(face: Face): Metrics {
       });
     }
   }
-  const info = new Gauge({ name: "moldau_info", help: "What runs", labelNames: ["version", "runtime", "runtime_version"], registers });
+  const info = new Gauge({
+    name: "moldau_info",
+    help: "What runs",
+    labelNames: ["version", "runtime", "runtime_version"],
+    registers,
+  });
   info.set({ version: face.version, runtime: face.runtime.name, runtime_version: face.runtime.version }, 1);
   const labelNames = ["method", "route", "status"] as const;
-  const requests = new Counter({ name: "moldau_http_requests_total", help: "Requests answered", labelNames, registers });
+  const requests = new Counter({
+    name: "moldau_http_requests_total",
+    help: "Requests answered",
+    labelNames,
+    registers,
+  });
   const seconds = new Histogram({
     name: "moldau_http_request_seconds",
     help: "Time until the head of an answer",

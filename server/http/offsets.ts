@@ -24,7 +24,11 @@ const deleteQuery = z.strictObject({
       context.issues.push({ code: "custom", message: `${fault}; say an offset, or latest`, input: text });
       return z.NEVER;
     })
-    .openapi({ type: "string", description: "The first offset to keep; `latest` deletes all that can be read", example: "42" }),
+    .openapi({
+      type: "string",
+      description: "The first offset to keep; `latest` deletes all that can be read",
+      example: "42",
+    }),
 });
 
 const deletedSchema = z.object({ logStartOffset: z.int() }).openapi("DeletedRecords");
@@ -39,7 +43,9 @@ export function offsetOperations(face: Face): Operation[] {
       forms: jsonOrCbor,
       tags: ["offsets"],
       summary: "The earliest and the latest offset, or the first at or after a time",
-      responses: { 200: { description: "Offsets; null when no record is that young", content: jsonAndCbor(offsetsSchema) } },
+      responses: {
+        200: { description: "Offsets; null when no record is that young", content: jsonAndCbor(offsetsSchema) },
+      },
       async handle({ form, topic, partition, query: { timestamp } }) {
         const offsets = broker.offsets(topic, partition);
         if (timestamp !== undefined) {

@@ -49,7 +49,9 @@ export function openApiPage(document: OpenApiDocument): string {
   }
   const tags = [...byTag.keys()];
   const links = [...tags, "schemas"].map((tag) => `<a href="#${escape(tag)}">${escape(tag)}</a>`).join(" ");
-  const sections = tags.map((tag) => `<h2 id="${escape(tag)}">${escape(tag)}</h2>\n${byTag.get(tag)?.join("\n")}`).join("\n");
+  const sections = tags
+    .map((tag) => `<h2 id="${escape(tag)}">${escape(tag)}</h2>\n${byTag.get(tag)?.join("\n")}`)
+    .join("\n");
   const schemas = Object.entries(document.components?.schemas ?? {})
     .map(([name, schema]) => `<h3 id="schema-${escape(name)}">${escape(name)}</h3>\n${schemaHtml(schema)}`)
     .join("\n");
@@ -80,7 +82,8 @@ function operationHtml(method: string, path: string, operation: DocumentedOperat
   const { summary = "", description, parameters = [], requestBody, responses = {} } = operation;
   const parts = [description === undefined ? "" : `<p>${prose(description)}</p>`];
   if (parameters.length > 0) parts.push(parametersHtml(parameters));
-  if (requestBody !== undefined) parts.push(`<h4>Body${requestBody.required === false ? " (optional)" : ""}</h4>\n${contentHtml(requestBody)}`);
+  if (requestBody !== undefined)
+    parts.push(`<h4>Body${requestBody.required === false ? " (optional)" : ""}</h4>\n${contentHtml(requestBody)}`);
   for (const [status, response] of Object.entries(responses)) {
     parts.push(`<h4>${escape(status)}: ${prose(response.description ?? "")}</h4>\n${contentHtml(response)}`);
   }
@@ -114,7 +117,9 @@ function contentHtml({ content = {} }: Described): string {
     const html = schemaHtml(schema);
     bySchema.set(html, [...(bySchema.get(html) ?? []), type]);
   }
-  return [...bySchema].map(([html, types]) => `<p>${types.map((type) => `<code>${escape(type)}</code>`).join(", ")}</p>\n${html}`).join("\n");
+  return [...bySchema]
+    .map(([html, types]) => `<p>${types.map((type) => `<code>${escape(type)}</code>`).join(", ")}</p>\n${html}`)
+    .join("\n");
 }
 
 function schemaHtml(schema: unknown): string {

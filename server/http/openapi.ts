@@ -15,7 +15,11 @@ export type OpenApiDocument = ReturnType<OpenAPIHono["getOpenAPI31Document"]>;
 
 const topicParameter = z
   .string()
-  .openapi({ description: "a-z A-Z 0-9 . _ -, at most 249 characters", example: "events", pattern: "^[a-zA-Z0-9._-]{1,249}$" });
+  .openapi({
+    description: "a-z A-Z 0-9 . _ -, at most 249 characters",
+    example: "events",
+    pattern: "^[a-zA-Z0-9._-]{1,249}$",
+  });
 const partitionParameter = z.string().openapi({ type: "integer", format: "int32", minimum: 0, example: 0 });
 
 export function describeOperations(operations: readonly Operation[], face: Face): OpenApiDocument {
@@ -39,7 +43,10 @@ export function describeOperations(operations: readonly Operation[], face: Face)
       },
       responses: {
         ...responses,
-        default: { description: "Refused or failed: a problem document", content: { [problemType]: { schema: problemSchema } } },
+        default: {
+          description: "Refused or failed: a problem document",
+          content: { [problemType]: { schema: problemSchema } },
+        },
       },
     });
   }
@@ -78,11 +85,17 @@ export function openApiOperations(all: readonly Operation[], face: Face): Operat
       query: z.object({}),
       tags: ["server"],
       summary: "This document as a page",
-      responses: { 200: { description: "HTML without scripts or anything from elsewhere", content: { "text/html": { schema: z.string() } } } },
+      responses: {
+        200: {
+          description: "HTML without scripts or anything from elsewhere",
+          content: { "text/html": { schema: z.string() } },
+        },
+      },
       handle() {
         page ??= openApiPage(documentOf());
         return respond(200, "text/html; charset=utf-8", page, {
-          "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+          "content-security-policy":
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         });
       },
     }),

@@ -113,7 +113,12 @@ function preferring(forms: readonly [Form, ...Form[]], headers: Headers): readon
 }
 
 /** Where the partition stands, for those errors that are about where it stands. */
-export function partitionMembers(broker: Broker, thrown: unknown, topic: string, partition: number): Record<string, number> {
+export function partitionMembers(
+  broker: Broker,
+  thrown: unknown,
+  topic: string,
+  partition: number,
+): Record<string, number> {
   if (partition < 0 || !(thrown instanceof MoldauError)) return {};
   if (thrown.code !== "OFFSET_MISMATCH" && thrown.code !== "OFFSET_OUT_OF_RANGE") return {};
   try {

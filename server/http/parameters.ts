@@ -19,7 +19,8 @@ export function integerFault(text: string, range: IntegerRange): string | null {
   const shown = JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text);
   if (!/^-?\d+$/.test(text)) return `${shown} is not a whole number`;
   if (Number(text) < minimum) return `${shown} is below ${minimum}`;
-  if (Number(text) > maximum) return `${shown} is over ${maximum}${maximum === limits.maxSafeOffset ? " (2^53-1)" : ""}`;
+  if (Number(text) > maximum)
+    return `${shown} is over ${maximum}${maximum === limits.maxSafeOffset ? " (2^53-1)" : ""}`;
   return null;
 }
 

@@ -95,7 +95,8 @@ export function errorMember(thrown: unknown): ErrorMember {
   }
   const { code, retriable, effect, message } = toMoldauError(thrown);
   // The words of an error nobody foresaw are for the log: they may hold paths or data.
-  const detail = code === "UNKNOWN_SERVER_ERROR" ? "the server met an error it did not foresee; its log has the rest" : message;
+  const detail =
+    code === "UNKNOWN_SERVER_ERROR" ? "the server met an error it did not foresee; its log has the rest" : message;
   return { code, retriable, effect, detail };
 }
 

@@ -6,8 +6,8 @@
 
 import { Encoder } from "cbor-x";
 import type { FetchedRecords, LogRecord, ProduceResult } from "../../engine/index.ts";
-import { errorMember, invalid } from "./problem.ts";
 import { measureItem } from "./cbor-item.ts";
+import { errorMember, invalid } from "./problem.ts";
 
 const codec = new Encoder({
   useRecords: false,

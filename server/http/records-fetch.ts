@@ -24,7 +24,10 @@ const startAttempts = 3;
 const numbers = z.object({
   "Moldau-Log-Start-Offset": z.string().optional(),
   "Moldau-High-Watermark": z.string().optional(),
-  "Moldau-Next-Offset": z.string().optional().openapi({ description: "Where to go on. On raw, NDJSON and CBOR sequence answers" }),
+  "Moldau-Next-Offset": z
+    .string()
+    .optional()
+    .openapi({ description: "Where to go on. On raw, NDJSON and CBOR sequence answers" }),
 });
 
 export function fetchOperations(face: Face): Operation[] {
@@ -36,8 +39,11 @@ export function fetchOperations(face: Face): Operation[] {
       forms: ["json", "cbor", "raw", "events", "lines", "cborSequence"],
       tags: ["records"],
       summary: "Fetch, or follow as an event stream",
-      description: "Follow nextOffset; an empty answer is not the end. Raw batches may begin before the offset asked for.",
-      headers: z.object({ "Last-Event-ID": z.string().optional().openapi({ description: "Resumes an event stream after this offset" }) }),
+      description:
+        "Follow nextOffset; an empty answer is not the end. Raw batches may begin before the offset asked for.",
+      headers: z.object({
+        "Last-Event-ID": z.string().optional().openapi({ description: "Resumes an event stream after this offset" }),
+      }),
       responses: {
         200: {
           description: "Records",
@@ -65,7 +71,8 @@ async function fetchRecords(call: Call<FetchQuery>, face: Face): Promise<Respons
       if (call.form === "raw") return await fetchRaw(call, offset, face);
       return await fetchDecoded(call, offset, face);
     } catch (thrown) {
-      const overtaken = typeof start !== "number" && thrown instanceof MoldauError && thrown.code === "OFFSET_OUT_OF_RANGE";
+      const overtaken =
+        typeof start !== "number" && thrown instanceof MoldauError && thrown.code === "OFFSET_OUT_OF_RANGE";
       if (!overtaken || attempt === startAttempts) throw thrown;
     }
   }
@@ -73,8 +80,10 @@ async function fetchRecords(call: Call<FetchQuery>, face: Face): Promise<Respons
 
 function startOf({ query, form, headers }: Call<FetchQuery>): StartPosition {
   const lastEventId = form === "events" ? headers.get("last-event-id") : null;
-  if (lastEventId !== null && lastEventId !== "") return parseInteger("last-event-id", lastEventId, { minimum: 0, maximum: 2 ** 53 - 2 }) + 1;
-  if (query.offset !== undefined && query.timestamp !== undefined) throw invalid("query: offset and timestamp both say where to begin; give one");
+  if (lastEventId !== null && lastEventId !== "")
+    return parseInteger("last-event-id", lastEventId, { minimum: 0, maximum: 2 ** 53 - 2 }) + 1;
+  if (query.offset !== undefined && query.timestamp !== undefined)
+    throw invalid("query: offset and timestamp both say where to begin; give one");
   if (query.timestamp !== undefined) return { timestamp: query.timestamp };
   return query.offset ?? "earliest";
 }
@@ -84,7 +93,8 @@ async function fetchRaw(call: Call<FetchQuery>, offset: number, face: Face): Pro
   const maxBytes = query.maxBytes ?? defaultFetchBytes;
   const wanted = [{ topic, partition, offset, maxBytes }];
   const [fetched] = await face.broker.fetchBatches(wanted, { maxBytes, maxWaitMs: query.waitMs ?? 0, signal });
-  if (fetched === undefined) throw new MoldauError("UNKNOWN_SERVER_ERROR", "the fetch gave no answer for its partition");
+  if (fetched === undefined)
+    throw new MoldauError("UNKNOWN_SERVER_ERROR", "the fetch gave no answer for its partition");
   if (fetched.error !== undefined) throw fetched.error;
   return respond(200, mediaTypes.raw, fetched.bytes, numbersOf(fetched));
 }
@@ -109,7 +119,10 @@ function render(fetched: FetchedRecords, form: Form, values: "string" | "json" |
     return respond(200, mediaTypes.lines, lines, numbersOf(fetched));
   }
   const items = fetched.records.map((record) => encodeCbor(recordCbor(record)));
-  const bytes = concat(items, items.reduce((sum, { length }) => sum + length, 0));
+  const bytes = concat(
+    items,
+    items.reduce((sum, { length }) => sum + length, 0),
+  );
   return respond(200, mediaTypes.cborSequence, bytes, numbersOf(fetched));
 }
 

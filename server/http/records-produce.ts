@@ -23,7 +23,10 @@ const query = z.strictObject({
   acks: z
     .enum(["all", "leader", "none"])
     .optional()
-    .openapi({ description: "Answered when synced and readable (all, the default), when written (leader), or at once (none). A JSON or CBOR body's own acks comes first." }),
+    .openapi({
+      description:
+        "Answered when synced and readable (all, the default), when written (leader), or at once (none). A JSON or CBOR body's own acks comes first.",
+    }),
   timeoutMs: integerParameter({
     description: "How long to wait for the acknowledgement; then 504 with effect unknown.",
     minimum: 1,
@@ -44,14 +47,24 @@ const answersTo = {
 type BodyForm = keyof typeof answersTo;
 const producerHeaders = ["producer-id", "producer-epoch", "producer-seq"] as const;
 const conditionHeaders = z.object({
-  "Producer-Id": z.string().optional().openapi({ description: "Idempotent produce, with the next two: the request is exactly one batch" }),
+  "Producer-Id": z
+    .string()
+    .optional()
+    .openapi({ description: "Idempotent produce, with the next two: the request is exactly one batch" }),
   "Producer-Epoch": z.string().optional(),
   "Producer-Seq": z.string().optional().openapi({ description: "Kafka's base sequence: int32, wraps to 0" }),
-  "If-Match": z.string().optional().openapi({ description: 'Append only when the log ends at this offset, else 412', example: '"42"' }),
+  "If-Match": z
+    .string()
+    .optional()
+    .openapi({ description: "Append only when the log ends at this offset, else 412", example: '"42"' }),
 });
 
-const lineDocs = { [mediaTypes.lines]: { schema: resultLineSchema }, [mediaTypes.cborSequence]: { schema: binarySchema } };
-const streams = "NDJSON and CBOR sequences are appended as they arrive and answered line by line as they are acknowledged.";
+const lineDocs = {
+  [mediaTypes.lines]: { schema: resultLineSchema },
+  [mediaTypes.cborSequence]: { schema: binarySchema },
+};
+const streams =
+  "NDJSON and CBOR sequences are appended as they arrive and answered line by line as they are acknowledged.";
 const partly = { description: "Some failed: their errors stand in their places", content: jsonAndCbor(resultsSchema) };
 
 export function produceOperations(face: Face): Operation[] {
@@ -98,7 +111,10 @@ export function produceOperations(face: Face): Operation[] {
         },
       },
       responses: {
-        200: { description: "Appended", content: { ...jsonAndCbor(z.union([resultsSchema, appendSchema])), ...lineDocs } },
+        200: {
+          description: "Appended",
+          content: { ...jsonAndCbor(z.union([resultsSchema, appendSchema])), ...lineDocs },
+        },
         207: partly,
       },
       handle(call) {
@@ -119,8 +135,10 @@ async function produce(call: Call<Query>, form: BodyForm, answerForm: Form, face
   const partition = call.partition < 0 ? undefined : call.partition;
   const conditions = readConditions(headers, partition);
   if (form === "lines" || form === "cborSequence") {
-    if (conditions.producer !== undefined) throw invalid("producer-id: a streaming body is many batches; send an idempotent one as JSON, CBOR or raw");
-    if (conditions.expectedEndOffset !== undefined) throw invalid("if-match: a streaming body is many appends; send a conditional one as JSON, CBOR or raw");
+    if (conditions.producer !== undefined)
+      throw invalid("producer-id: a streaming body is many batches; send an idempotent one as JSON, CBOR or raw");
+    if (conditions.expectedEndOffset !== undefined)
+      throw invalid("if-match: a streaming body is many appends; send a conditional one as JSON, CBOR or raw");
     const options = produceOptions(query.acks, query.timeoutMs);
     return streamProduce({ call, form, answerForm, options, face });
   }
@@ -157,18 +175,27 @@ function answerResults(form: Form, results: readonly ProduceResult[], partition:
   }
   const headers: Record<string, string> = {};
   const last = results.at(-1);
-  if (partition !== undefined && first === undefined && last !== undefined && "offset" in last && !last.duplicate && last.offset >= 0) {
+  if (
+    partition !== undefined &&
+    first === undefined &&
+    last !== undefined &&
+    "offset" in last &&
+    !last.duplicate &&
+    last.offset >= 0
+  ) {
     headers["etag"] = `"${last.offset + 1}"`;
   }
   const status = first === undefined ? 200 : 207;
-  if (form === "cbor") return respond(status, mediaTypes.cbor, encodeCbor({ results: results.map(resultCbor) }), headers);
+  if (form === "cbor")
+    return respond(status, mediaTypes.cbor, encodeCbor({ results: results.map(resultCbor) }), headers);
   return respond(status, mediaTypes.json, `{"results":[${results.map(resultJson).join(",")}]}`, headers);
 }
 
 async function append(call: Call<Query>, answerForm: Form, face: Face): Promise<Response> {
   const { topic, partition, query, headers } = call;
   const { producer, ...conditions } = readConditions(headers, partition);
-  if (producer !== undefined) throw invalid("producer-id: raw batches carry their producer id, epoch and sequence themselves");
+  if (producer !== undefined)
+    throw invalid("producer-id: raw batches carry their producer id, epoch and sequence themselves");
   const { bytes, release } = await holdBody(call.request, face);
   try {
     if (bytes.length === 0) throw invalid("the body is empty; send whole record batches");
@@ -176,7 +203,12 @@ async function append(call: Call<Query>, answerForm: Form, face: Face): Promise<
     const appended = await face.broker.appendBatches(topic, partition, bytes, options);
     const { baseOffset, lastOffset, logAppendTime, logStartOffset, duplicate } = appended;
     const etag: Record<string, string> = duplicate || lastOffset < 0 ? {} : { etag: `"${lastOffset + 1}"` };
-    return answer(answerForm, 200, { partition, baseOffset, lastOffset, logAppendTime, logStartOffset, duplicate }, etag);
+    return answer(
+      answerForm,
+      200,
+      { partition, baseOffset, lastOffset, logAppendTime, logStartOffset, duplicate },
+      etag,
+    );
   } finally {
     release();
   }
@@ -194,16 +226,22 @@ interface Conditions {
 function readConditions(headers: Headers, partition: number | undefined): Conditions {
   const producer = readProducer(headers);
   const expectedEndOffset = readIfMatch(headers.get("if-match"));
-  if (partition === undefined && producer !== undefined) throw invalid("producer-id: only the route of one partition takes it");
-  if (partition === undefined && expectedEndOffset !== undefined) throw invalid("if-match: only the route of one partition takes it");
-  return { ...(producer === undefined ? {} : { producer }), ...(expectedEndOffset === undefined ? {} : { expectedEndOffset }) };
+  if (partition === undefined && producer !== undefined)
+    throw invalid("producer-id: only the route of one partition takes it");
+  if (partition === undefined && expectedEndOffset !== undefined)
+    throw invalid("if-match: only the route of one partition takes it");
+  return {
+    ...(producer === undefined ? {} : { producer }),
+    ...(expectedEndOffset === undefined ? {} : { expectedEndOffset }),
+  };
 }
 
 function readProducer(headers: Headers): ProducerStamp | undefined {
   const [id, epoch, sequence] = producerHeaders.map((name) => headers.get(name));
   if (id == null && epoch == null && sequence == null) return undefined;
   for (const name of producerHeaders) {
-    if (headers.get(name) === null) throw invalid(`${name} is missing; the three go together: ${producerHeaders.join(", ")}`);
+    if (headers.get(name) === null)
+      throw invalid(`${name} is missing; the three go together: ${producerHeaders.join(", ")}`);
   }
   return {
     producerId: parseInteger("producer-id", id as string, { minimum: 0 }),

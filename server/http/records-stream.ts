@@ -7,11 +7,11 @@
 //   the close; when the client goes, the waiting fetch ends.
 
 import type { FetchedRecords } from "../../engine/index.ts";
+import { defaultFetchBytes, type FetchQuery } from "./fetch-query.ts";
 import { mediaTypes } from "./media-type.ts";
 import { type Call, type Face, logUnforeseen, partitionMembers } from "./operation.ts";
 import { problemOf } from "./problem.ts";
 import { recordJson } from "./records-json.ts";
-import { defaultFetchBytes, type FetchQuery } from "./fetch-query.ts";
 import { respond } from "./respond.ts";
 
 /** Records a chunk: few enough to be written at once. */

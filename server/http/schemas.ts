@@ -14,7 +14,9 @@ const timestamp = z.int().openapi({ format: "int64", example: 1767000000000, des
 
 export const bytesSchema: z.ZodType = z
   .union([text, base64, json, z.null()])
-  .openapi("Bytes", { description: 'Bytes in JSON: a bare string is UTF-8, {"base64"} any bytes, {"json"} the text of a JSON value.' });
+  .openapi("Bytes", {
+    description: 'Bytes in JSON: a bare string is UTF-8, {"base64"} any bytes, {"json"} the text of a JSON value.',
+  });
 const headers = z.array(z.tuple([z.string(), bytesSchema]));
 
 const recordInput = z
@@ -104,14 +106,23 @@ const configValue = z.union([z.string(), configNumber, z.boolean()], {
 
 export type ConfigValue = string | number | boolean;
 
-export const createTopicSchema: z.ZodType<{ partitions?: number | undefined; configs?: Record<string, ConfigValue> | undefined }> = z
+export const createTopicSchema: z.ZodType<{
+  partitions?: number | undefined;
+  configs?: Record<string, ConfigValue> | undefined;
+}> = z
   .strictObject({
     partitions: z.int().optional().openapi({ minimum: 1, default: 1 }),
-    configs: z.record(z.string(), configValue).optional().openapi({ description: "By Kafka's names", example: { "retention.ms": 604800000 } }),
+    configs: z
+      .record(z.string(), configValue)
+      .optional()
+      .openapi({ description: "By Kafka's names", example: { "retention.ms": 604800000 } }),
   })
   .openapi("CreateTopic");
 
-export const alterTopicSchema: z.ZodType<{ partitions?: number | undefined; configs?: Record<string, ConfigValue | null> | undefined }> = z
+export const alterTopicSchema: z.ZodType<{
+  partitions?: number | undefined;
+  configs?: Record<string, ConfigValue | null> | undefined;
+}> = z
   .strictObject({
     partitions: z.int().optional().openapi({ description: "The new total; never fewer than there are" }),
     configs: z

@@ -7,8 +7,8 @@ import { bodyForm } from "./media-type.ts";
 import { type Call, type Face, type Operation, operation } from "./operation.ts";
 import { parseBy } from "./parameters.ts";
 import { invalid } from "./problem.ts";
-import { decodeCbor } from "./records-cbor.ts";
 import { decodeJson } from "./record-input.ts";
+import { decodeCbor } from "./records-cbor.ts";
 import { respond } from "./respond.ts";
 import { alterTopicSchema, createTopicSchema, jsonAndCbor, topicSchema, topicsSchema } from "./schemas.ts";
 
@@ -72,7 +72,8 @@ export function topicOperations(face: Face): Operation[] {
       responses: { 200: { description: "As it is now", content: jsonAndCbor(topicSchema) } },
       async handle(call) {
         const { partitions, configs } = parseBy(alterTopicSchema, await smallBody(call, face), "body");
-        if (partitions === undefined && configs === undefined) throw invalid("body: neither partitions nor configs is given");
+        if (partitions === undefined && configs === undefined)
+          throw invalid("body: neither partitions nor configs is given");
         const topic = await broker.alterTopic(call.topic, {
           ...(partitions === undefined ? {} : { partitions }),
           ...(configs === undefined ? {} : { configs }),
@@ -100,7 +101,9 @@ async function smallBody(call: Call<unknown>, face: Face): Promise<unknown> {
   const { bytes, release } = await holdBody(call.request, face);
   try {
     if (bytes.length === 0) return {};
-    return bodyForm(call.headers, ["json", "cbor"]) === "cbor" ? decodeCbor(bytes, "the body") : decodeJson(bytes, "the body").value;
+    return bodyForm(call.headers, ["json", "cbor"]) === "cbor"
+      ? decodeCbor(bytes, "the body")
+      : decodeJson(bytes, "the body").value;
   } finally {
     release();
   }

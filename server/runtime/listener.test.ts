@@ -25,7 +25,10 @@ async function within<T>(ms: number, promise: Promise<T>, what: string): Promise
   }
 }
 
-async function serving(options: Partial<ServeOptions> & Pick<ServeOptions, "fetch">, use: (port: number, listener: Listener) => Promise<void>): Promise<void> {
+async function serving(
+  options: Partial<ServeOptions> & Pick<ServeOptions, "fetch">,
+  use: (port: number, listener: Listener) => Promise<void>,
+): Promise<void> {
   const listener = await runtime.serve({ host, port: 0, ...options });
   try {
     await use(listener.port, listener);
@@ -40,14 +43,24 @@ interface Answer {
   readonly version: string;
 }
 
-function viaHttp1(port: number, path: string, options: https.RequestOptions & { body?: Buffer } = {}, secure = false): Promise<Answer> {
+function viaHttp1(
+  port: number,
+  path: string,
+  options: https.RequestOptions & { body?: Buffer } = {},
+  secure = false,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = (secure ? https : http).request({ host, port, path, agent: false, rejectUnauthorized: false, ...options }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks), version: response.httpVersion }));
-      response.on("error", reject);
-    });
+    const request = (secure ? https : http).request(
+      { host, port, path, agent: false, rejectUnauthorized: false, ...options },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on("data", (chunk: Buffer) => chunks.push(chunk));
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks), version: response.httpVersion }),
+        );
+        response.on("error", reject);
+      },
+    );
     request.on("error", reject);
     request.end(options.body);
   });
@@ -91,7 +104,10 @@ test("HTTP/1.1 and HTTP/2 by prior knowledge share a port", async () => {
     assert.equal(String((await viaHttp1(port, "/b", { method: "POST", body: large })).body), "POST /b 3000000");
     await withSession(`http://${host}:${port}`, async (session) => {
       const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => viaHttp2(session, `/${i}`)));
-      assert.deepEqual(answers.map(({ status, body }) => `${status} ${body}`), answers.map((_, i) => `200 GET /${i} 0`));
+      assert.deepEqual(
+        answers.map(({ status, body }) => `${status} ${body}`),
+        answers.map((_, i) => `200 GET /${i} 0`),
+      );
       assert.equal(String((await viaHttp2(session, "/c", large)).body), "POST /c 3000000");
     });
   });
@@ -138,7 +154,12 @@ test("first bytes may come one by one", async () => {
 
 test("what is no HTTP is refused, and the listener goes on", async () => {
   await serving({ fetch: echo }, async (port) => {
-    for (const bytes of ["\u0016\u0003\u0001garbage\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthis is no frame at all, is it?", "PRI * HTTP/9.9\r\n\r\n", "\r\n\r\n\0\0"]) {
+    for (const bytes of [
+      "\u0016\u0003\u0001garbage\r\n\r\n",
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthis is no frame at all, is it?",
+      "PRI * HTTP/9.9\r\n\r\n",
+      "\r\n\r\n\0\0",
+    ]) {
       const socket = net.connect(port, host, () => socket.end(bytes));
       socket.on("error", () => {});
       socket.resume();
@@ -150,11 +171,17 @@ test("what is no HTTP is refused, and the listener goes on", async () => {
 
 test("a handler that throws is a 500, told to onError, and the listener goes on", async () => {
   const told: unknown[] = [];
-  const fetch = (request: Request): Promise<Response> => (request.url.endsWith("/throw") ? Promise.reject(new Error("boom")) : echo(request));
+  const fetch = (request: Request): Promise<Response> =>
+    request.url.endsWith("/throw") ? Promise.reject(new Error("boom")) : echo(request);
   await serving({ fetch, onError: (error) => told.push(error) }, async (port) => {
     assert.equal((await viaHttp1(port, "/throw")).status, 500);
-    await withSession(`http://${host}:${port}`, async (session) => assert.equal((await viaHttp2(session, "/throw")).status, 500));
-    assert.deepEqual(told.map((error) => (error as Error).message), ["boom", "boom"]);
+    await withSession(`http://${host}:${port}`, async (session) =>
+      assert.equal((await viaHttp2(session, "/throw")).status, 500),
+    );
+    assert.deepEqual(
+      told.map((error) => (error as Error).message),
+      ["boom", "boom"],
+    );
     assert.equal((await viaHttp1(port, "/still")).status, 200);
   });
 });
@@ -248,14 +275,26 @@ test("why it cannot listen is said as a kind", async () => {
   await new Promise<void>((resolve) => taken.listen(0, host, resolve));
   const { port } = taken.address() as net.AddressInfo;
   try {
-    await assert.rejects(runtime.serve({ host, port, fetch: echo }), (error) => error instanceof ListenError && error.kind === "in-use");
+    await assert.rejects(
+      runtime.serve({ host, port, fetch: echo }),
+      (error) => error instanceof ListenError && error.kind === "in-use",
+    );
     await serving({ fetch: echo }, async (own) => {
-      await assert.rejects(runtime.serve({ host, port: own, fetch: echo }), (error) => error instanceof ListenError && error.kind === "in-use");
+      await assert.rejects(
+        runtime.serve({ host, port: own, fetch: echo }),
+        (error) => error instanceof ListenError && error.kind === "in-use",
+      );
     });
     // 203.0.113.0/24 is for documents (RFC 5737): nobody's address.
-    await assert.rejects(runtime.serve({ host: "203.0.113.7", port: 0, fetch: echo }), (error) => error instanceof ListenError && error.kind === "address");
+    await assert.rejects(
+      runtime.serve({ host: "203.0.113.7", port: 0, fetch: echo }),
+      (error) => error instanceof ListenError && error.kind === "address",
+    );
     const tls = { key: "no key", cert: "no certificate" };
-    await assert.rejects(runtime.serve({ host, port: 0, tls, fetch: echo }), (error) => error instanceof ListenError && error.kind === "tls");
+    await assert.rejects(
+      runtime.serve({ host, port: 0, tls, fetch: echo }),
+      (error) => error instanceof ListenError && error.kind === "tls",
+    );
   } finally {
     await new Promise((resolve) => taken.close(resolve));
   }

@@ -11,7 +11,8 @@ test("a broker opens with nothing but a storage", async () => {
     assert.equal(receipt.offset, 0);
     assert.ok(Math.abs(receipt.timestamp - Date.now()) < 60_000);
     const values: string[] = [];
-    for await (const record of broker.read("events")) values.push(new TextDecoder().decode(record.value ?? new Uint8Array()));
+    for await (const record of broker.read("events"))
+      values.push(new TextDecoder().decode(record.value ?? new Uint8Array()));
     assert.deepEqual(values, ["hello"]);
   } finally {
     await broker.close();
@@ -30,7 +31,18 @@ test("topic ids differ from broker to broker: chance is the runtime's", async ()
 
 test("given defaults are overridden", async () => {
   const lines: string[] = [];
-  const broker = await openBroker({ storage: memoryStorage(), clock: { now: () => 42, monotonic: () => performance.now(), schedule: (ms, run) => { const timer = setTimeout(run, ms); return () => clearTimeout(timer); } }, logger: { log: (_, message) => void lines.push(message) } });
+  const broker = await openBroker({
+    storage: memoryStorage(),
+    clock: {
+      now: () => 42,
+      monotonic: () => performance.now(),
+      schedule: (ms, run) => {
+        const timer = setTimeout(run, ms);
+        return () => clearTimeout(timer);
+      },
+    },
+    logger: { log: (_, message) => void lines.push(message) },
+  });
   await broker.createTopic("events");
   const [receipt] = await broker.produce("events", [{ value: "x" }]);
   assert.ok(receipt !== undefined && "timestamp" in receipt);

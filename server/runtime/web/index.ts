@@ -4,7 +4,7 @@
 //   handed in, here the real ones, in a simulation the simulator's.
 // Never: node:, a package, or a look at which runtime runs us.
 
-import { openBroker as openEngine, type Broker, type BrokerOptions } from "../../../engine/index.ts";
+import { type Broker, type BrokerOptions, openBroker as openEngine } from "../../../engine/index.ts";
 import { loadWasmKernel } from "../../../engine/kernel/wasm.ts";
 import { silentLogger, webClock, webEntropy } from "./world.ts";
 

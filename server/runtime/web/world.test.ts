@@ -33,12 +33,18 @@ test("entropy fills more bytes than the web gives at once", () => {
 
 test("a text line cannot be forged from a field or a message", () => {
   let out = "";
-  textLogger((line) => (out += line), () => 0).log("warn", "a\nb", { topic: "x\ny", offset: 3, plain: "a-b" });
+  textLogger(
+    (line) => (out += line),
+    () => 0,
+  ).log("warn", "a\nb", { topic: "x\ny", offset: 3, plain: "a-b" });
   assert.equal(out, '1970-01-01T00:00:00.000Z warn  a b topic="x\\ny" offset=3 plain=a-b\n');
 });
 
 test("a JSON line is one object", () => {
   let out = "";
-  jsonLogger((line) => (out += line), () => 0).log("info", "up", { port: 1 });
+  jsonLogger(
+    (line) => (out += line),
+    () => 0,
+  ).log("info", "up", { port: 1 });
   assert.deepEqual(JSON.parse(out), { time: "1970-01-01T00:00:00.000Z", level: "info", message: "up", port: 1 });
 });
