@@ -568,8 +568,14 @@ for (const runtime of flags.runtime) {
       const env = { MOLDAU_URL: plain.url };
       const topic = `pipe-${runtime}`;
       await command(runtime, ["topics", "create", topic], { env });
-      await command(runtime, ["produce", topic], { env, input: "a line that is long enough to fill a pipe\n".repeat(50_000) });
-      const closed = await command(runtime, ["consume", topic], { env, watch: (child) => child.stdout.once("data", () => child.stdout.destroy()) });
+      await command(runtime, ["produce", topic], {
+        env,
+        input: "a line that is long enough to fill a pipe\n".repeat(50_000),
+      });
+      const closed = await command(runtime, ["consume", topic], {
+        env,
+        watch: (child) => child.stdout.once("data", () => child.stdout.destroy()),
+      });
       assert.deepEqual([closed.status, closed.stderr], [0, ""]);
       let followed = 0;
       const stopped = await command(runtime, ["consume", topic, "--from", "-1", "--follow"], {

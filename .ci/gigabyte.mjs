@@ -22,7 +22,13 @@ const [bytes, lines, limitMib] = [flags.bytes, flags.lines, flags["limit-mib"]].
 const folder = temporaryFolder();
 
 const cases = [
-  { topic: "bytes", what: `${bytes} random bytes`, file: writeRandom(), produce: ["--chunk", "64KiB"], consume: ["--raw"] },
+  {
+    topic: "bytes",
+    what: `${bytes} random bytes`,
+    file: writeRandom(),
+    produce: ["--chunk", "64KiB"],
+    consume: ["--raw"],
+  },
   { topic: "lines", what: `${lines} lines`, file: writeLines(), produce: [], consume: [] },
 ];
 for (const one of cases) one.sha256 = await sha256(one.file);

@@ -34,14 +34,20 @@ async function ordeal(runtime) {
   const port = await freePort();
   let server = await startServer(runtime, { folder, port });
   const wire = http1(server.url);
-  const made = await wire.ask("PUT", "/v1/topics/ordeal", { body: { partitions, configs: { "segment.bytes": 1_048_576 } } });
+  const made = await wire.ask("PUT", "/v1/topics/ordeal", {
+    body: { partitions, configs: { "segment.bytes": 1_048_576 } },
+  });
   if (made.status !== 201) throw new Error(made.text);
 
   const seen = { acknowledged: 0, records: 0, retries: 0, duplicates: 0 };
   const state = { stopping: false };
   /** partition → offset → value, as acknowledged. */
   const acknowledged = Array.from({ length: partitions }, () => new Map());
-  const load = Promise.all(Array.from({ length: producers }, (_, index) => producer(wire, index, state, seen, acknowledged[index % partitions])));
+  const load = Promise.all(
+    Array.from({ length: producers }, (_, index) =>
+      producer(wire, index, state, seen, acknowledged[index % partitions]),
+    ),
+  );
   load.catch(() => {});
 
   for (let kill = 0; kill < kills; kill++) {
@@ -63,7 +69,13 @@ async function ordeal(runtime) {
   for (let partition = 0; partition < partitions; partition++) {
     const records = await readAll(wire, partition);
     read += records.length;
-    judge(records, acknowledged[partition], last.filter(({ index }) => index % partitions === partition), partition, problems);
+    judge(
+      records,
+      acknowledged[partition],
+      last.filter(({ index }) => index % partitions === partition),
+      partition,
+      problems,
+    );
   }
   wire.close();
   const end = await server.stop();
@@ -83,7 +95,12 @@ async function producer(wire, index, state, seen, acknowledged) {
   while (!state.stopping) {
     const count = randomInt(1, 6);
     const values = Array.from({ length: count }, (_, i) => `${index}:${sequence + i}`);
-    const records = values.map((value) => ({ key: null, value: new TextEncoder().encode(value.padEnd(200)), headers: [], timestamp: Date.now() }));
+    const records = values.map((value) => ({
+      key: null,
+      value: new TextEncoder().encode(value.padEnd(200)),
+      headers: [],
+      timestamp: Date.now(),
+    }));
     const body = Buffer.from(kernel.encodeBatch(records, { producerId, producerEpoch, baseSequence: sequence }));
     const { baseOffset, duplicate } = await retry(() => wire.ask("POST", path, { body, headers: raw }), seen);
     values.forEach((value, i) => acknowledged.set(baseOffset + i, value));
@@ -117,7 +134,14 @@ async function readAll(wire, partition) {
     const path = `/v1/topics/ordeal/partitions/${partition}/records?offset=${offset}&maxBytes=1000000`;
     const answer = await wire.ask("GET", path, { headers: { accept: raw["content-type"] } });
     if (answer.status !== 200) throw new Error(answer.text);
-    records.push(...decodeRecords(new Uint8Array(answer.bytes), { kernel, decompressor: undefined, fromOffset: offset, limit: Number.POSITIVE_INFINITY }));
+    records.push(
+      ...decodeRecords(new Uint8Array(answer.bytes), {
+        kernel,
+        decompressor: undefined,
+        fromOffset: offset,
+        limit: Number.POSITIVE_INFINITY,
+      }),
+    );
     const next = Number(answer.headers["moldau-next-offset"]);
     if (next === Number(answer.headers["moldau-high-watermark"])) return records;
     offset = next;
@@ -137,10 +161,16 @@ function judge(records, acknowledged, sequences, partition, problems) {
   values.forEach((value, offset) => {
     const [index, sequence] = value.split(":").map(Number);
     const expected = next.get(index) ?? 0;
-    if (sequence !== expected) problems.push(`${at(offset)}: producer ${index} has ${sequence}, not ${expected}: ${sequence < expected ? "twice" : "lost"}`);
+    if (sequence !== expected)
+      problems.push(
+        `${at(offset)}: producer ${index} has ${sequence}, not ${expected}: ${sequence < expected ? "twice" : "lost"}`,
+      );
     next.set(index, sequence + 1);
   });
   for (const { index, sequence } of sequences) {
-    if ((next.get(index) ?? 0) !== sequence) problems.push(`partition ${partition}: producer ${index} has ${next.get(index)} records, ${sequence} were acknowledged`);
+    if ((next.get(index) ?? 0) !== sequence)
+      problems.push(
+        `partition ${partition}: producer ${index} has ${next.get(index)} records, ${sequence} were acknowledged`,
+      );
   }
 }

@@ -37,14 +37,19 @@ function cell(tests, runtime) {
 }
 
 // The major version is what a reader goes by; a patch should not change README.
-const title = (runtime) => `${runtime[0].toUpperCase()}${runtime.replace(/\d+$/, "").slice(1)} ${versions[runtime]?.split(".")[0] ?? "?"}`;
+const title = (runtime) =>
+  `${runtime[0].toUpperCase()}${runtime.replace(/\d+$/, "").slice(1)} ${versions[runtime]?.split(".")[0] ?? "?"}`;
 const line = (cells) => `| ${cells.join(" | ")} |`;
 const table = [
   line([`over ${wires.join(", ")}`, ...runtimes.map(title)]),
   line(["---", ...runtimes.map(() => "---")]),
-  ...[...features].filter(([, tests]) => tests[0].wire !== undefined).map(([name, tests]) => line([name, ...runtimes.map((runtime) => cell(tests, runtime))])),
+  ...[...features]
+    .filter(([, tests]) => tests[0].wire !== undefined)
+    .map(([name, tests]) => line([name, ...runtimes.map((runtime) => cell(tests, runtime))])),
   line(["**once a runtime**", ...runtimes.map(() => "")]),
-  ...[...features].filter(([, tests]) => tests[0].wire === undefined).map(([name, tests]) => line([name, ...runtimes.map((runtime) => cell(tests, runtime))])),
+  ...[...features]
+    .filter(([, tests]) => tests[0].wire === undefined)
+    .map(([name, tests]) => line([name, ...runtimes.map((runtime) => cell(tests, runtime))])),
 ].join("\n");
 
 const before = readFileSync(readme, "utf8");
@@ -56,7 +61,9 @@ if (from < 0 || to < from) {
 const after = `${before.slice(0, from + begin.length)}\n${table}\n${before.slice(to)}`;
 if (after === before) console.log("README's support matrix says what the end-to-end tests saw");
 else if (values.check) {
-  console.error(`README's support matrix says something else than the end-to-end tests; run \`node .ci/matrix.mjs\`. They saw:\n${table}`);
+  console.error(
+    `README's support matrix says something else than the end-to-end tests; run \`node .ci/matrix.mjs\`. They saw:\n${table}`,
+  );
   process.exit(1);
 } else {
   writeFileSync(readme, after);

@@ -33,7 +33,8 @@ class Server {
     this.most = Math.max(this.most, ++this.inFlight);
     const fate = this.#fate();
     // Requests overtake each other.
-    for (let turns = Math.floor(Math.random() * 5); turns > 0; turns--) await new Promise((resolve) => setTimeout(resolve, 0));
+    for (let turns = Math.floor(Math.random() * 5); turns > 0; turns--)
+      await new Promise((resolve) => setTimeout(resolve, 0));
     this.inFlight--;
     if (fate === "lost") throw new ClientError("UNREACHABLE", "gone", true);
     if (fate === "busy") throw new ClientError("THROTTLING_QUOTA_EXCEEDED", "busy", true);
@@ -50,9 +51,17 @@ class Server {
     assert.equal(header.producerId, 7);
     this.#next.set(path, next + header.recordCount);
     this.batches.push(bytes.length);
-    const values = decodeRecords(bytes, { kernel, decompressor: undefined, fromOffset: 0, limit: Number.POSITIVE_INFINITY });
+    const values = decodeRecords(bytes, {
+      kernel,
+      decompressor: undefined,
+      fromOffset: 0,
+      limit: Number.POSITIVE_INFINITY,
+    });
     const stored = this.stored.get(path) ?? [];
-    this.stored.set(path, [...stored, ...values.map(({ value }) => new TextDecoder().decode(value ?? new Uint8Array()))]);
+    this.stored.set(path, [
+      ...stored,
+      ...values.map(({ value }) => new TextDecoder().decode(value ?? new Uint8Array())),
+    ]);
   }
 }
 
@@ -74,7 +83,10 @@ function open(server: Server, options: Partial<BatchProducerOptions> = {}): Prom
 const partition = (number: number): string => `/v1/topics/events/partitions/${number}/records`;
 
 test("whatever is lost, late or overtaken, a partition gets each record once and in order", async () => {
-  const fates = fc.array(fc.constantFrom("fine", "fine", "fine", "lost", "answer lost", "busy"), { minLength: 1, maxLength: 12 });
+  const fates = fc.array(fc.constantFrom("fine", "fine", "fine", "lost", "answer lost", "busy"), {
+    minLength: 1,
+    maxLength: 12,
+  });
   await fc.assert(
     fc.asyncProperty(fates, fc.integer({ min: 0, max: 60 }), async (given, count) => {
       const left = [...given] as ("fine" | "lost" | "answer lost" | "busy")[];
@@ -123,12 +135,21 @@ test("a key has one partition, murmur2's; what has none is spread batch by batch
   await producer.finish();
   const own = (kernel.murmur2(new TextEncoder().encode("user-7")) & 0x7fffffff) % 3;
   assert.equal(server.stored.get(partition(own))?.filter((value) => value.startsWith("keyed")).length, 30);
-  for (const number of [0, 1, 2]) assert.ok(server.stored.get(partition(number))?.some((value) => value.startsWith("free")), `partition ${number}`);
+  for (const number of [0, 1, 2])
+    assert.ok(
+      server.stored.get(partition(number))?.some((value) => value.startsWith("free")),
+      `partition ${number}`,
+    );
 });
 
 test("an error that no retry can help is told, and nothing more is sent", async () => {
   const server = new Server();
-  const client = { json: async () => ({ producerId: 7, producerEpoch: 0 }), send: async () => { throw new ClientError("MESSAGE_TOO_LARGE", "too large", false); } };
+  const client = {
+    json: async () => ({ producerId: 7, producerEpoch: 0 }),
+    send: async () => {
+      throw new ClientError("MESSAGE_TOO_LARGE", "too large", false);
+    },
+  };
   const producer = await open(server, { client: client as unknown as Client });
   await producer.add(record("x".repeat(500)));
   await assert.rejects(producer.finish(), /too large/);

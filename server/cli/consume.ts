@@ -5,12 +5,12 @@
 // Never: more than two answers of a partition in memory.
 
 import type { Command } from "commander";
-import { decodeRecords, type DecodeOptions } from "../../engine/index.ts";
+import { type DecodeOptions, decodeRecords } from "../../engine/index.ts";
 import { loadWasmKernel } from "../../engine/kernel/wasm.ts";
 import { BrokenPipeError } from "../runtime/runtime.ts";
 import { Client, type RawBatches, retrying, topicPath } from "./client.ts";
 import { defaultFormat, type Formatter, formatHelp, parseFormat } from "./format.ts";
-import { type CommandContext, giveUpAfterMs, urlOption, UserError } from "./options.ts";
+import { type CommandContext, giveUpAfterMs, UserError, urlOption } from "./options.ts";
 import { type From, parseFrom, parseInteger } from "./parse.ts";
 import { Progress } from "./progress.ts";
 import { describeOrExplain, examples } from "./topics.ts";
@@ -40,7 +40,12 @@ export function addConsume(program: Command, context: CommandContext): void {
     .argument("<topic>")
     .option("-p, --partition <number>", "this partition only", parseInteger("A partition", 0))
     .option("-n, --count <records>", "stop after so many records", parseInteger("The count", 1))
-    .option("-o, --from <position>", "earliest, latest, an offset (42), a count before the end (-10), a time (@2026-01-31T08:00Z, @ms)", parseFrom, "earliest")
+    .option(
+      "-o, --from <position>",
+      "earliest, latest, an offset (42), a count before the end (-10), a time (@2026-01-31T08:00Z, @ms)",
+      parseFrom,
+      "earliest",
+    )
     .option("-f, --format <format>", `kcat's letters, or json (default: '${defaultFormat}')`, parseFormat)
     .option("--raw", "values alone, byte after byte, nothing between them")
     .option("--follow", "go on past the end, waiting for more")
@@ -65,7 +70,9 @@ async function consume(topic: string, flags: Flags, { runtime }: CommandContext)
   const description = await describeOrExplain(client, topic);
   const all = description.partitions.map(({ partition }) => partition);
   if (flags.partition !== undefined && !all.includes(flags.partition)) {
-    throw new UserError(`topic ${topic} has partitions 0 to ${all.length - 1}; there is no partition ${flags.partition}`);
+    throw new UserError(
+      `topic ${topic} has partitions 0 to ${all.length - 1}; there is no partition ${flags.partition}`,
+    );
   }
   const partitions = flags.partition === undefined ? all : [flags.partition];
   const progress = new Progress("consumed", process);
@@ -74,7 +81,12 @@ async function consume(topic: string, flags: Flags, { runtime }: CommandContext)
     if (isRepeated) process.exit(130);
     stop.abort();
   });
-  const output = new Output((bytes) => process.writeOut(bytes), progress, flags.count ?? Number.POSITIVE_INFINITY, stop);
+  const output = new Output(
+    (bytes) => process.writeOut(bytes),
+    progress,
+    flags.count ?? Number.POSITIVE_INFINITY,
+    stop,
+  );
   const decode = { kernel: await loadWasmKernel(), decompressor: runtime.decompressor };
   const reader: PartitionReader = {
     client,
@@ -90,7 +102,11 @@ async function consume(topic: string, flags: Flags, { runtime }: CommandContext)
   const lanes = flags.follow === true ? partitions.length : Math.min(partitions.length, maxParallelPartitions);
   const waiting = [...partitions];
   const lane = async (): Promise<void> => {
-    for (let partition = waiting.shift(); partition !== undefined && !stop.signal.aborted; partition = waiting.shift()) {
+    for (
+      let partition = waiting.shift();
+      partition !== undefined && !stop.signal.aborted;
+      partition = waiting.shift()
+    ) {
       await readPartition(reader, partition);
     }
   };
@@ -142,7 +158,11 @@ async function readPartition(reader: PartitionReader, partition: number): Promis
     const batches: RawBatches = await (next ?? fetchAt(offset));
     next = undefined;
     if (batches.nextOffset < end && batches.bytes.length > 0) next = fetchAt(batches.nextOffset);
-    const records = decodeRecords(batches.bytes, { ...reader.decode, fromOffset: offset, limit: Number.POSITIVE_INFINITY });
+    const records = decodeRecords(batches.bytes, {
+      ...reader.decode,
+      fromOffset: offset,
+      limit: Number.POSITIVE_INFINITY,
+    });
     await output.write(records, { topic, partition }, end, flags.raw === true ? null : format);
     // Nothing below the high watermark that the start asked for: it was deleted meanwhile.
     if (batches.bytes.length === 0 && !follow) return;
@@ -155,14 +175,22 @@ interface Range {
   readonly end: number;
 }
 
-async function findRange(client: Client, topic: string, partition: number, from: From, signal: AbortSignal): Promise<Range> {
+async function findRange(
+  client: Client,
+  topic: string,
+  partition: number,
+  from: From,
+  signal: AbortSignal,
+): Promise<Range> {
   const path = `${topicPath(topic)}/partitions/${partition}/offsets`;
   const { earliest, latest } = await client.json<{ earliest: number; latest: number }>(path, { signal });
   if (from === "earliest") return { start: earliest, end: latest };
   if (from === "latest") return { start: latest, end: latest };
   if (typeof from === "number") {
     if (from >= earliest && from <= latest) return { start: from, end: latest };
-    throw new UserError(`offset ${from} is out of range: partition ${partition} of ${topic} has ${earliest} to ${latest}`);
+    throw new UserError(
+      `offset ${from} is out of range: partition ${partition} of ${topic} has ${earliest} to ${latest}`,
+    );
   }
   if ("last" in from) return { start: Math.max(earliest, latest - from.last), end: latest };
   const found = await client.json<{ offset: number | null }>(path, { query: { timestamp: from.timestamp }, signal });
@@ -186,13 +214,23 @@ class Output {
     this.#stop = stop;
   }
 
-  write(records: ReturnType<typeof decodeRecords>, source: { topic: string; partition: number }, end: number, format: Formatter | null): Promise<void> {
+  write(
+    records: ReturnType<typeof decodeRecords>,
+    source: { topic: string; partition: number },
+    end: number,
+    format: Formatter | null,
+  ): Promise<void> {
     const turn = this.#turn.then(() => this.#writeNow(records, source, end, format));
     this.#turn = turn.catch(() => {});
     return turn;
   }
 
-  async #writeNow(records: ReturnType<typeof decodeRecords>, source: { topic: string; partition: number }, end: number, format: Formatter | null): Promise<void> {
+  async #writeNow(
+    records: ReturnType<typeof decodeRecords>,
+    source: { topic: string; partition: number },
+    end: number,
+    format: Formatter | null,
+  ): Promise<void> {
     let pieces: Uint8Array[] = [];
     const into = (bytes: Uint8Array): void => void pieces.push(bytes);
     for (const record of records) {
@@ -233,4 +271,3 @@ function once(run: (error: Error) => void): (error: Error) => void {
 function isAbort(reason: unknown): boolean {
   return (reason as { name?: string } | undefined)?.name === "AbortError";
 }
-

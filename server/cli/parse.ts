@@ -28,12 +28,17 @@ export function parseSize(text: string): number {
   const unit = units[match?.[2]?.toLowerCase() ?? "?"];
   if (match === null || unit === undefined) throw new InvalidArgumentError("Give a size such as 65536, 64KiB or 1MB.");
   const sizeBytes = Math.floor(Number(match[1]) * unit);
-  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 1) throw new InvalidArgumentError("Give a size of at least one byte.");
+  if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 1)
+    throw new InvalidArgumentError("Give a size of at least one byte.");
   return sizeBytes;
 }
 
 /** A whole number within bounds. */
-export function parseInteger(name: string, smallest: number, largest: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+export function parseInteger(
+  name: string,
+  smallest: number,
+  largest: number = Number.MAX_SAFE_INTEGER,
+): (text: string) => number {
   return (text) => {
     const value = /^-?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
     if (!Number.isSafeInteger(value) || value < smallest || value > largest) {
@@ -65,18 +70,26 @@ function parseTime(text: string): number {
   const isDate = /^\d{4}-\d\d-\d\d(?:$|[T ]\d\d:)/.test(text);
   const milliseconds = /^\d+$/.test(text) ? Number(text) : isDate ? Date.parse(text) : Number.NaN;
   if (Number.isSafeInteger(milliseconds) && milliseconds >= 0) return milliseconds;
-  throw new InvalidArgumentError("A time is ISO 8601 (@2026-01-31T08:00:00Z) or milliseconds since 1970 (@1767225600000).");
+  throw new InvalidArgumentError(
+    "A time is ISO 8601 (@2026-01-31T08:00:00Z) or milliseconds since 1970 (@1767225600000).",
+  );
 }
 
 /** Collects `name=value`; `name` alone has no value. */
-export function collectHeader(text: string, before: readonly (readonly [string, string | null])[] = []): (readonly [string, string | null])[] {
+export function collectHeader(
+  text: string,
+  before: readonly (readonly [string, string | null])[] = [],
+): (readonly [string, string | null])[] {
   const equals = text.indexOf("=");
   if (equals === 0 || text === "") throw new InvalidArgumentError("Give a header as name=value.");
   return [...before, equals < 0 ? [text, null] : [text.slice(0, equals), text.slice(equals + 1)]];
 }
 
 /** Collects `name=value` of a topic's config; `name=` goes back to the default where it is altered. */
-export function collectConfig(text: string, before: Readonly<Record<string, string | null>> = {}): Record<string, string | null> {
+export function collectConfig(
+  text: string,
+  before: Readonly<Record<string, string | null>> = {},
+): Record<string, string | null> {
   const equals = text.indexOf("=");
   if (equals < 1) throw new InvalidArgumentError("Give a config as name=value, for example retention.ms=3600000.");
   const value = text.slice(equals + 1);
@@ -85,7 +98,8 @@ export function collectConfig(text: string, before: Readonly<Record<string, stri
 
 export function parseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) throw new InvalidArgumentError("Give a URL such as http://127.0.0.1:8080.");
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new InvalidArgumentError("Give a URL such as http://127.0.0.1:8080.");
   return url.href.replace(/\/+$/, "");
 }
 

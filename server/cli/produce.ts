@@ -8,7 +8,7 @@ import { type Kernel, limits, type RecordToEncode } from "../../engine/index.ts"
 import { loadWasmKernel } from "../../engine/kernel/wasm.ts";
 import { BatchProducer } from "./batch-producer.ts";
 import { Client, type TopicDescription } from "./client.ts";
-import { type CommandContext, giveUpAfterMs, oneOf, urlOption, UserError } from "./options.ts";
+import { type CommandContext, giveUpAfterMs, oneOf, UserError, urlOption } from "./options.ts";
 import { collectHeader, parseInteger, parseSize, unescape } from "./parse.ts";
 import { Progress } from "./progress.ts";
 import { chunks, lines } from "./records-in.ts";
@@ -36,7 +36,11 @@ export function addProduce(program: Command, context: CommandContext): void {
     .command("produce")
     .description("send standard input to a topic: a record a line, or --chunk by chunk")
     .argument("<topic>")
-    .option("-p, --partition <number>", "to this partition (default: by key, else spread)", parseInteger("A partition", 0))
+    .option(
+      "-p, --partition <number>",
+      "to this partition (default: by key, else spread)",
+      parseInteger("A partition", 0),
+    )
     .option("-n, --count <records>", "stop after so many records", parseInteger("The count", 1))
     .option("-k, --key <key>", "every record's key")
     .option("-K, --key-delimiter <text>", "a line is key, delimiter, value; without the delimiter all is value")
@@ -57,14 +61,18 @@ export function addProduce(program: Command, context: CommandContext): void {
 }
 
 async function produce(topic: string, flags: Flags, { runtime }: CommandContext): Promise<void> {
-  if (flags.key !== undefined && flags.keyDelimiter !== undefined) throw new UserError("give --key or --key-delimiter, not both");
-  if (flags.chunk !== undefined && flags.keyDelimiter !== undefined) throw new UserError("--key-delimiter is for lines, not for --chunk");
+  if (flags.key !== undefined && flags.keyDelimiter !== undefined)
+    throw new UserError("give --key or --key-delimiter, not both");
+  if (flags.chunk !== undefined && flags.keyDelimiter !== undefined)
+    throw new UserError("--key-delimiter is for lines, not for --chunk");
   const { process } = runtime;
   const client = new Client(flags.url);
   const description = await describeOrExplain(client, topic);
   const partitions = description.partitions.length;
   if (flags.partition !== undefined && flags.partition >= partitions) {
-    throw new UserError(`topic ${topic} has partitions 0 to ${partitions - 1}; there is no partition ${flags.partition}`);
+    throw new UserError(
+      `topic ${topic} has partitions 0 to ${partitions - 1}; there is no partition ${flags.partition}`,
+    );
   }
   const kernel: Kernel = await loadWasmKernel();
   const progress = new Progress("produced", process);
@@ -111,10 +119,14 @@ async function send(producer: BatchProducer, flags: Flags, input: AsyncIterable<
   }
 }
 
-export function recordMaker(flags: Pick<Flags, "key" | "keyDelimiter" | "header">): (line: Uint8Array) => RecordToEncode {
+export function recordMaker(
+  flags: Pick<Flags, "key" | "keyDelimiter" | "header">,
+): (line: Uint8Array) => RecordToEncode {
   const encoder = new TextEncoder();
   const key = flags.key === undefined ? null : encoder.encode(flags.key);
-  const headers = (flags.header ?? []).map(([name, value]) => [encoder.encode(name), value === null ? null : encoder.encode(value)] as const);
+  const headers = (flags.header ?? []).map(
+    ([name, value]) => [encoder.encode(name), value === null ? null : encoder.encode(value)] as const,
+  );
   const delimiter = flags.keyDelimiter === undefined ? undefined : encoder.encode(unescape(flags.keyDelimiter));
   if (delimiter?.length === 0) throw new UserError("--key-delimiter needs at least one character");
   return (line) => {

@@ -27,7 +27,13 @@ async function ran(...args: string[]): Promise<Ran> {
       throw new Error(`ENOENT: ${String(path)}`);
     },
   };
-  const runtime = { name: "node", version: "0", process, serve: () => assert.fail("listened"), openStorage: () => assert.fail("opened a folder") };
+  const runtime = {
+    name: "node",
+    version: "0",
+    process,
+    serve: () => assert.fail("listened"),
+    openStorage: () => assert.fail("opened a folder"),
+  };
   const status = await run(runtime as unknown as Runtime, "1.2.3");
   return { status, out, error };
 }
@@ -36,11 +42,22 @@ test("--version and --help are answers", async () => {
   assert.deepEqual(await ran("--version"), { status: 0, out: "1.2.3\n", error: "" });
   const help = await ran("--help");
   assert.equal(help.status, 0);
-  for (const word of ["topics", "produce", "consume", "--http-port", "MOLDAU_HTTP_PORT", "Examples:"]) assert.ok(help.out.includes(word), word);
+  for (const word of ["topics", "produce", "consume", "--http-port", "MOLDAU_HTTP_PORT", "Examples:"])
+    assert.ok(help.out.includes(word), word);
 });
 
 test("every command has examples in its help", async () => {
-  for (const command of [["serve"], ["topics"], ["topics", "create"], ["topics", "list"], ["topics", "describe"], ["topics", "alter"], ["topics", "delete"], ["produce"], ["consume"]]) {
+  for (const command of [
+    ["serve"],
+    ["topics"],
+    ["topics", "create"],
+    ["topics", "list"],
+    ["topics", "describe"],
+    ["topics", "alter"],
+    ["topics", "delete"],
+    ["produce"],
+    ["consume"],
+  ]) {
     const { status, out } = await ran(...command, "--help");
     assert.equal(status, 0, command.join(" "));
     assert.match(out, /Examples:\n\s+\S/, command.join(" "));

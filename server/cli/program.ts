@@ -22,7 +22,10 @@ export function buildProgram(context: CommandContext): Command {
     .helpOption("-h, --help", "print this help")
     .exitOverride()
     .configureHelp({ helpWidth: 110, showGlobalOptions: false })
-    .configureOutput({ writeOut: (text) => void process.writeOut(new TextEncoder().encode(text)).catch(() => {}), writeErr: (text) => process.writeError(text) })
+    .configureOutput({
+      writeOut: (text) => void process.writeOut(new TextEncoder().encode(text)).catch(() => {}),
+      writeErr: (text) => process.writeError(text),
+    })
     .showHelpAfterError("(--help shows how it is used)");
   const serve = addServe(program, context);
   addTopics(program, context);
@@ -30,9 +33,20 @@ export function buildProgram(context: CommandContext): Command {
   addConsume(program, context);
   program.addHelpText("after", () => {
     const help = program.createHelp();
-    return `\nOptions of serve, and of moldau alone:\n${help.formatHelp(serve, help).replace(/^[\s\S]*?Options:\n/, "").trimEnd()}`;
+    return `\nOptions of serve, and of moldau alone:\n${help
+      .formatHelp(serve, help)
+      .replace(/^[\s\S]*?Options:\n/, "")
+      .trimEnd()}`;
   });
-  program.addHelpText("after", examples("moldau", "moldau topics create events", "echo hello | moldau produce events", "moldau consume events --follow"));
+  program.addHelpText(
+    "after",
+    examples(
+      "moldau",
+      "moldau topics create events",
+      "echo hello | moldau produce events",
+      "moldau consume events --follow",
+    ),
+  );
   return program;
 }
 
@@ -51,8 +65,16 @@ export async function run(runtime: Runtime, version: string): Promise<number> {
   } catch (error) {
     if (error instanceof BrokenPipeError) return 0;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const isExpected = error instanceof UserError || error instanceof ClientError || error instanceof MoldauError || error instanceof StorageError;
-    process.writeError(isExpected ? `moldau: ${error.message}\n` : `moldau: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    const isExpected =
+      error instanceof UserError ||
+      error instanceof ClientError ||
+      error instanceof MoldauError ||
+      error instanceof StorageError;
+    process.writeError(
+      isExpected
+        ? `moldau: ${error.message}\n`
+        : `moldau: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     return 1;
   }
 }

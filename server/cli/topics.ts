@@ -25,7 +25,10 @@ export function addTopics(program: Command, context: CommandContext): void {
   const printJson = (value: unknown): Promise<void> => print(`${JSON.stringify(value, null, 2)}\n`);
 
   const topics = program.command("topics").description("create, list, describe, alter and delete topics");
-  topics.addHelpText("after", "\nExamples:\n  moldau topics create events --partitions 3\n  moldau topics list\n  moldau topics describe events");
+  topics.addHelpText(
+    "after",
+    "\nExamples:\n  moldau topics create events --partitions 3\n  moldau topics list\n  moldau topics describe events",
+  );
 
   topics
     .command("create")
@@ -35,7 +38,13 @@ export function addTopics(program: Command, context: CommandContext): void {
     .option("-c, --config <name=value>", "a config, e.g. retention.ms=3600000; may be repeated", collectConfig)
     .option("--json", "print JSON")
     .addOption(urlOption())
-    .addHelpText("after", examples("moldau topics create events", "moldau topics create clicks -p 6 -c retention.ms=86400000 -c segment.bytes=67108864"))
+    .addHelpText(
+      "after",
+      examples(
+        "moldau topics create events",
+        "moldau topics create clicks -p 6 -c retention.ms=86400000 -c segment.bytes=67108864",
+      ),
+    )
     .action(async (names: string[], flags: Flags) => {
       const client = new Client(flags.url);
       for (const name of names) {
@@ -43,7 +52,10 @@ export function addTopics(program: Command, context: CommandContext): void {
         const response = await client.send(topicPath(name), { method: "PUT", body });
         const topic = (await response.json()) as TopicDescription;
         if (flags.json === true) await printJson(topic);
-        else await print(`${response.status === 201 ? "created" : "was there already:"} ${name}, ${partitionsOf(topic.partitions.length)}\n`);
+        else
+          await print(
+            `${response.status === 201 ? "created" : "was there already:"} ${name}, ${partitionsOf(topic.partitions.length)}\n`,
+          );
       }
     });
 
@@ -56,7 +68,12 @@ export function addTopics(program: Command, context: CommandContext): void {
     .action(async (flags: Flags) => {
       const list = await new Client(flags.url).json<TopicList>("/v1/topics");
       if (flags.json === true) return printJson(list.topics);
-      await print(table([["TOPIC", "PARTITIONS", "ID"], ...list.topics.map(({ name, partitions, id }) => [name, String(partitions), id])]));
+      await print(
+        table([
+          ["TOPIC", "PARTITIONS", "ID"],
+          ...list.topics.map(({ name, partitions, id }) => [name, String(partitions), id]),
+        ]),
+      );
     });
 
   topics
@@ -79,11 +96,21 @@ export function addTopics(program: Command, context: CommandContext): void {
     .command("alter")
     .description("change configs, or add partitions")
     .argument("<topic>")
-    .option("-p, --partitions <count>", "the new total; never fewer than there are", parseInteger("The count of partitions", 1))
+    .option(
+      "-p, --partitions <count>",
+      "the new total; never fewer than there are",
+      parseInteger("The count of partitions", 1),
+    )
     .option("-c, --config <name=value>", "set a config; name= goes back to the default; may be repeated", collectConfig)
     .option("--json", "print JSON")
     .addOption(urlOption())
-    .addHelpText("after", examples("moldau topics alter events -c retention.ms=3600000", "moldau topics alter events -c retention.ms= -p 6"))
+    .addHelpText(
+      "after",
+      examples(
+        "moldau topics alter events -c retention.ms=3600000",
+        "moldau topics alter events -c retention.ms= -p 6",
+      ),
+    )
     .action(async (name: string, flags: Flags) => {
       const body = { partitions: flags.partitions, configs: flags.config ?? {} };
       const topic = await new Client(flags.url).json<TopicDescription>(topicPath(name), { method: "PATCH", body });
@@ -112,7 +139,12 @@ export async function describeOrExplain(client: Client, topic: string): Promise<
     return await client.describe(topic);
   } catch (error) {
     if (!(error instanceof ClientError) || error.code !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
-    throw new ClientError(error.code, `topic '${topic}' does not exist: create it with \`moldau topics create ${topic}\``, false, error);
+    throw new ClientError(
+      error.code,
+      `topic '${topic}' does not exist: create it with \`moldau topics create ${topic}\``,
+      false,
+      error,
+    );
   }
 }
 
@@ -127,8 +159,17 @@ function describe(topic: TopicDescription): string {
     String(partition.segments),
     size(partition.sizeBytes),
   ]);
-  const partitions = table([["PARTITION", "STATE", "LOG START", "HIGH WATERMARK", "LOG END", "EPOCH", "SEGMENTS", "SIZE"], ...rows]);
-  const configs = table(Object.entries(topic.configs).map(([name, { value, source }]) => [`  ${name}`, value, source === "default" ? "" : `(${source})`]));
+  const partitions = table([
+    ["PARTITION", "STATE", "LOG START", "HIGH WATERMARK", "LOG END", "EPOCH", "SEGMENTS", "SIZE"],
+    ...rows,
+  ]);
+  const configs = table(
+    Object.entries(topic.configs).map(([name, { value, source }]) => [
+      `  ${name}`,
+      value,
+      source === "default" ? "" : `(${source})`,
+    ]),
+  );
   return `${topic.name}  ${topic.id}  ${partitionsOf(topic.partitions.length)}\n\n${partitions}\nconfigs\n${configs}\n`;
 }
 
@@ -138,7 +179,11 @@ function partitionsOf(partitions: number): string {
 
 function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]): string => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd();
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
   return rows.map((row) => `${line(row)}\n`).join("");
 }
 

@@ -7,11 +7,17 @@ test("requests and answers count; after so many bytes the garbage is collected, 
   const collector = createCollector(() => {
     collections += 1;
   }, 1000);
-  const answer = (sizeBytes: number): Response => new Response(null, { headers: { "content-length": String(sizeBytes) } });
+  const answer = (sizeBytes: number): Response =>
+    new Response(null, { headers: { "content-length": String(sizeBytes) } });
   let sizeBytes = 0;
   const fetch = collecting(() => answer(sizeBytes), collector);
   const ask = (declared?: number): Promise<Response> =>
-    fetch(new Request("http://localhost/", { method: "POST", headers: declared === undefined ? {} : { "content-length": String(declared) } }));
+    fetch(
+      new Request("http://localhost/", {
+        method: "POST",
+        headers: declared === undefined ? {} : { "content-length": String(declared) },
+      }),
+    );
   await ask();
   await ask(999);
   assert.equal(collections, 0);

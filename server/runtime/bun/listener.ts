@@ -6,7 +6,7 @@
 // Never: looks into a request.
 
 import { collecting, createCollector } from "../collect.ts";
-import { ListenError, type Listener, type ListenErrorKind, type ServeOptions } from "../runtime.ts";
+import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
 
 // The least of bun-types that is used, declared here so that Bun's globals stay out of the rest.
 interface BunServer {
@@ -35,7 +35,10 @@ export const bunVersion: string = Bun.version;
 export async function serveBun(options: ServeOptions): Promise<Listener> {
   const onError = options.onError ?? (() => {});
   const inFlight = new Set<Promise<unknown>>();
-  const fetch = collecting(options.fetch, createCollector(() => Bun.gc(true)));
+  const fetch = collecting(
+    options.fetch,
+    createCollector(() => Bun.gc(true)),
+  );
   let server: BunServer;
   try {
     server = Bun.serve({

@@ -6,7 +6,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { collecting, createCollector } from "../collect.ts";
-import { ListenError, type Listener, type ListenErrorKind, type ServeOptions } from "../runtime.ts";
+import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
 
 // The least of Deno's types that is used.
 interface DenoServer {
