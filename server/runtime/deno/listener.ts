@@ -1,11 +1,11 @@
 // HTTP/1.1 and HTTP/2 on one port under Deno: Deno.serve. Its node:http2 servers crash when a
 // client says GOAWAY.
 //
-// Owns: Deno.serve's life, and how Deno's V8 is made to collect (collect.ts). Never: looks into a request.
+// Owns: Deno.serve's life, and how Deno's V8 is made to collect (web/collect.ts). Never: looks into a request.
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { collecting, createCollector } from "../collect.ts";
+import { collecting, createCollector } from "../web/collect.ts";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
 
 // The least of Deno's types that is used.
