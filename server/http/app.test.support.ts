@@ -26,11 +26,20 @@ export async function testApp(t: TestContext, options: TestOptions = {}): Promis
   const logger = { log: (_level: string, message: string) => void said.push(message) };
   const world = { clock, entropy: webEntropy, logger, storage: memoryStorage(), kernel: createTwinKernel() };
   const { inFlightBytes, ...rest } = options;
-  const broker = options.broker ?? (await openBroker({ ...world, ...(inFlightBytes === undefined ? {} : { inFlightBytes }) }));
+  const broker =
+    options.broker ?? (await openBroker({ ...world, ...(inFlightBytes === undefined ? {} : { inFlightBytes }) }));
   t.after(() => broker.close());
-  const app = createApp({ broker, clock, logger, runtime: { name: "test", version: "1.2.3" }, version: "0.0.0-test", ...rest });
+  const app = createApp({
+    broker,
+    clock,
+    logger,
+    runtime: { name: "test", version: "1.2.3" },
+    version: "0.0.0-test",
+    ...rest,
+  });
   const send: TestApp["send"] = async (method, path, body, headers) => {
-    const plain = body === undefined || typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
+    const plain =
+      body === undefined || typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
     const init = {
       method,
       headers: headers ?? (plain ? {} : json),
@@ -43,10 +52,14 @@ export async function testApp(t: TestContext, options: TestOptions = {}): Promis
 }
 
 /** The problem that an answer is, checked for what every problem has. */
-export async function problemOf(response: Response): Promise<Record<string, unknown> & { code: string; detail: string }> {
+export async function problemOf(
+  response: Response,
+): Promise<Record<string, unknown> & { code: string; detail: string }> {
   const type = response.headers.get("content-type");
   const problem = (await response.json()) as Record<string, unknown> & { code: string; detail: string };
-  const shape = ["type", "title", "status", "detail", "code", "retriable", "effect"].filter((member) => !(member in problem));
+  const shape = ["type", "title", "status", "detail", "code", "retriable", "effect"].filter(
+    (member) => !(member in problem),
+  );
   if (type !== "application/problem+json" || shape.length > 0 || problem["status"] !== response.status) {
     throw new Error(`no problem document: ${response.status} ${type} ${JSON.stringify(problem)}`);
   }

@@ -1,6 +1,6 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
-import { json, problemOf, PushedBody, testApp } from "./app.test.support.ts";
+import { test } from "node:test";
+import { json, PushedBody, problemOf, testApp } from "./app.test.support.ts";
 
 const path = "/v1/topics/events/records";
 const record = (sizeBytes: number): string => {
@@ -15,7 +15,11 @@ test("a body over the limit is refused by its Content-Length before a byte is re
   assert.equal(response.status, 413);
   assert.match((await problemOf(response)).detail, /1000 bytes at most/);
   for (const length of ["-1", "abc", "1e3", "9007199254740993"]) {
-    assert.equal((await problemOf(await send("POST", path, new PushedBody().stream, { ...json, "content-length": length }))).code, "INVALID_REQUEST", length);
+    assert.equal(
+      (await problemOf(await send("POST", path, new PushedBody().stream, { ...json, "content-length": length }))).code,
+      "INVALID_REQUEST",
+      length,
+    );
   }
 });
 
@@ -49,7 +53,10 @@ test("a body that breaks off, or is shorter than it says, appends nothing", asyn
     assert.equal(response.status, 400);
     assert.match((await problemOf(response)).detail, /nothing was appended/);
   }
-  assert.equal((await problemOf(await send("POST", path, whole, { ...json, "content-length": "200" }))).code, "INVALID_REQUEST");
+  assert.equal(
+    (await problemOf(await send("POST", path, whole, { ...json, "content-length": "200" }))).code,
+    "INVALID_REQUEST",
+  );
   assert.equal(broker.offsets("events", 0).latest, 0);
   assert.equal(broker.metrics().inFlightBytes, 0);
 });
@@ -69,7 +76,10 @@ test("bodies wait for the budget, give it back, and never deadlock", async (t) =
       pieces.end();
     }
   }
-  assert.deepEqual((await Promise.all(answers)).map(({ status }) => status), Array.from({ length: 12 }, () => 200));
+  assert.deepEqual(
+    (await Promise.all(answers)).map(({ status }) => status),
+    Array.from({ length: 12 }, () => 200),
+  );
   assert.equal(broker.metrics().inFlightBytes, 0);
 });
 
@@ -78,7 +88,12 @@ test("a client that goes while it waits for the budget takes nothing", async (t)
   await broker.createTopic("events");
   const release = await broker.reserve(1000);
   const gone = new AbortController();
-  const request = new Request(`http://test${path}`, { method: "POST", body: record(100), headers: { ...json, "content-length": "100" }, signal: gone.signal });
+  const request = new Request(`http://test${path}`, {
+    method: "POST",
+    body: record(100),
+    headers: { ...json, "content-length": "100" },
+    signal: gone.signal,
+  });
   const answer = app.fetch(request);
   gone.abort();
   assert.equal((await answer).status, 499);

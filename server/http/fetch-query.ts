@@ -49,13 +49,10 @@ const schema = z.strictObject({
     maximum: maxWaitMs,
     default: 0,
   }),
-  values: z
-    .enum(["string", "json", "base64"])
-    .optional()
-    .openapi({
-      description:
-        "How values are written in JSON, NDJSON and events: `string` where they are UTF-8, else base64 (the default); `json` where they are JSON, else as string; `base64` always",
-    }),
+  values: z.enum(["string", "json", "base64"]).optional().openapi({
+    description:
+      "How values are written in JSON, NDJSON and events: `string` where they are UTF-8, else base64 (the default); `json` where they are JSON, else as string; `base64` always",
+  }),
 });
 
 export interface FetchQuery {

@@ -13,13 +13,11 @@ import { problemSchema } from "./schemas.ts";
 
 export type OpenApiDocument = ReturnType<OpenAPIHono["getOpenAPI31Document"]>;
 
-const topicParameter = z
-  .string()
-  .openapi({
-    description: "a-z A-Z 0-9 . _ -, at most 249 characters",
-    example: "events",
-    pattern: "^[a-zA-Z0-9._-]{1,249}$",
-  });
+const topicParameter = z.string().openapi({
+  description: "a-z A-Z 0-9 . _ -, at most 249 characters",
+  example: "events",
+  pattern: "^[a-zA-Z0-9._-]{1,249}$",
+});
 const partitionParameter = z.string().openapi({ type: "integer", format: "int32", minimum: 0, example: 0 });
 
 export function describeOperations(operations: readonly Operation[], face: Face): OpenApiDocument {

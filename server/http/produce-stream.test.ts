@@ -1,22 +1,29 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { type Broker, MoldauError } from "../../engine/index.ts";
-import { problemOf, PushedBody, Reading, testApp } from "./app.test.support.ts";
+import { PushedBody, problemOf, Reading, testApp } from "./app.test.support.ts";
+import { concat } from "./body.ts";
 import { decodeCbor, encodeCbor } from "./records-cbor.ts";
 import { CborSplitter } from "./stream-items.ts";
-import { concat } from "./body.ts";
 
 const topic = "/v1/topics/events/records";
 const one = "/v1/topics/events/partitions/0/records";
 const ndjson = { "content-type": "application/x-ndjson" };
 const cborSequence = { "content-type": "application/cbor-seq" };
 
-type Line = { partition: number; offset: number; error?: undefined } | { error: { code: string; detail: string }; offset?: undefined };
-const linesOf = (text: string): Line[] => text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Line);
+type Line =
+  | { partition: number; offset: number; error?: undefined }
+  | { error: { code: string; detail: string }; offset?: undefined };
+const linesOf = (text: string): Line[] =>
+  text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Line);
 
 async function values(broker: Broker, partition = 0): Promise<string[]> {
   const found: string[] = [];
-  for await (const { value } of broker.read("events", { partition })) found.push(new TextDecoder().decode(value ?? new Uint8Array(0)));
+  for await (const { value } of broker.read("events", { partition }))
+    found.push(new TextDecoder().decode(value ?? new Uint8Array(0)));
   return found;
 }
 
@@ -31,7 +38,11 @@ test("lines are acknowledged while the body is still being sent", async (t) => {
   for (let at = 0; at < 5; at += 1) {
     body.push(`{"value":"v${at}"}\n`);
     const lines = linesOf(await reading.until((text) => text.split("\n").length > at + 1));
-    assert.deepEqual(lines.at(-1), { partition: 0, offset: at, timestamp: (lines.at(-1) as { timestamp?: number }).timestamp });
+    assert.deepEqual(lines.at(-1), {
+      partition: 0,
+      offset: at,
+      timestamp: (lines.at(-1) as { timestamp?: number }).timestamp,
+    });
     assert.equal(broker.offsets("events", 0).latest, at + 1);
   }
   body.push('{"value":"cut i');
@@ -44,12 +55,39 @@ test("lines are acknowledged while the body is still being sent", async (t) => {
 test("a wrong line gets an error of its own, in its place, and the stream goes on", async (t) => {
   const { send, broker } = await testApp(t);
   await broker.createTopic("events", { configs: { "max.message.bytes": 50_000 } });
-  const lines = ['{"value":"a"}', "nope", '{"value":7}', "", '{"value":"b"}', '{"value":"c","partition":1}', '[1]', '{"vlaue":"x"}', `{"value":"${"x".repeat(60_000)}"}`, '{"timestamp":-5}', '{"value":"c","timestamp":9007199254740991}', '{"value":"d"}\r', '{"value":"e"}'];
+  const lines = [
+    '{"value":"a"}',
+    "nope",
+    '{"value":7}',
+    "",
+    '{"value":"b"}',
+    '{"value":"c","partition":1}',
+    "[1]",
+    '{"vlaue":"x"}',
+    `{"value":"${"x".repeat(60_000)}"}`,
+    '{"timestamp":-5}',
+    '{"value":"c","timestamp":9007199254740991}',
+    '{"value":"d"}\r',
+    '{"value":"e"}',
+  ];
   const response = await send("POST", one, lines.join("\n"), ndjson);
   const results = linesOf(await response.text());
   assert.deepEqual(
     results.map(({ offset, error }) => offset ?? error.code),
-    [0, "INVALID_REQUEST", "INVALID_REQUEST", 1, "INVALID_REQUEST", "INVALID_REQUEST", "INVALID_REQUEST", "MESSAGE_TOO_LARGE", "INVALID_TIMESTAMP", "INVALID_TIMESTAMP", 2, 3],
+    [
+      0,
+      "INVALID_REQUEST",
+      "INVALID_REQUEST",
+      1,
+      "INVALID_REQUEST",
+      "INVALID_REQUEST",
+      "INVALID_REQUEST",
+      "MESSAGE_TOO_LARGE",
+      "INVALID_TIMESTAMP",
+      "INVALID_TIMESTAMP",
+      2,
+      3,
+    ],
   );
   assert.match(results[1]!.error!.detail, /line 2/);
   assert.deepEqual(await values(broker), ["a", "b", "d", "e"]);
@@ -69,16 +107,27 @@ test("many lines in chunks of any size keep their order, and every one is answer
   }
   body.end();
   const results = linesOf(await new Reading(await response).rest());
-  assert.deepEqual(results.map(({ offset }) => offset), Array.from({ length: count }, (_, at) => at));
-  assert.deepEqual((await values(broker)).map((value) => Number.parseInt(value, 10)), Array.from({ length: count }, (_, at) => at));
+  assert.deepEqual(
+    results.map(({ offset }) => offset),
+    Array.from({ length: count }, (_, at) => at),
+  );
+  assert.deepEqual(
+    (await values(broker)).map((value) => Number.parseInt(value, 10)),
+    Array.from({ length: count }, (_, at) => at),
+  );
   assert.equal(broker.metrics().inFlightBytes, 0);
 });
 
 test("on a topic's route each line finds its partition", async (t) => {
   const { send, broker } = await testApp(t);
   await broker.createTopic("events", { partitions: 3 });
-  const text = Array.from({ length: 60 }, (_, at) => JSON.stringify(at % 2 ? { key: `k${at % 5}`, value: `${at}` } : { partition: at % 3, value: `${at}` })).join("\n");
-  const results = linesOf(await (await send("POST", topic, text, ndjson)).text()) as { partition: number; offset: number }[];
+  const text = Array.from({ length: 60 }, (_, at) =>
+    JSON.stringify(at % 2 ? { key: `k${at % 5}`, value: `${at}` } : { partition: at % 3, value: `${at}` }),
+  ).join("\n");
+  const results = linesOf(await (await send("POST", topic, text, ndjson)).text()) as {
+    partition: number;
+    offset: number;
+  }[];
   for (const [at, { partition, offset }] of results.entries()) {
     const { records } = await broker.fetchRecords("events", partition, { offset, limit: 1 });
     assert.equal(new TextDecoder().decode(records[0]!.value!), `${at}`);
@@ -89,12 +138,23 @@ test("on a topic's route each line finds its partition", async (t) => {
 test("a CBOR sequence is answered by one, item by item, cut anywhere", async (t) => {
   const { send, broker } = await testApp(t);
   await broker.createTopic("events");
-  const items = [{ value: new Uint8Array([1, 2]) }, { value: "text", key: null }, { nope: 1 }, 7, { value: new Uint8Array(30_000), headers: [["h", null]] }, {}].map(encodeCbor);
-  const whole = concat(items, items.reduce((sum, { length }) => sum + length, 0));
+  const items = [
+    { value: new Uint8Array([1, 2]) },
+    { value: "text", key: null },
+    { nope: 1 },
+    7,
+    { value: new Uint8Array(30_000), headers: [["h", null]] },
+    {},
+  ].map(encodeCbor);
+  const whole = concat(
+    items,
+    items.reduce((sum, { length }) => sum + length, 0),
+  );
   for (const size of [1, 7, 1000, whole.length]) {
     const body = new PushedBody();
     const answer = send("POST", one, body.stream, cborSequence);
-    for (let from = 0; from < whole.length; from += size === 1 && from > 100 ? 5000 : size) body.push(whole.slice(from, from + (size === 1 && from > 100 ? 5000 : size)));
+    for (let from = 0; from < whole.length; from += size === 1 && from > 100 ? 5000 : size)
+      body.push(whole.slice(from, from + (size === 1 && from > 100 ? 5000 : size)));
     body.end();
     const response = await answer;
     assert.equal(response.headers.get("content-type"), "application/cbor-seq");
@@ -107,7 +167,11 @@ test("a CBOR sequence is answered by one, item by item, cut anywhere", async (t)
       found.push(decodeCbor(rest.slice(0, at), "it"));
       rest = rest.slice(at);
     }
-    assert.deepEqual(found.map((line) => (line as Line).error?.code ?? "ok"), ["ok", "ok", "INVALID_REQUEST", "INVALID_REQUEST", "ok", "ok"], `${size}`);
+    assert.deepEqual(
+      found.map((line) => (line as Line).error?.code ?? "ok"),
+      ["ok", "ok", "INVALID_REQUEST", "INVALID_REQUEST", "ok", "ok"],
+      `${size}`,
+    );
   }
   assert.equal(broker.offsets("events", 0).latest, 16);
   const { records } = await broker.fetchRecords("events", 0, { offset: 0, limit: 3 });
@@ -120,7 +184,10 @@ test("bytes that are no CBOR end the stream with an error; what came before is a
   await broker.createTopic("events");
   const good = encodeCbor({ value: "a" });
   for (const bad of [[0xc1, 0x01], [0xff], [0x61]]) {
-    const response = await send("POST", one, new Uint8Array([...good, ...bad]), { ...cborSequence, accept: "application/x-ndjson" });
+    const response = await send("POST", one, new Uint8Array([...good, ...bad]), {
+      ...cborSequence,
+      accept: "application/x-ndjson",
+    });
     const results = linesOf(await response.text());
     assert.equal(results.length, 2, JSON.stringify(results));
     assert.equal(results[1]!.error?.code, "INVALID_REQUEST");
@@ -138,7 +205,10 @@ test("a line over the limit ends the stream with an error, whole or not", async 
     const answer = send("POST", one, body.stream, ndjson);
     for (let from = 0; from < text.length; from += 30_000) body.push(text.slice(from, from + 30_000));
     const results = linesOf(await new Reading(await answer).rest());
-    assert.deepEqual(results.map(({ error }) => error?.code), [undefined, "MESSAGE_TOO_LARGE"]);
+    assert.deepEqual(
+      results.map(({ error }) => error?.code),
+      [undefined, "MESSAGE_TOO_LARGE"],
+    );
   }
   assert.equal(broker.offsets("events", 0).latest, 2);
   assert.equal(broker.metrics().inFlightBytes, 0);
@@ -153,7 +223,10 @@ test("a body that breaks off keeps what was whole and drops what was not", async
   await reading.until((text) => text.includes("\n"));
   body.breakOff();
   const results = linesOf(await reading.rest());
-  assert.deepEqual(results.map(({ error }) => error?.code), [undefined, "INVALID_REQUEST"]);
+  assert.deepEqual(
+    results.map(({ error }) => error?.code),
+    [undefined, "INVALID_REQUEST"],
+  );
   assert.deepEqual(await values(broker), ["a"]);
 });
 
@@ -199,7 +272,10 @@ test("an error of the broker goes to the lines it is about; a closing one ends t
   failure = new MoldauError("BROKER_CLOSED", "closing");
   body.push('{"value":"d"}\n');
   const results = linesOf(await reading.rest());
-  assert.deepEqual(results.map(({ error }) => error?.code), ["KAFKA_STORAGE_ERROR", "KAFKA_STORAGE_ERROR", undefined, "BROKER_CLOSED"]);
+  assert.deepEqual(
+    results.map(({ error }) => error?.code),
+    ["KAFKA_STORAGE_ERROR", "KAFKA_STORAGE_ERROR", undefined, "BROKER_CLOSED"],
+  );
   assert.equal(broker.metrics().inFlightBytes, 0);
 });
 

@@ -11,7 +11,14 @@
 //   A wrong item costs only itself; an item over the limit, or bytes that are no CBOR, end the
 //   stream with a last error.
 
-import { type Broker, MoldauError, type ProduceOptions, type ProduceResult, type RecordInput, type TopicDescription } from "../../engine/index.ts";
+import {
+  type Broker,
+  MoldauError,
+  type ProduceOptions,
+  type ProduceResult,
+  type RecordInput,
+  type TopicDescription,
+} from "../../engine/index.ts";
 import { freeBytes } from "./body.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, logUnforeseen } from "./operation.ts";
@@ -46,7 +53,10 @@ export function streamProduce(stream: StreamProduceOptions): Response {
   const pump = new Pump(stream, limits);
   if (request.body === null) throw invalid("the body is empty; send one record a line or item");
   pump.run(request.body.getReader());
-  const body = new ReadableStream<Uint8Array>({ pull: (controller) => pump.pull(controller), cancel: () => pump.cancel() }, { highWaterMark: 0 });
+  const body = new ReadableStream<Uint8Array>(
+    { pull: (controller) => pump.pull(controller), cancel: () => pump.cancel() },
+    { highWaterMark: 0 },
+  );
   return respond(200, mediaTypes[answerForm], body);
 }
 
@@ -170,14 +180,18 @@ class Pump {
 
   #placed(record: RecordInput | Error): RecordInput | Error {
     const { partition } = this.#stream.call;
-    if (record instanceof Error || partition < 0 || record.partition === undefined || record.partition === partition) return record;
+    if (record instanceof Error || partition < 0 || record.partition === undefined || record.partition === partition)
+      return record;
     return invalid(`partition is not the path's, ${partition}`);
   }
 
   async #sendGroup(group: Group): Promise<void> {
     const { call, face } = this.#stream;
     this.#dropLong();
-    while (this.#underWayGroups > 0 && (this.#underWayGroups >= maxGroups || this.#underWayBytes + group.sizeBytes > maxUnderWayBytes)) {
+    while (
+      this.#underWayGroups > 0 &&
+      (this.#underWayGroups >= maxGroups || this.#underWayBytes + group.sizeBytes > maxUnderWayBytes)
+    ) {
       if (this.#cancelled) return;
       await new Promise<void>((resolve) => {
         this.#moreRoom = resolve;
@@ -249,7 +263,9 @@ const encoder = new TextEncoder();
 
 function encodeResults(results: readonly Result[], form: Form): Uint8Array {
   if (form === "lines") return encoder.encode(results.map((result) => `${lineOf(result)}\n`).join(""));
-  const items = results.map((result) => encodeCbor("error" in result ? { error: errorMember(result.error) } : resultCbor(result)));
+  const items = results.map((result) =>
+    encodeCbor("error" in result ? { error: errorMember(result.error) } : resultCbor(result)),
+  );
   const whole = new Uint8Array(items.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const item of items) {
@@ -268,7 +284,8 @@ function encodedBytes({ record, sizeBytes }: StreamItem): number {
   if (record instanceof Error) return sizeBytes;
   const { key, value, headers = [] } = record;
   let most = sizeBytes + recordOverheadBytes;
-  for (const bytes of [key, value, ...headers.map((header) => header[1])]) if (bytes instanceof Uint8Array) most += bytes.length;
+  for (const bytes of [key, value, ...headers.map((header) => header[1])])
+    if (bytes instanceof Uint8Array) most += bytes.length;
   return most + headers.length * headerOverheadBytes;
 }
 
@@ -277,5 +294,8 @@ function endedEarly(): never {
 }
 
 function tooLong(limitBytes: number): Error {
-  return new MoldauError("MESSAGE_TOO_LARGE", `one record of a stream may take ${limitBytes} bytes at most; the stream ends here`);
+  return new MoldauError(
+    "MESSAGE_TOO_LARGE",
+    `one record of a stream may take ${limitBytes} bytes at most; the stream ends here`,
+  );
 }

@@ -63,7 +63,8 @@ export function parseJson(text: string, what: string): unknown {
 export function parseProduceBody(value: unknown, care: Care = binaryCare): ProduceBody {
   if (!isMap(value)) throw invalid(`the body is not {"records": [...]}`);
   for (const member of Object.keys(value)) {
-    if (!bodyMembers.has(member)) throw invalid(`${shown(member)} is no member of the body; known are records and acks`);
+    if (!bodyMembers.has(member))
+      throw invalid(`${shown(member)} is no member of the body; known are records and acks`);
   }
   const { records, acks } = value;
   if (!Array.isArray(records)) throw invalid("records is not an array");
@@ -90,12 +91,14 @@ export function parseRecord(value: unknown, care: Care = binaryCare, index: numb
   const { headers, timestamp, partition } = value;
   if (headers !== undefined && headers !== null) record.headers = parseHeaders(headers, care, index);
   if (timestamp !== undefined && timestamp !== null) {
-    if (!Number.isSafeInteger(timestamp)) throw bad(index, "timestamp", "is not a whole number of milliseconds up to 2^53-1");
+    if (!Number.isSafeInteger(timestamp))
+      throw bad(index, "timestamp", "is not a whole number of milliseconds up to 2^53-1");
     // Kafka's word for none; a log that Kafka's clients wrote may hold it.
     if (timestamp !== -1) record.timestamp = timestamp as number;
   }
   if (partition !== undefined && partition !== null) {
-    if (!Number.isSafeInteger(partition) || (partition as number) < 0) throw bad(index, "partition", "is not a partition's number");
+    if (!Number.isSafeInteger(partition) || (partition as number) < 0)
+      throw bad(index, "partition", "is not a partition's number");
     record.partition = partition as number;
   }
   return record;

@@ -1,6 +1,6 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
-import { type Broker, BatchHeader } from "../../engine/index.ts";
+import { test } from "node:test";
+import { BatchHeader, type Broker } from "../../engine/index.ts";
 import { json, problemOf, testApp } from "./app.test.support.ts";
 import { decodeCbor } from "./records-cbor.ts";
 import { CborSplitter } from "./stream-items.ts";
@@ -18,7 +18,11 @@ interface Fetched {
 async function fill(broker: Broker, count: number): Promise<void> {
   await broker.createTopic("events");
   for (let at = 0; at < count; at += 1) {
-    await broker.produce("events", [{ key: `k${at}`, value: `v${at}`, timestamp: 1000 + at * 10, headers: [["h", `${at}`]] }], { partition: 0 });
+    await broker.produce(
+      "events",
+      [{ key: `k${at}`, value: `v${at}`, timestamp: 1000 + at * 10, headers: [["h", `${at}`]] }],
+      { partition: 0 },
+    );
   }
 }
 
@@ -39,7 +43,13 @@ test("a fetch begins where it is told: earliest, latest, an offset, a time", asy
   assert.deepEqual(await offsets("?timestamp=0&limit=1"), [2]);
   assert.deepEqual(await offsets("?timestamp=99999"), []);
   assert.deepEqual(await (await get(`${path}?offset=3&limit=2`)).json(), {
-    records: [3, 4].map((at) => ({ offset: at, timestamp: 1000 + at * 10, key: `k${at}`, value: `v${at}`, headers: [["h", `${at}`]] })),
+    records: [3, 4].map((at) => ({
+      offset: at,
+      timestamp: 1000 + at * 10,
+      key: `k${at}`,
+      value: `v${at}`,
+      headers: [["h", `${at}`]],
+    })),
     logStartOffset: 2,
     highWatermark: 10,
     nextOffset: 5,
@@ -49,8 +59,16 @@ test("a fetch begins where it is told: earliest, latest, an offset, a time", asy
 test("following nextOffset meets every record once, whatever the limits", async (t) => {
   const { get, broker } = await testApp(t);
   await broker.createTopic("events");
-  await broker.produce("events", Array.from({ length: 100 }, (_, at) => ({ value: `v${at}` })), { partition: 0 });
-  await broker.produce("events", Array.from({ length: 50 }, (_, at) => ({ value: `v${100 + at}` })), { partition: 0 });
+  await broker.produce(
+    "events",
+    Array.from({ length: 100 }, (_, at) => ({ value: `v${at}` })),
+    { partition: 0 },
+  );
+  await broker.produce(
+    "events",
+    Array.from({ length: 50 }, (_, at) => ({ value: `v${100 + at}` })),
+    { partition: 0 },
+  );
   for (const limits of ["limit=7", "limit=1000&maxBytes=1", "limit=33&maxBytes=500"]) {
     const seen: unknown[] = [];
     for (let offset = 0; seen.length < 150; ) {
@@ -59,7 +77,11 @@ test("following nextOffset meets every record once, whatever the limits", async 
       seen.push(...records.map(({ value }) => value));
       offset = nextOffset;
     }
-    assert.deepEqual(seen, Array.from({ length: 150 }, (_, at) => `v${at}`), limits);
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 150 }, (_, at) => `v${at}`),
+      limits,
+    );
   }
 });
 
@@ -70,13 +92,26 @@ test("every form holds the same records, and the three numbers", async (t) => {
   const inJson = (await (await get(`${path}${query}`)).json()) as Fetched;
   const cbor = await get(`${path}${query}`, { accept: "application/cbor" });
   assert.equal(cbor.headers.get("content-type"), "application/cbor");
-  const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (_key, inner) => (inner instanceof Uint8Array || inner?.type === "Buffer" ? new TextDecoder().decode(Uint8Array.from(inner.data ?? inner)) : inner)));
+  const plain = (value: unknown): unknown =>
+    JSON.parse(
+      JSON.stringify(value, (_key, inner) =>
+        inner instanceof Uint8Array || inner?.type === "Buffer"
+          ? new TextDecoder().decode(Uint8Array.from(inner.data ?? inner))
+          : inner,
+      ),
+    );
   assert.deepEqual(plain(decodeCbor(await bytesOf(cbor), "it")), inJson);
 
   const lines = await get(`${path}${query}`, { accept: "application/x-ndjson" });
   const text = await lines.text();
   assert.ok(text.endsWith("\n"));
-  assert.deepEqual(text.trimEnd().split("\n").map((line) => JSON.parse(line)), inJson.records);
+  assert.deepEqual(
+    text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+    inJson.records,
+  );
 
   const sequence = await get(`${path}${query}`, { accept: "application/cbor-seq" });
   const items = new CborSplitter().push(await bytesOf(sequence));
@@ -99,7 +134,15 @@ test("what was fetched in any form can be posted back in it", async (t) => {
   await broker.createTopic("copy");
   const odd = [
     { key: null, value: null },
-    { key: new Uint8Array([0, 255]), value: '{"a":1}', headers: [["h", null], ["b", new Uint8Array([254])], ["", "\ufeffx"]] as [string, Uint8Array | string | null][] },
+    {
+      key: new Uint8Array([0, 255]),
+      value: '{"a":1}',
+      headers: [
+        ["h", null],
+        ["b", new Uint8Array([254])],
+        ["", "\ufeffx"],
+      ] as [string, Uint8Array | string | null][],
+    },
     { key: "", value: "\u{1f600}\n\0" },
   ];
   await broker.produce("events", odd, { partition: 0 });
@@ -113,26 +156,46 @@ test("what was fetched in any form can be posted back in it", async (t) => {
   }
   const comparable = async (topic: string): Promise<string[]> => {
     const { records } = await broker.fetchRecords(topic, 0, { offset: 0 });
-    return records.map(({ offset: _, ...record }) => JSON.stringify(record, (_key, value) => (value instanceof Uint8Array ? [...value] : value)));
+    return records.map(({ offset: _, ...record }) =>
+      JSON.stringify(record, (_key, value) => (value instanceof Uint8Array ? [...value] : value)),
+    );
   };
   const original = await comparable("events");
-  assert.deepEqual(await comparable("copy"), forms.flatMap(() => original));
+  assert.deepEqual(
+    await comparable("copy"),
+    forms.flatMap(() => original),
+  );
 });
 
 test("values= chooses how values are written", async (t) => {
   const { get, broker } = await testApp(t);
   await broker.createTopic("events");
-  await broker.produce("events", [{ value: '{"a":1}' }, { value: "x" }, { value: new Uint8Array([255]) }, {}], { partition: 0 });
+  await broker.produce("events", [{ value: '{"a":1}' }, { value: "x" }, { value: new Uint8Array([255]) }, {}], {
+    partition: 0,
+  });
   const values = async (query: string, accept = "application/json"): Promise<unknown[]> => {
     const response = await get(`${path}${query}`, { accept });
     if (accept === "application/json") return ((await response.json()) as Fetched).records.map(({ value }) => value);
-    return (await response.text()).trim().split("\n").map((line) => (JSON.parse(line) as { value: unknown }).value);
+    return (await response.text())
+      .trim()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { value: unknown }).value);
   };
   assert.deepEqual(await values(""), ['{"a":1}', "x", { base64: "/w==" }, null]);
   assert.deepEqual(await values("?values=string"), ['{"a":1}', "x", { base64: "/w==" }, null]);
   assert.deepEqual(await values("?values=json"), [{ json: { a: 1 } }, "x", { base64: "/w==" }, null]);
-  assert.deepEqual(await values("?values=json", "application/x-ndjson"), [{ json: { a: 1 } }, "x", { base64: "/w==" }, null]);
-  assert.deepEqual(await values("?values=base64"), [{ base64: "eyJhIjoxfQ==" }, { base64: "eA==" }, { base64: "/w==" }, null]);
+  assert.deepEqual(await values("?values=json", "application/x-ndjson"), [
+    { json: { a: 1 } },
+    "x",
+    { base64: "/w==" },
+    null,
+  ]);
+  assert.deepEqual(await values("?values=base64"), [
+    { base64: "eyJhIjoxfQ==" },
+    { base64: "eA==" },
+    { base64: "/w==" },
+    null,
+  ]);
 });
 
 test("a fetch that may wait is answered by the next record, in every form", async (t) => {
@@ -154,7 +217,9 @@ test("a client that goes frees its wait", async (t) => {
   await broker.createTopic("events");
   for (const accept of ["application/json", raw]) {
     const gone = new AbortController();
-    const waiting = app.fetch(new Request(`http://test${path}?waitMs=300000`, { headers: { accept }, signal: gone.signal }));
+    const waiting = app.fetch(
+      new Request(`http://test${path}?waitMs=300000`, { headers: { accept }, signal: gone.signal }),
+    );
     while (broker.metrics().waitingFetches === 0) await new Promise((resolve) => setImmediate(resolve));
     gone.abort();
     assert.equal((await waiting).status, 499);
@@ -200,8 +265,13 @@ test("a bad fetch is refused, and says which parameter", async (t) => {
       if (status === 416) assert.deepEqual([problem["logStartOffset"], problem["highWatermark"]], [1, 3]);
     }
   }
-  for (const [missing, status] of [["/v1/topics/nope/partitions/0/records", 404], ["/v1/topics/events/partitions/1/records", 404], ["/v1/topics/events/partitions/1x/records", 400]] as const) {
-    for (const accept of ["application/json", raw, "text/event-stream"]) assert.equal((await get(missing, { accept })).status, status);
+  for (const [missing, status] of [
+    ["/v1/topics/nope/partitions/0/records", 404],
+    ["/v1/topics/events/partitions/1/records", 404],
+    ["/v1/topics/events/partitions/1x/records", 400],
+  ] as const) {
+    for (const accept of ["application/json", raw, "text/event-stream"])
+      assert.equal((await get(missing, { accept })).status, status);
   }
 });
 
@@ -214,7 +284,10 @@ test("offsets: earliest, latest, by time; records are deleted before one", async
   assert.equal(response.headers.get("etag"), '"5"');
   assert.deepEqual(await (await get(`${offsets}?timestamp=1011`)).json(), { offset: 2, timestamp: 1020 });
   assert.deepEqual(await (await get(`${offsets}?timestamp=5000`)).json(), { offset: null, timestamp: null });
-  assert.deepEqual(decodeCbor(await bytesOf(await get(offsets, { accept: "application/cbor" })), "it"), { earliest: 0, latest: 5 });
+  assert.deepEqual(decodeCbor(await bytesOf(await get(offsets, { accept: "application/cbor" })), "it"), {
+    earliest: 0,
+    latest: 5,
+  });
   assert.equal((await get("/v1/topics/events/partitions/7/offsets")).status, 404);
   assert.equal((await get(`${offsets}?timestamp=-1`)).status, 400);
 

@@ -20,13 +20,10 @@ import { respond } from "./respond.ts";
 import { appendSchema, binarySchema, jsonAndCbor, produceSchema, resultLineSchema, resultsSchema } from "./schemas.ts";
 
 const query = z.strictObject({
-  acks: z
-    .enum(["all", "leader", "none"])
-    .optional()
-    .openapi({
-      description:
-        "Answered when synced and readable (all, the default), when written (leader), or at once (none). A JSON or CBOR body's own acks comes first.",
-    }),
+  acks: z.enum(["all", "leader", "none"]).optional().openapi({
+    description:
+      "Answered when synced and readable (all, the default), when written (leader), or at once (none). A JSON or CBOR body's own acks comes first.",
+  }),
   timeoutMs: integerParameter({
     description: "How long to wait for the acknowledgement; then 504 with effect unknown.",
     minimum: 1,

@@ -1,6 +1,6 @@
-import { type TestContext, test } from "node:test";
 import assert from "node:assert/strict";
-import { problemOf, Reading, type TestApp, testApp, type TestOptions } from "./app.test.support.ts";
+import { type TestContext, test } from "node:test";
+import { problemOf, Reading, type TestApp, type TestOptions, testApp } from "./app.test.support.ts";
 
 const path = "/v1/topics/events/partitions/0/records";
 const events = { accept: "text/event-stream" };
@@ -34,7 +34,11 @@ test("what is there comes first, then what is appended; every event is one recor
 
 test("Last-Event-ID resumes after itself, whatever offset= says; limit ends the stream", async (t) => {
   const { get, broker } = await start(t);
-  await broker.produce("events", Array.from({ length: 10 }, () => ({ value: "v" })), { partition: 0 });
+  await broker.produce(
+    "events",
+    Array.from({ length: 10 }, () => ({ value: "v" })),
+    { partition: 0 },
+  );
   const resumed = new Reading(await get(`${path}?offset=earliest&limit=3`, { ...events, "last-event-id": "4" }));
   assert.deepEqual(ids(await resumed.rest()), [5, 6, 7]);
   const tail = new Reading(await get(`${path}?offset=latest&limit=1`, { ...events, "last-event-id": "" }));

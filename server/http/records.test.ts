@@ -1,7 +1,7 @@
 // Records as JSON and CBOR: what is read can be posted back.
 
-import { test } from "node:test";
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import fc from "fast-check";
 import type { LogRecord, RecordInput } from "../../engine/index.ts";
 import { decodeJson, parseProduceBody } from "./record-input.ts";
@@ -42,7 +42,10 @@ function checkSame(posted: readonly RecordInput[], read: readonly LogRecord[], v
     assert.equal(input.timestamp ?? -1, from.timestamp);
     assert.deepEqual(asBytes(input.key), asBytes(from.key));
     if (values !== "json") assert.deepEqual(asBytes(input.value), asBytes(from.value));
-    assert.deepEqual((input.headers ?? []).map(([key, value]) => [key, asBytes(value)]), from.headers.map(({ key, value }) => [key, asBytes(value)]));
+    assert.deepEqual(
+      (input.headers ?? []).map(([key, value]) => [key, asBytes(value)]),
+      from.headers.map(({ key, value }) => [key, asBytes(value)]),
+    );
   }
 }
 
@@ -71,7 +74,10 @@ test("a fetched CBOR answer can be posted back as it is, byte for byte", () => {
 
 test("values=json writes the value's own text, digits and all, on one line", () => {
   const of = (text: string | Uint8Array, values: ValueForm): string =>
-    recordJson({ offset: 1, timestamp: 2, key: null, value: typeof text === "string" ? utf8.encode(text) : text, headers: [] }, values);
+    recordJson(
+      { offset: 1, timestamp: 2, key: null, value: typeof text === "string" ? utf8.encode(text) : text, headers: [] },
+      values,
+    );
   const around = (value: string): string => `{"offset":1,"timestamp":2,"key":null,"value":${value},"headers":[]}`;
   assert.equal(of('{"id":\r\n 9007199254740993}', "json"), around('{"json":{"id":  9007199254740993}}'));
   assert.equal(of("not json", "json"), around('"not json"'));
@@ -81,7 +87,12 @@ test("values=json writes the value's own text, digits and all, on one line", () 
 });
 
 test("CBOR carries offsets and timestamps as integers", () => {
-  const answer = { records: [{ offset: 2 ** 40, timestamp: 1767000000000, key: null, value: null, headers: [] }], logStartOffset: 0, highWatermark: 2 ** 40 + 1, nextOffset: 2 ** 53 - 1 };
+  const answer = {
+    records: [{ offset: 2 ** 40, timestamp: 1767000000000, key: null, value: null, headers: [] }],
+    logStartOffset: 0,
+    highWatermark: 2 ** 40 + 1,
+    nextOffset: 2 ** 53 - 1,
+  };
   const encoded = Array.from(fetchedCbor(answer), (byte) => byte.toString(16).padStart(2, "0")).join("");
   for (const integer of ["1b0000010000000000", "1b0000019b69684600", "1b0000010000000001", "1b001fffffffffffff"]) {
     assert.ok(encoded.includes(integer), integer);
@@ -105,7 +116,19 @@ test("a wrong record is named, with what is wrong with it", () => {
     [{ records: [{ key: { base64: 7 } }] }, /^records\[0\].key.base64 is not base64/],
     [{ records: [{ headers: {} }] }, /^records\[0\].headers is not an array/],
     [{ records: [{ headers: [["a"]] }] }, /^records\[0\].headers\[0\] is not a \["key", value\] pair/],
-    [{ records: [{ headers: [["a", "b"], [1, "b"]] }] }, /^records\[0\].headers\[1\]\[0\] is not a string/],
+    [
+      {
+        records: [
+          {
+            headers: [
+              ["a", "b"],
+              [1, "b"],
+            ],
+          },
+        ],
+      },
+      /^records\[0\].headers\[1\]\[0\] is not a string/,
+    ],
     [{ records: [{ headers: [["a", 1]] }] }, /^records\[0\].headers\[0\]\[1\] is neither/],
     [{ records: [{ timestamp: 1.5 }] }, /^records\[0\].timestamp/],
     [{ records: [{ timestamp: 2 ** 53 }] }, /^records\[0\].timestamp .* 2\^53-1/],
@@ -130,12 +153,15 @@ test("half a surrogate pair is refused, a whole one is not", () => {
 
 test("JSON that nests without end is refused, not a stack that overflows", () => {
   const deep = `{"records":[{"value":{"json":${"[".repeat(200_000)}${"]".repeat(200_000)}}}]}`;
-  assert.throws(() => {
-    const { value, care } = decodeJson(utf8.encode(deep), "the body");
-    const { records } = parseProduceBody(value, care);
-    // A runtime that can write it down again may take it.
-    if (typeof records[0]?.value === "string" && records[0].value.length === 400_000) throw Object.assign(new Error(), { code: "INVALID_REQUEST" });
-  }, { code: "INVALID_REQUEST" });
+  assert.throws(
+    () => {
+      const { value, care } = decodeJson(utf8.encode(deep), "the body");
+      const { records } = parseProduceBody(value, care);
+      // A runtime that can write it down again may take it.
+      if (records[0]?.value?.length === 400_000) throw Object.assign(new Error(), { code: "INVALID_REQUEST" });
+    },
+    { code: "INVALID_REQUEST" },
+  );
 });
 
 test("in CBOR bytes are byte strings, and the tags of JSON are refused", () => {

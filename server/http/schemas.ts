@@ -12,11 +12,9 @@ const json = z.strictObject({ json: z.unknown() });
 const offset = z.int().min(0).openapi({ format: "int64", example: 41 });
 const timestamp = z.int().openapi({ format: "int64", example: 1767000000000, description: "Milliseconds since 1970" });
 
-export const bytesSchema: z.ZodType = z
-  .union([text, base64, json, z.null()])
-  .openapi("Bytes", {
-    description: 'Bytes in JSON: a bare string is UTF-8, {"base64"} any bytes, {"json"} the text of a JSON value.',
-  });
+export const bytesSchema: z.ZodType = z.union([text, base64, json, z.null()]).openapi("Bytes", {
+  description: 'Bytes in JSON: a bare string is UTF-8, {"base64"} any bytes, {"json"} the text of a JSON value.',
+});
 const headers = z.array(z.tuple([z.string(), bytesSchema]));
 
 const recordInput = z

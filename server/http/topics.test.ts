@@ -1,5 +1,5 @@
-import { test } from "node:test";
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { problemOf, testApp } from "./app.test.support.ts";
 import { decodeCbor, encodeCbor } from "./records-cbor.ts";
 
@@ -7,10 +7,22 @@ test("a topic is created once, described, listed, altered and deleted", async (t
   const { send, get } = await testApp(t);
   const created = await send("PUT", "/v1/topics/events", { partitions: 3, configs: { "retention.ms": 604800000 } });
   assert.equal(created.status, 201);
-  const topic = (await created.json()) as { name: string; id: string; partitions: { partition: number; state: string }[]; configs: Record<string, unknown> };
+  const topic = (await created.json()) as {
+    name: string;
+    id: string;
+    partitions: { partition: number; state: string }[];
+    configs: Record<string, unknown>;
+  };
   assert.equal(topic.name, "events");
   assert.match(topic.id, /^[0-9a-f]{32}$/);
-  assert.deepEqual(topic.partitions.map(({ partition, state }) => [partition, state]), [[0, "online"], [1, "online"], [2, "online"]]);
+  assert.deepEqual(
+    topic.partitions.map(({ partition, state }) => [partition, state]),
+    [
+      [0, "online"],
+      [1, "online"],
+      [2, "online"],
+    ],
+  );
   assert.deepEqual(topic.configs["retention.ms"], { value: "604800000", source: "topic" });
   assert.ok(!("existing" in topic));
 
@@ -21,8 +33,13 @@ test("a topic is created once, described, listed, altered and deleted", async (t
   assert.equal(different.status, 409);
   assert.equal((await problemOf(different)).code, "TOPIC_ALREADY_EXISTS");
 
-  assert.deepEqual(await (await get("/v1/topics")).json(), { topics: [{ name: "events", id: topic.id, partitions: 3 }] });
-  const altered = await send("PATCH", "/v1/topics/events", { partitions: 5, configs: { "retention.ms": null, "segment.bytes": "1048576" } });
+  assert.deepEqual(await (await get("/v1/topics")).json(), {
+    topics: [{ name: "events", id: topic.id, partitions: 3 }],
+  });
+  const altered = await send("PATCH", "/v1/topics/events", {
+    partitions: 5,
+    configs: { "retention.ms": null, "segment.bytes": "1048576" },
+  });
   assert.equal(altered.status, 200);
   const described = (await (await get("/v1/topics/events")).json()) as typeof topic;
   assert.deepEqual(described, await altered.json());
@@ -40,7 +57,9 @@ test("a topic is created once, described, listed, altered and deleted", async (t
 test("without a body a topic has one partition; CBOR says the same as JSON", async (t) => {
   const { send, get } = await testApp(t);
   assert.equal((await send("PUT", "/v1/topics/plain")).status, 201);
-  const cbor = await send("PUT", "/v1/topics/other", encodeCbor({ partitions: 2, configs: { "retention.ms": 1000 } }), { "content-type": "application/cbor" });
+  const cbor = await send("PUT", "/v1/topics/other", encodeCbor({ partitions: 2, configs: { "retention.ms": 1000 } }), {
+    "content-type": "application/cbor",
+  });
   assert.equal(cbor.status, 201);
   assert.equal(cbor.headers.get("content-type"), "application/cbor");
   const inJson = await (await get("/v1/topics/other")).json();
@@ -60,7 +79,14 @@ test("bad settings are refused by name, and nothing is created", async (t) => {
     ["PUT", "x", { configs: { "retention.mss": 1 } }, 400, "INVALID_CONFIG", /retention\.mss/],
     ["PUT", "x", { configs: { "retention.ms": "soon" } }, 400, "INVALID_CONFIG", /retention\.ms/],
     ["PUT", "x", { configs: { "retention.ms": null } }, 400, "INVALID_REQUEST", /configs\.retention\.ms/],
-    ["PUT", "x", '{"configs":{"retention.ms":9223372036854775807}}', 400, "INVALID_REQUEST", /configs\.retention\.ms.*string/],
+    [
+      "PUT",
+      "x",
+      '{"configs":{"retention.ms":9223372036854775807}}',
+      400,
+      "INVALID_REQUEST",
+      /configs\.retention\.ms.*string/,
+    ],
     ["PUT", "x", [], 400, "INVALID_REQUEST", /body/],
     ["PUT", "x", "{", 400, "INVALID_REQUEST", /not JSON/],
     ["PUT", "a%20b", {}, 400, "INVALID_TOPIC_EXCEPTION", /a b/],
@@ -80,6 +106,19 @@ test("bad settings are refused by name, and nothing is created", async (t) => {
     assert.match(problem.detail, detail);
     assert.equal(problem["effect"], "none");
   }
-  assert.equal((await send("PUT", "/v1/topics/kept", '{"configs":{"retention.ms":"9223372036854775807"}}', { "content-type": "application/json" })).status, 201);
-  assert.deepEqual(broker.listTopics().map(({ name }) => name).sort(), ["kept", "there"]);
+  assert.equal(
+    (
+      await send("PUT", "/v1/topics/kept", '{"configs":{"retention.ms":"9223372036854775807"}}', {
+        "content-type": "application/json",
+      })
+    ).status,
+    201,
+  );
+  assert.deepEqual(
+    broker
+      .listTopics()
+      .map(({ name }) => name)
+      .sort(),
+    ["kept", "there"],
+  );
 });
