@@ -4,9 +4,10 @@
 // A block of `sh` runs with bash and must end well; a block of `js` runs as a module under node.
 // A comment on the line before a block says more:
 //   <!-- serves -->  starts a server: it runs until the next such block or the file's end, and the
-//                    others speak to it; SIGTERM must end it with status 0
+//                    others speak to it; a page that starts none is given one
 //   <!-- prints -->  not a command: what the block before has printed, line by line, in order;
 //                    `…` stands for anything
+//   <!-- tails -->   has no end of its own: it must be alive after three seconds, and is ended then
 //   <!-- tests -->   the test command, which .ci/run runs on its own
 //
 // `--test-command` prints that command; `--installed-size N` fails when node_modules holds over N MB.
@@ -22,6 +23,7 @@ import { runtimes } from "./runtimes.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const readyTimeoutMs = 120_000; // `npm ci && npm start` installs first
 const blockTimeoutMs = 120_000;
+const tailMs = 3000;
 
 const running = new Set();
 process.on("exit", () => {
@@ -57,6 +59,7 @@ async function runDocument(document) {
   let server = null;
   let printed = "";
   try {
+    if (!commands.some(({ mark }) => mark === "serves")) server = await start("npm ci && npm start", copy, document);
     for (const block of blocks) {
       const where = `${document}:${block.line}`;
       if (block.mark === "tests") continue;
@@ -90,7 +93,7 @@ function environment() {
   return { ...process.env, PATH: [...folders, process.env.PATH].join(":") };
 }
 
-function runBlock({ language, text }, cwd, where) {
+function runBlock({ language, text, mark }, cwd, where) {
   console.log(
     `${where}: ${text
       .trim()
@@ -105,11 +108,11 @@ function runBlock({ language, text }, cwd, where) {
     cwd,
     env: environment(),
     encoding: "utf8",
-    timeout: blockTimeoutMs,
+    timeout: mark === "tails" ? tailMs : blockTimeoutMs,
     stdio: ["ignore", "pipe", "pipe"],
   });
   process.stdout.write(run.stdout);
-  if (run.status !== 0) {
+  if (mark === "tails" ? run.error?.code !== "ETIMEDOUT" : run.status !== 0) {
     process.stderr.write(run.stderr);
     throw new Error(`${where}: ended with ${run.error?.message ?? run.signal ?? `status ${run.status}`}`);
   }
@@ -201,7 +204,7 @@ function blocksOf(document) {
     if (fence === null) continue;
     const end = lines.indexOf("```", index + 1);
     if (end < 0) throw new Error(`${document}:${index + 1}: a block without an end`);
-    const mark = /^<!-- (serves|prints|tests) -->$/.exec(lines[index - 1] ?? "")?.[1] ?? null;
+    const mark = /^<!-- (serves|prints|tails|tests) -->$/.exec(lines[index - 1] ?? "")?.[1] ?? null;
     blocks.push({ language: fence[1], mark, line: index + 1, text: `${lines.slice(index + 1, end).join("\n")}\n` });
     index = end;
   }
