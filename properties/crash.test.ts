@@ -6,13 +6,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { runsFactor, seed } from "./check.ts";
-import { describeViolations } from "./check.ts";
+import { describeViolations, runsFactor, seed } from "./check.ts";
 import { Coverage } from "./coverage.ts";
-import type { Plan, Round } from "./plan.ts";
+import { killedThenPowerless, type Plan, type Round } from "./plan.ts";
 import { execute } from "./run.ts";
 
-const calm: Omit<Round, "commands"> = { jumpMs: 0, failSyncs: 0, fullDisk: false, crashAfter: 0, retain: false, end: "go on", recoveryCrashes: [] };
+const calm: Omit<Round, "commands"> = { jumpMs: 0, failSyncs: 0, fullDisk: false, crashAfter: 0, onlyProcess: false, retain: false, end: "go on", recoveryCrashes: [] };
 
 /** A bit of everything: rolls, all acks, retries, retention, deletions, a topic deleted and created, a clean restart. */
 function script(seedOfRun: number): Plan {
@@ -102,4 +101,14 @@ test("a crash at every write of the recovery, too", async () => {
   }
   console.log(`crashes during recovery: MOLDAU_SEED=${seed}\n${coverage.table()}`);
   coverage.demand({ "crashes during recovery": 10 }, firsts);
+});
+
+test("what a broker shows after its process was killed outlives a loss of power", async () => {
+  const coverage = new Coverage();
+  const lives = Math.max(1, Math.round(6 * runsFactor));
+  for (let life = 0; life < lives; life++) {
+    for (let write = 1; write <= 20; write++) await crashAt(killedThenPowerless(seed + life, write), [], coverage);
+  }
+  console.log(`killed, then without power: MOLDAU_SEED=${seed}\n${coverage.table()}`);
+  coverage.demand({ kills: 8, crashes: 20, "records read": 40 }, lives);
 });

@@ -38,6 +38,8 @@ export interface Produced extends Happened {
   /** Whether this batch was sent before under the same producer stamp. */
   readonly retry?: boolean;
   readonly expectedEndOffset?: number;
+  /** The broker may have made several batches of it, between which others may come. */
+  readonly divisible?: boolean;
   readonly outcome: Outcome;
   readonly code?: string;
   /** One a record, when acknowledged. */

@@ -42,12 +42,14 @@ export interface Round {
   readonly failSyncs: number;
   readonly fullDisk: boolean;
   readonly commands: readonly Command[];
-  /** Power goes at this operation of the disk, counted from the round's begin; 0: not. */
+  /** Power goes at this write to the disk, counted from the round's begin; 0: not. */
   readonly crashAfter: number;
+  /** Whether only the process dies there: what it wrote is still with the system, synced or not. */
+  readonly onlyProcess: boolean;
   /** Retention, when all is quiet. */
   readonly retain: boolean;
   readonly end: "go on" | "restart" | "kill" | "crash";
-  /** After a crash: power goes again at this operation of the recovery, each in turn. */
+  /** After a crash: power goes again at this write of the recovery, each in turn. */
   readonly recoveryCrashes: readonly number[];
 }
 
@@ -107,7 +109,7 @@ function command(constraints: PlanConstraints): fc.Arbitrary<Command> {
         manner: fc.oneof(
           { arbitrary: fc.constant("next" as const), weight: 10 },
           { arbitrary: fc.constant("retry" as const), weight: 7 },
-          { arbitrary: fc.constantFrom("gap" as const, "old epoch" as const, "new epoch" as const), weight: 2 },
+          { arbitrary: fc.constantFrom("gap" as const, "old epoch" as const, "new epoch" as const), weight: 4 },
         ),
         back: fc.constantFrom(1, 1, 1, 2, 2, 3, 4, 5, 6, 7),
         raw: fc.boolean(),
@@ -138,7 +140,8 @@ function round(constraints: PlanConstraints): fc.Arbitrary<Round> {
     failSyncs: faults ? fc.oneof({ arbitrary: fc.constant(0), weight: 14 }, { arbitrary: fc.integer({ min: 1, max: 2 }), weight: 1 }) : fc.constant(0),
     fullDisk: faults ? fc.oneof({ arbitrary: fc.constant(false), weight: 14 }, { arbitrary: fc.constant(true), weight: 1 }) : fc.constant(false),
     commands: fc.array(command(constraints), { minLength: 1, maxLength: 10, size: "max" }),
-    crashAfter: crashes ? fc.oneof({ arbitrary: fc.constant(0), weight: 2 }, { arbitrary: fc.integer({ min: 1, max: 40 }), weight: 2 }) : fc.constant(0),
+    crashAfter: crashes ? fc.oneof({ arbitrary: fc.constant(0), weight: 2 }, { arbitrary: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 40 })), weight: 2 }) : fc.constant(0),
+    onlyProcess: crashes ? fc.oneof({ arbitrary: fc.constant(false), weight: 2 }, { arbitrary: fc.constant(true), weight: 1 }) : fc.constant(false),
     retain: retention ? fc.boolean() : fc.constant(false),
     end: crashes
       ? fc.oneof({ arbitrary: fc.constant("go on" as const), weight: 4 }, { arbitrary: fc.constantFrom("restart" as const, "kill" as const, "crash" as const), weight: 2 })
@@ -153,4 +156,18 @@ export function plans(constraints: PlanConstraints = {}): fc.Arbitrary<Plan> {
     topics: fc.array(fc.record({ partitions: fc.constantFrom(1, 1, 2), configs: configs(constraints.retention !== false) }), { minLength: 1, maxLength: 2 }),
     rounds: fc.array(round(constraints), { minLength: 1, maxLength: constraints.maxRounds ?? 8, size: "max" }),
   });
+}
+
+/** The process dies at a write of its first appends; what the next life shows is then put to a loss of power. */
+export function killedThenPowerless(seed: number, write: number): Plan {
+  const calm = { jumpMs: 0, failSyncs: 0, fullDisk: false, crashAfter: 0, onlyProcess: false, retain: false, end: "go on", recoveryCrashes: [] } as const;
+  const produce = { do: "produce", process: 0, log: 0, sizes: [200, 200], shiftMs: 0, acks: "leader" } as const;
+  return {
+    seed,
+    topics: [{ partitions: 1, configs: { "segment.bytes": 1000 } }],
+    rounds: [
+      { ...calm, crashAfter: write, onlyProcess: true, commands: [produce, { ...produce, process: 1, acks: "none" }, { ...produce, process: 2, acks: "all" }] },
+      { ...calm, end: "crash", commands: [{ do: "fetch", process: 0, log: 0, percent: 0, limit: 10, raw: true }] },
+    ],
+  };
 }

@@ -8,7 +8,7 @@ import { lookUpByTime } from "./look-up.ts";
 import { dense, oneOffsetOneValue, oneValueOneOffset, sentAsRead } from "./offsets.ts";
 import { boundsMonotone, boundsOrdered, pollsInOrder, sendsInOrder } from "./order.ts";
 import { conditionalAppends, failuresLeaveNothing } from "./outcomes.ts";
-import { producerIdsAreNew, retriesAreRecognised, sequencesWithoutGap } from "./producers.ts";
+import { producerIdsAreNew, retriesAreRecognised, sequencesWithoutGap, theNextIsAccepted } from "./producers.ts";
 import { logStartExplained, retentionHappens } from "./retention.ts";
 
 export const invariants: readonly Invariant[] = [
@@ -28,6 +28,7 @@ export const invariants: readonly Invariant[] = [
   retentionHappens,
   sequencesWithoutGap,
   retriesAreRecognised,
+  theNextIsAccepted,
   producerIdsAreNew,
   lookUpByTime,
   failuresLeaveNothing,

@@ -118,6 +118,11 @@ const broken: readonly (readonly [name: string, history: HistoryEvent[], invaria
   ["a wrap to 1", history(produced(["i.0"], 0, stamp(2 ** 31 - 1)), produced(["i.1"], 1, stamp(1)), read(["i.0", "i.1"])), /without a gap/],
   ["a retry with another offset", history(produced(["i.0"], 0, stamp(0)), produced(["i.0"], 1, { ...stamp(0), retry: true })), /answered with the first offset/],
   ["a retry refused", history(produced(["i.0"], 0, stamp(0)), produced(["i.0"], 0, { ...stamp(0), retry: true, outcome: "fail", code: "OUT_OF_ORDER_SEQUENCE_NUMBER" })), /answered with the first offset/],
+  [
+    "the next one refused at the wrap",
+    history(produced(["i.0"], 0, stamp(2 ** 31 - 1)), produced(["i.1"], 1, { ...stamp(0), outcome: "fail", code: "OUT_OF_ORDER_SEQUENCE_NUMBER" })),
+    /is not refused for its sequence/,
+  ],
   ["a producer id twice", history({ kind: "allocate producer", outcome: "ok", producerId: 5 }, crash, open, { kind: "allocate producer", outcome: "ok", producerId: 5 }), /handed out twice/],
   ["a look-up too late", history(produced(["p.0", "p.1"], 0), read(["p.0", "p.1"]), { kind: "look up", timestamp: now, offset: 1, recordTimestamp: now }), /look-up by time/],
   ["a look-up in vain", history(produced(["p.0"], 0), read(["p.0"]), { kind: "look up", timestamp: now, offset: null, recordTimestamp: null }), /look-up by time/],

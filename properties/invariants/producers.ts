@@ -95,6 +95,43 @@ function isAfter(name: string, event: Stamped): boolean {
   return ahead > 0 && ahead < sequences / 2;
 }
 
+export const theNextIsAccepted: Invariant = {
+  name: "A15: the batch that follows the last one stored is not refused for its sequence",
+  source: "KAFKA-7692 (overflow); KIP-360 (a new epoch begins at 0); through snapshot recovery",
+  check(history: History): string[] {
+    const messages: string[] = [];
+    const attempts = new Map<string, { event: Stamped; index: number }[]>();
+    history.forEach((event, index) => {
+      if (event.kind !== "produce" || !stamped(event)) return;
+      const key = `${event.log} ${event.producer.id}`;
+      attempts.set(key, [...(attempts.get(key) ?? []), { event, index }]);
+    });
+    for (const sent of attempts.values()) {
+      for (const { event, index } of sent) {
+        if (event.outcome !== "fail" || event.code !== "OUT_OF_ORDER_SEQUENCE_NUMBER") continue;
+        // The last one stored, when that is certain: nothing else is under way or in doubt.
+        let last: Stamped | null = null;
+        let certain = true;
+        for (const other of sent) {
+          if (other.event === event || other.event.invokedAt > index || other.event.outcome === "fail") continue;
+          if (other.event.producer.epoch === event.producer.epoch && other.event.producer.sequence === event.producer.sequence) continue;
+          if (other.event.outcome !== "ok" || other.event.acks !== "all" || other.index >= event.invokedAt) certain = false;
+          else if (last === null || comesAfter(other.event, last)) last = other.event;
+        }
+        if (!certain || last === null) continue;
+        const { epoch, sequence } = last.producer;
+        const next = event.producer.epoch === epoch ? (sequence + last.records.length) % sequences : event.producer.epoch > epoch ? 0 : null;
+        if (event.producer.sequence === next) messages.push(`${tell(last)}; the next one was refused: ${tell(event)}`);
+      }
+    }
+    return messages;
+  },
+};
+
+function comesAfter(one: Stamped, other: Stamped): boolean {
+  return isAfter(`${one.producer.epoch} ${one.producer.sequence}`, other);
+}
+
 export const producerIdsAreNew: Invariant = {
   name: "A15: no producer id is handed out twice, through crashes too",
   source: "architecture.md, Producers: an id used twice is falsely deduplicated, which loses data",
