@@ -7,6 +7,7 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { Broker, Clock, Logger } from "../../engine/index.ts";
+import { discardBody } from "./body.ts";
 import { healthOperations } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { offsetOperations } from "./offsets.ts";
@@ -88,7 +89,10 @@ export function createApp(options: AppOptions): Hono<Environment> {
     });
   }
   const served = methodsByPath(operations);
-  app.notFound((context) => answerUnserved(context.req.method, context.req.path, served));
+  app.notFound(async (context) => {
+    await discardBody(context.req.raw, face);
+    return answerUnserved(context.req.method, context.req.path, served);
+  });
   app.onError((error, context) => {
     logUnforeseen(face, error, `${context.req.method} ${context.req.path}`);
     return problemResponse(error);

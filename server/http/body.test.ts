@@ -8,7 +8,7 @@ const record = (sizeBytes: number): string => {
   return `{"records":[{"value":"${"x".repeat(sizeBytes - around.length)}"}]}`;
 };
 
-test("a body over the limit is refused by its Content-Length before a byte is read", async (t) => {
+test("a body over the limit is refused by its Content-Length before a byte is kept", async (t) => {
   const { send } = await testApp(t, { maxRequestBytes: 1000 });
   const body = new PushedBody();
   const response = await send("POST", path, body.stream, { ...json, "content-length": "1001" });
@@ -107,4 +107,44 @@ test("a request that can never fit the budget is too large", async (t) => {
   await broker.createTopic("events");
   const response = await send("POST", path, record(2000), { ...json, "content-length": "2000" });
   assert.equal(response.status, 413);
+});
+
+test("the body of a refused request is read past, so that the next request finds its place", async (t) => {
+  const { send } = await testApp(t, { maxRequestBytes: 1000 });
+  for (const [method, to, headers] of [
+    ["POST", path, { "content-type": "text/plain" }],
+    ["POST", path, { ...json, "content-length": "1800" }],
+    ["POST", path, json],
+    ["POST", "/v1/nowhere", json],
+    ["PUT", "/v1/topics", json],
+    ["POST", `${path}?acks=some`, json],
+  ] as const) {
+    let pieces = 18;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          if (pieces === 0) return controller.close();
+          pieces -= 1;
+          controller.enqueue(new Uint8Array(100));
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const response = await send(method, to, body, headers);
+    assert.ok(response.status >= 400);
+    assert.equal(pieces, 0, `${method} ${to}`);
+  }
+});
+
+test("a refused body is not read past without end", async (t) => {
+  const { send } = await testApp(t, { maxRequestBytes: 1000 });
+  let sentBytes = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      sentBytes += 100;
+      controller.enqueue(new Uint8Array(100));
+    },
+  });
+  assert.equal((await send("POST", path, endless, json)).status, 413);
+  assert.ok(sentBytes < 5000, `${sentBytes}`);
 });

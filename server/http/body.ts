@@ -3,8 +3,9 @@
 // Owns: the limit of one request, and the share of the broker's budget that a body takes.
 // Never: looks into the bytes.
 //
-// Invariants: a body over the limit is refused by its Content-Length before a byte is read,
-//   else as soon as it passes the limit; a body that ended early is never handed on.
+// Invariants: a body over the limit is refused by its Content-Length before a byte is kept,
+//   else as soon as it passes the limit; a body that ended early is never handed on. What is
+//   refused is read past without being kept.
 
 import { MoldauError } from "../../engine/index.ts";
 import type { Face } from "./operation.ts";
@@ -14,10 +15,22 @@ import { invalid } from "./problem.ts";
 /** What a body of unknown length may hold before it asks the budget: less than a socket buffers. */
 export const freeBytes: number = 64 * 1024;
 
+/** How long a refused body is read past, and how long a pause in it may be. Milliseconds. */
+const discardMs = 5000;
+const discardIdleMs = 250;
+
 export interface HeldBody {
   readonly bytes: Uint8Array;
   /** Gives the budget back; call it when the bytes are no longer needed. */
   release(): void;
+}
+
+/** Requests whose body somebody has begun to read. */
+const begun = new WeakSet<Request>();
+
+export function beginBody(request: Request): ReadableStreamDefaultReader<Uint8Array> | null {
+  begun.add(request);
+  return request.body === null ? null : request.body.getReader();
 }
 
 export async function holdBody(request: Request, face: Face): Promise<HeldBody> {
@@ -36,6 +49,7 @@ export function declaredBytes(request: Request, face: Face): number | null {
 
 async function holdDeclared(request: Request, declared: number, face: Face): Promise<HeldBody> {
   const release = await face.broker.reserve(declared, request.signal);
+  begun.add(request);
   try {
     const bytes = new Uint8Array(await request.arrayBuffer().catch(endedEarly));
     if (bytes.length > face.maxRequestBytes) throw tooLarge(face);
@@ -50,8 +64,8 @@ async function holdDeclared(request: Request, declared: number, face: Face): Pro
 }
 
 async function holdUndeclared(request: Request, face: Face): Promise<HeldBody> {
-  if (request.body === null) return { bytes: new Uint8Array(0), release: () => {} };
-  const reader = request.body.getReader();
+  const reader = beginBody(request);
+  if (reader === null) return { bytes: new Uint8Array(0), release: () => {} };
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
   let release = (): void => {};
@@ -72,8 +86,41 @@ async function holdUndeclared(request: Request, face: Face): Promise<HeldBody> {
     return { bytes: concat(chunks, sizeBytes), release };
   } catch (thrown) {
     release();
-    reader.cancel(thrown).catch(() => {});
+    await discard(reader, face);
     throw thrown;
+  }
+}
+
+/**
+ * Reads past the body of a request that is refused, within limits: what is left unread costs the
+ * client its connection on some runtimes, and its answer when it writes into a closed one.
+ */
+export async function discardBody(request: Request, face: Face): Promise<void> {
+  if (begun.has(request)) return;
+  const reader = beginBody(request);
+  if (reader !== null) await discard(reader, face);
+}
+
+async function discard(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  { clock, maxRequestBytes }: Face,
+): Promise<void> {
+  const end = clock.monotonic() + discardMs;
+  let idle = (): void => {};
+  try {
+    for (let left = 2 * maxRequestBytes; left > 0 && clock.monotonic() < end; ) {
+      const silence = new Promise<null>((resolve) => {
+        idle = clock.schedule(discardIdleMs, () => resolve(null));
+      });
+      const piece = await Promise.race([reader.read(), silence]);
+      idle();
+      if (piece === null || piece.done) break;
+      left -= piece.value.length;
+    }
+    // Not cancelled: that would cut the connection before the answer is out.
+    reader.releaseLock();
+  } catch {
+    idle(); // the client has gone
   }
 }
 

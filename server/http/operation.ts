@@ -10,6 +10,7 @@
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { type Broker, type Clock, type Logger, MoldauError } from "../../engine/index.ts";
+import { discardBody } from "./body.ts";
 import { acceptedForm, type Form, mediaTypes } from "./media-type.ts";
 import { parseBy, parseInteger, singleValues } from "./parameters.ts";
 import { errorMember, problemResponse } from "./problem.ts";
@@ -92,6 +93,7 @@ export async function runOperation(one: Operation, context: Context, face: Face)
   } catch (thrown) {
     // Nobody reads this; an error that only says "aborted" is no news either.
     if (raw.signal.aborted) return new Response(null, { status: 499 });
+    await discardBody(raw, face);
     logUnforeseen(face, thrown, `${one.method.toUpperCase()} ${one.path}`);
     return problemResponse(thrown, partitionMembers(face.broker, thrown, topic, partition));
   }

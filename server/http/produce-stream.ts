@@ -19,7 +19,7 @@ import {
   type RecordInput,
   type TopicDescription,
 } from "../../engine/index.ts";
-import { freeBytes } from "./body.ts";
+import { beginBody, freeBytes } from "./body.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, logUnforeseen } from "./operation.ts";
 import { errorMember, invalid } from "./problem.ts";
@@ -51,8 +51,9 @@ export function streamProduce(stream: StreamProduceOptions): Response {
   const limits = topicLimits(face.broker.describeTopic(topic));
   if (partition >= 0) face.broker.offsets(topic, partition);
   const pump = new Pump(stream, limits);
-  if (request.body === null) throw invalid("the body is empty; send one record a line or item");
-  pump.run(request.body.getReader());
+  const reader = beginBody(request);
+  if (reader === null) throw invalid("the body is empty; send one record a line or item");
+  pump.run(reader);
   const body = new ReadableStream<Uint8Array>(
     { pull: (controller) => pump.pull(controller), cancel: () => pump.cancel() },
     { highWaterMark: 0 },
