@@ -94,7 +94,7 @@ test("a crash at every write of the recovery, too", async () => {
   const plan = script(seed + 1000);
   const { writes } = (await execute(plan, { auditRounds: false })).world.counts;
   // First crashes spread over the life; for each, a second one at every write of what follows at once.
-  const firsts = Math.max(1, Math.round(10 * runsFactor));
+  const firsts = Math.max(1, Math.round(6 * runsFactor));
   for (let first = 0; first < firsts; first++) {
     const write = 1 + Math.floor(((first + 0.5) * writes) / firsts);
     for (let after = 1; after <= 20; after++) await crashAt({ ...plan, seed: plan.seed + first }, [write, write + after], coverage);
