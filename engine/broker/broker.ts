@@ -1,22 +1,20 @@
 // The engine's face: topics, produce, fetch, offsets, producer ids; every other face calls it.
 //
-// Owns: acknowledgement (when a produce is answered), the periodic work (recovery points,
-//   retention), and the order of a stop.
-// Never: knows HTTP or the Kafka wire, a runtime, or a package.
+// Owns: acknowledgement (when a produce is answered), and the order of a stop.
+// Never: does the periodic work (maintenance.ts); knows HTTP or the Kafka wire, a runtime, or a package.
 
 import { MoldauError, toMoldauError } from "../errors.ts";
 import type { RecordToEncode } from "../kernel/kernel.ts";
-import { inFlightBytes, maxRunBytes, recoveryPointIntervalMs } from "../limits.ts";
+import { inFlightBytes, maxRunBytes } from "../limits.ts";
 import type { Appended } from "../log/log.ts";
-import { decodeRecords, encodedSizeBytes, toBytes } from "../log/records.ts";
 import { BatchHeader } from "../log/record-batch.ts";
-import { retainedStart } from "../log/retain.ts";
+import { decodeRecords, encodedSizeBytes, toBytes } from "../log/records.ts";
 import { Budget } from "./budget.ts";
-import { CheckpointFile, logStartFileName, recoveryPointFileName } from "./checkpoints.ts";
 import type { Counters } from "./counters.ts";
 import { writeCleanMarker } from "./data-folder.ts";
 import { Fetcher } from "./fetch.ts";
 import { inParallel } from "./in-parallel.ts";
+import { Maintenance } from "./maintenance.ts";
 import type { MetadataStore } from "./metadata.ts";
 import type { Partition } from "./partition.ts";
 import { Partitioner } from "./partitioner.ts";
@@ -51,7 +49,6 @@ import type {
 } from "./types.ts";
 
 const defaultTimeoutMs = 30_000;
-const defaultRetentionCheckMs = 300_000;
 const readAheadBytes = 1024 * 1024;
 const followWaitMs = 60_000;
 
@@ -72,10 +69,8 @@ export class EngineBroker implements Broker {
   readonly #budget: Budget;
   readonly #fetcher: Fetcher;
   readonly #partitioner: Partitioner;
-  readonly #recoveryPoints: CheckpointFile;
-  readonly #logStarts: CheckpointFile;
+  readonly #maintenance: Maintenance;
   #closing: Promise<void> | null = null;
-  #ticking: Promise<unknown> = Promise.resolve();
 
   constructor(parts: EngineParts) {
     const { options, topics, timers, counters } = parts;
@@ -86,27 +81,14 @@ export class EngineBroker implements Broker {
     const find = (topic: string, partition: number): Partition => topics.findPartition(topic, partition);
     this.#fetcher = new Fetcher(find, timers, options.clock, counters);
     this.#partitioner = new Partitioner(options.kernel);
-    this.#recoveryPoints = new CheckpointFile(
-      options.storage,
-      recoveryPointFileName,
-      () => this.#collect(({ log, recorded }) => log?.syncedOffset ?? recorded.recoveryPoint),
-      (entries) => this.#pruneSnapshots(entries),
-    );
-    this.#logStarts = new CheckpointFile(
-      options.storage,
-      logStartFileName,
-      () => this.#collect(({ log, recorded }) => log?.requestedStart ?? recorded.logStartOffset),
-      (entries) => this.#exposeStarts(entries),
-    );
-    topics.recordCheckpoints = () => this.recordCheckpoints();
-    this.#tickRecoveryPoints();
-    this.#tickRetention();
+    this.#maintenance = new Maintenance(parts);
+    topics.recordCheckpoints = () => this.#maintenance.recordCheckpoints();
   }
 
-  /** What is synced and what was deleted is recorded durably when it resolves. */
-  async recordCheckpoints(): Promise<void> {
-    await this.#recoveryPoints.write();
-    await this.#logStarts.write();
+  /** Records what recovery found, and begins the periodic work. */
+  async begin(): Promise<void> {
+    await this.#maintenance.recordCheckpoints();
+    this.#maintenance.begin();
   }
 
   get ready(): boolean {
@@ -170,17 +152,11 @@ export class EngineBroker implements Broker {
     return results;
   }
 
-  #group(
-    topic: Topic,
-    records: readonly RecordInput[],
-    fixed: number | undefined,
-    now: number,
-  ): Map<number, Group> {
+  #group(topic: Topic, records: readonly RecordInput[], fixed: number | undefined, now: number): Map<number, Group> {
     const groups: Map<number, Group> = new Map();
     for (const [at, input] of records.entries()) {
       const record = toEncodable(input, at, now);
-      const partition =
-        fixed ?? input.partition ?? this.#partitioner.partitionFor(record.key, topic.partitions.length);
+      const partition = fixed ?? input.partition ?? this.#partitioner.partitionFor(record.key, topic.partitions.length);
       let group = groups.get(partition);
       if (group === undefined) groups.set(partition, (group = { records: [], places: [] }));
       group.records.push(record);
@@ -243,7 +219,8 @@ export class EngineBroker implements Broker {
     try {
       await this.#acknowledge(partition, appended.lastOffset, options.acks ?? "all", options.timeoutMs);
       for (const [at, place] of places.entries()) {
-        const timestamp = appended.appendTimeMs >= 0 ? appended.appendTimeMs : (group.records[from + at] as RecordToEncode).timestamp;
+        const timestamp =
+          appended.appendTimeMs >= 0 ? appended.appendTimeMs : (group.records[from + at] as RecordToEncode).timestamp;
         results[place] = {
           partition: partition.context.partition,
           offset: appended.baseOffset + at,
@@ -404,7 +381,8 @@ export class EngineBroker implements Broker {
 
   async offsetForTimestamp(topic: string, partition: number, timestamp: number): Promise<TimestampOffset> {
     this.#open();
-    if (!Number.isSafeInteger(timestamp)) throw new MoldauError("INVALID_REQUEST", `${timestamp} is no time in milliseconds`);
+    if (!Number.isSafeInteger(timestamp))
+      throw new MoldauError("INVALID_REQUEST", `${timestamp} is no time in milliseconds`);
     const log = this.#parts.topics.findPartition(topic, partition).readable();
     // A batch's header promises a record so late; a compressed one may break its promise.
     let from = log.logStartOffset;
@@ -431,82 +409,13 @@ export class EngineBroker implements Broker {
         `cannot delete up to ${target}: only what lies below the high watermark, ${log.highWatermark}, can be deleted`,
       );
     }
-    if (log.requestStart(target)) await this.#removeBelowStart([found]);
+    if (log.requestStart(target)) await this.#maintenance.removeBelowStart([found]);
     return log.logStartOffset;
-  }
-
-  /** Records the new starts, then unlinks: a crash in between finds segments that it knows are deleted. */
-  async #removeBelowStart(partitions: readonly Partition[]): Promise<number> {
-    const { counters, options } = this.#parts;
-    const { logger } = options;
-    const ready: Partition[] = [];
-    for (const partition of partitions) if (await this.#keepsProducers(partition)) ready.push(partition);
-    try {
-      // The snapshot that recovery begins with must not be older than the oldest segment kept.
-      await this.recordCheckpoints();
-    } catch (error) {
-      throw new MoldauError("KAFKA_STORAGE_ERROR", `the log start offset could not be recorded: ${toMoldauError(error).message}`, {
-        cause: error,
-        effect: "unknown",
-      });
-    }
-    let removed = 0;
-    for (const partition of ready) {
-      try {
-        removed += await partition.exclusively(async () => (partition.state === "online" ? await partition.log?.removeBefore() : 0) ?? 0);
-      } catch (error) {
-        logger.log("warn", `${partition.name}: ${toMoldauError(error).message}; what is deleted keeps its room until the next retention pass`);
-      }
-    }
-    counters.segmentsDeleted += removed;
-    return removed;
-  }
-
-  /** Sees to it that a recovery without the deleted segments still knows every producer's sequence. */
-  async #keepsProducers(partition: Partition): Promise<boolean> {
-    const { log } = partition;
-    if (log === null) return false;
-    try {
-      await partition.settle();
-      if (log.hasSnapshotAbove(log.requestedStart)) return true;
-      await partition.exclusively(() => log.saveSnapshot());
-      await partition.settle();
-      return true;
-    } catch (error) {
-      const { logger } = this.#parts.options;
-      logger.log("warn", `${partition.name}: ${toMoldauError(error).message}; without a producer snapshot its old segments stay`);
-      return false;
-    }
   }
 
   async runRetention(): Promise<number> {
     this.#open();
-    const { topics, options } = this.#parts;
-    const now = options.clock.now();
-    const raised: Partition[] = [];
-    for (const topic of topics.all()) {
-      for (const partition of topic.partitions) {
-        if (partition.state !== "online" || partition.log === null) continue;
-        const log = partition.log;
-        log.producers.expire(now, topic.config.producerIdExpirationMs);
-        const start = retainedStart(log.segments, log.logStartOffset, log.highWatermark, log.logEndOffset, topic.config, now);
-        if (start <= log.logStartOffset) {
-          // Records were deleted up to here while this was the active segment.
-          if ((log.segments[1]?.baseOffset ?? Number.POSITIVE_INFINITY) <= log.logStartOffset) raised.push(partition);
-          continue;
-        }
-        try {
-          // All of it is old: what comes next begins a new segment, so that this one can go.
-          if (start === log.logEndOffset) partition.roll();
-        } catch (error) {
-          options.logger.log("warn", `${partition.name}: retention cannot begin a new segment: ${toMoldauError(error).message}`);
-          continue;
-        }
-        log.requestStart(start);
-        raised.push(partition);
-      }
-    }
-    return raised.length === 0 ? 0 : this.#removeBelowStart(raised);
+    return this.#maintenance.runRetention();
   }
 
   // ---- producers and budget ----------------------------------------------------------------
@@ -534,64 +443,7 @@ export class EngineBroker implements Broker {
     };
   }
 
-  // ---- periodic work and the stop ----------------------------------------------------------
-
-  #collect(offsetOf: (partition: Partition) => number): Map<string, number> {
-    const entries: Map<string, number> = new Map();
-    for (const partition of this.#parts.topics.partitions()) {
-      const { topic, partition: number } = partition.context;
-      entries.set(`${topic} ${number}`, offsetOf(partition));
-    }
-    return entries;
-  }
-
-  async #pruneSnapshots(recorded: ReadonlyMap<string, number>): Promise<void> {
-    for (const partition of this.#parts.topics.partitions()) {
-      const { topic, partition: number } = partition.context;
-      const point = recorded.get(`${topic} ${number}`);
-      if (point === undefined || partition.state !== "online") continue;
-      try {
-        await partition.log?.pruneSnapshots(point);
-      } catch (error) {
-        this.#parts.options.logger.log("warn", `${partition.name}: an old producer snapshot stays: ${toMoldauError(error).message}`);
-      }
-    }
-  }
-
-  #exposeStarts(recorded: ReadonlyMap<string, number>): void {
-    for (const partition of this.#parts.topics.partitions()) {
-      const { topic, partition: number } = partition.context;
-      const start = recorded.get(`${topic} ${number}`);
-      if (start !== undefined) partition.log?.exposeStart(start);
-    }
-  }
-
-  #tickRecoveryPoints(): void {
-    this.#tick(recoveryPointIntervalMs, () => this.#recoveryPoints.write(), "recovery points were not recorded");
-  }
-
-  #tickRetention(): void {
-    const interval = this.#parts.options.retentionCheckIntervalMs ?? defaultRetentionCheckMs;
-    this.#tick(interval, () => this.runRetention(), "retention failed");
-  }
-
-  #tick(intervalMs: number, work: () => Promise<unknown>, failure: string): void {
-    this.#parts.timers.after(intervalMs, () => {
-      if (this.#closing !== null) return;
-      const attempt = this.#attempt(work, failure);
-      // The result is let go: kept, it would hold that of the tick before, and so on.
-      this.#ticking = Promise.all([this.#ticking, attempt]).then(() => {});
-      void attempt.then(() => this.#tick(intervalMs, work, failure));
-    });
-  }
-
-  async #attempt(work: () => Promise<unknown>, failure: string): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.#parts.options.logger.log("warn", `${failure}: ${toMoldauError(error).message}`);
-    }
-  }
+  // ---- the stop ----------------------------------------------------------------------------
 
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -603,7 +455,7 @@ export class EngineBroker implements Broker {
     await topics.settle();
     const partitions = [...topics.partitions()];
     await Promise.all(partitions.map((partition) => partition.settle()));
-    await this.#ticking;
+    await this.#maintenance.end();
     let clean = true;
     await inParallel(
       partitions.map((partition) => async () => {
@@ -612,7 +464,7 @@ export class EngineBroker implements Broker {
       }),
     );
     try {
-      await this.recordCheckpoints();
+      await this.#maintenance.recordCheckpoints();
       if (clean) await writeCleanMarker(options.storage);
     } catch (error) {
       options.logger.log("warn", `the stop could not be recorded as clean: ${toMoldauError(error).message}`);
@@ -628,7 +480,10 @@ export class EngineBroker implements Broker {
       await partition.exclusively(async () => partition.log?.writeCleanState());
       return true;
     } catch (error) {
-      this.#parts.options.logger.log("warn", `${partition.name}: ${toMoldauError(error).message}; the next start examines it`);
+      this.#parts.options.logger.log(
+        "warn",
+        `${partition.name}: ${toMoldauError(error).message}; the next start examines it`,
+      );
       return false;
     }
   }
@@ -672,7 +527,10 @@ function takeBatch(records: readonly RecordToEncode[], from: number, maxBytes: n
     const next = encodedSizeBytes(records[at] as RecordToEncode);
     if (sizeBytes + next > maxRunBytes) {
       if (single || count === 0) {
-        throw new MoldauError("MESSAGE_TOO_LARGE", `record ${at} makes a batch of over ${maxRunBytes} bytes: send less at once`);
+        throw new MoldauError(
+          "MESSAGE_TOO_LARGE",
+          `record ${at} makes a batch of over ${maxRunBytes} bytes: send less at once`,
+        );
       }
       break;
     }

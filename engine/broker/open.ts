@@ -67,7 +67,7 @@ async function open(options: BrokerOptions): Promise<Broker> {
     notes: [...data.notes, ...findings.notes],
   };
   const broker = new EngineBroker({ options, durability, metadata, counters, timers, topics, report });
-  await broker.recordCheckpoints();
+  await broker.begin();
   return broker;
 }
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { createTwinKernel } from "../kernel/twin.ts";
 import { MoldauError } from "../errors.ts";
-import { type StorageOperation } from "../port/storage-operation.ts";
+import { createTwinKernel } from "../kernel/twin.ts";
 import { StorageError, type StorageErrorKind } from "../port/storage.ts";
+import type { StorageOperation } from "../port/storage-operation.ts";
 import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
 import { openBroker } from "./open.ts";
 import type { AppendOptions, AppendResult, Broker } from "./types.ts";
@@ -26,7 +26,8 @@ function faultyStorage(): Faulty {
   const done: StorageOperation[] = [];
   const storage = memoryStorage({
     onOperation: (operation) => {
-      if (broken?.(operation) === true) throw new StorageError(failure, `${operation.kind} ${operation.paths[0]} fails`);
+      if (broken?.(operation) === true)
+        throw new StorageError(failure, `${operation.kind} ${operation.paths[0]} fails`);
     },
     trace: (operation) => done.push(operation),
   });
@@ -42,7 +43,9 @@ function faultyStorage(): Faulty {
 
 function append(broker: Broker, value: string, options: AppendOptions = {}): Promise<AppendResult> {
   const timestamp = 1_700_000_000_000;
-  const batch = kernel.encodeBatch([{ key: null, value: new TextEncoder().encode(value), headers: [], timestamp }]).slice();
+  const batch = kernel
+    .encodeBatch([{ key: null, value: new TextEncoder().encode(value), headers: [], timestamp }])
+    .slice();
   return broker.appendBatches("t", 0, batch, options);
 }
 
@@ -52,8 +55,10 @@ async function values(broker: Broker): Promise<string[]> {
   return read;
 }
 
-const rename = (suffix: string) => (operation: StorageOperation): boolean =>
-  operation.kind === "rename" && operation.paths[1]?.endsWith(suffix) === true;
+const rename =
+  (suffix: string) =>
+  (operation: StorageOperation): boolean =>
+    operation.kind === "rename" && operation.paths[1]?.endsWith(suffix) === true;
 
 test("an epoch entry that found no room is written before the first batch of the epoch is acknowledged", async () => {
   const { storage, fail, done } = faultyStorage();
@@ -126,7 +131,10 @@ test("acks leader and none are answered before the sync, which comes within 10 m
     const { baseOffset } = await append(broker, "v", { acks });
     assert.equal(baseOffset, 1);
     await drain();
-    assert.equal(done.some(({ kind }) => kind === "sync"), false);
+    assert.equal(
+      done.some(({ kind }) => kind === "sync"),
+      false,
+    );
     assert.equal(broker.offsets("t", 0).latest, 1, "not readable yet");
     await clock.advance(9);
     assert.equal(broker.offsets("t", 0).latest, 1);
@@ -155,7 +163,8 @@ test("an acknowledgement that takes too long is unknown, and coming later harms 
   let release: (() => void) | null = null;
   const sync = storage.sync.bind(storage);
   storage.sync = async (files) => {
-    if (files.some(({ path, sizeBytes }) => path.endsWith(".log") && sizeBytes > 0)) await new Promise<void>((resolve) => (release = resolve));
+    if (files.some(({ path, sizeBytes }) => path.endsWith(".log") && sizeBytes > 0))
+      await new Promise<void>((resolve) => (release = resolve));
     return sync(files);
   };
   const broker = await openBroker(testWorld(storage, clock));
@@ -177,7 +186,8 @@ test("deleting the topic ends the waits: acknowledgements as unknown, fetches wi
   let release: (() => void) | null = null;
   const sync = storage.sync.bind(storage);
   storage.sync = async (files) => {
-    if (files.some(({ path, sizeBytes }) => path.endsWith(".log") && sizeBytes > 0)) await new Promise<void>((resolve) => (release = resolve));
+    if (files.some(({ path, sizeBytes }) => path.endsWith(".log") && sizeBytes > 0))
+      await new Promise<void>((resolve) => (release = resolve));
     return sync(files);
   };
   const broker = await openBroker(testWorld(storage));
@@ -190,7 +200,10 @@ test("deleting the topic ends the waits: acknowledgements as unknown, fetches wi
   (release as unknown as () => void)();
   await deleted;
   const error = await appended;
-  assert.ok(error instanceof MoldauError && error.code === "UNKNOWN_TOPIC_OR_PARTITION" && error.effect === "unknown", String(error));
+  assert.ok(
+    error instanceof MoldauError && error.code === "UNKNOWN_TOPIC_OR_PARTITION" && error.effect === "unknown",
+    String(error),
+  );
   assert.equal((await fetched)[0]?.error?.code, "UNKNOWN_TOPIC_OR_PARTITION");
   await broker.close();
 });
@@ -214,7 +227,10 @@ test("durability os: readable when written, and a closed segment is synced all t
   await append(broker, "b");
   assert.equal(broker.offsets("t", 0).latest, 2);
   await drain();
-  assert.equal(done.some(({ kind }) => kind === "sync"), false);
+  assert.equal(
+    done.some(({ kind }) => kind === "sync"),
+    false,
+  );
   await append(broker, "c");
   await append(broker, "d");
   await drain();
@@ -279,13 +295,21 @@ test("a stop in the middle of appends and fetches keeps what it acknowledged and
   await broker.createTopic("t", { configs: { "segment.bytes": 300 } });
   const sent: Promise<string | null>[] = [];
   const send = (value: string): void => {
-    sent.push(append(broker, value).then(() => value, (error: unknown) => {
-      assert.ok(error instanceof MoldauError && error.code === "BROKER_CLOSED" && error.retriable, String(error));
-      return null;
-    }));
+    sent.push(
+      append(broker, value).then(
+        () => value,
+        (error: unknown) => {
+          assert.ok(error instanceof MoldauError && error.code === "BROKER_CLOSED" && error.retriable, String(error));
+          return null;
+        },
+      ),
+    );
   };
   for (let at = 0; at < 20; at += 1) send(`${at}`);
-  const waiting = broker.fetchBatches([{ topic: "t", partition: 0, offset: 0 }], { minBytes: 1_000_000, maxWaitMs: 60_000 });
+  const waiting = broker.fetchBatches([{ topic: "t", partition: 0, offset: 0 }], {
+    minBytes: 1_000_000,
+    maxWaitMs: 60_000,
+  });
   const closing = broker.close();
   for (let at = 20; at < 30; at += 1) send(`${at}`);
   await closing;
@@ -296,6 +320,9 @@ test("a stop in the middle of appends and fetches keeps what it acknowledged and
   const again = await openBroker(testWorld(storage.restart({})));
   assert.equal(again.report.cleanShutdown, true);
   const kept = await values(again);
-  assert.deepEqual(acknowledged.filter((value) => !kept.includes(value)), []);
+  assert.deepEqual(
+    acknowledged.filter((value) => !kept.includes(value)),
+    [],
+  );
   await again.close();
 });

@@ -10,8 +10,9 @@
 
 import { MoldauError } from "../errors.ts";
 import { syncBytes, syncIntervalMs } from "../limits.ts";
+import { storageError } from "../log/append-errors.ts";
 import { formatEpochCheckpoint } from "../log/checkpoint-file.ts";
-import { type Appended, type Log, storageError } from "../log/log.ts";
+import type { Appended, Log } from "../log/log.ts";
 import { epochCheckpointName, fenceName } from "../log/segment-names.ts";
 import { StorageError } from "../port/storage.ts";
 import type { Clock, Logger } from "../port/world.ts";
@@ -94,7 +95,10 @@ export class Partition {
       return new MoldauError("BROKER_CLOSED", "the broker is stopping: retry when it is back");
     }
     if (this.#state === "fenced") {
-      return new MoldauError("KAFKA_STORAGE_ERROR", `partition ${this.name} takes no writes until a restart: ${this.#reason}`);
+      return new MoldauError(
+        "KAFKA_STORAGE_ERROR",
+        `partition ${this.name} takes no writes until a restart: ${this.#reason}`,
+      );
     }
     return new MoldauError("LEADER_NOT_AVAILABLE", `partition ${this.name} is offline: ${this.#reason}`);
   }
@@ -232,11 +236,9 @@ export class Partition {
       const { code, message } = this.unavailable();
       return new MoldauError(code, message, { effect: "unknown" });
     }
-    return new MoldauError(
-      "KAFKA_STORAGE_ERROR",
-      `partition ${this.name} could not sync: ${this.#reason}`,
-      { effect: "unknown" },
-    );
+    return new MoldauError("KAFKA_STORAGE_ERROR", `partition ${this.name} could not sync: ${this.#reason}`, {
+      effect: "unknown",
+    });
   }
 
   /** Begins a sync, or sees to it that another follows the one under way. */

@@ -46,7 +46,7 @@ export class Timers {
   /** Runs `run` once, no sooner than `delayMs` from now, never within this call; never when Infinity. */
   after(delayMs: number, run: () => void): Timer {
     // What is no number is no wait: in the heap it would hold up all others.
-    const dueMs = this.#clock.monotonic() + (delayMs > 0 ? delayMs : 0);
+    const dueMs = this.#clock.monotonic() + Math.max(delayMs, 0);
     const wait: Wait = { dueMs, age: this.#nextAge, run, place: -1, state: "waiting" };
     this.#nextAge += 1;
     if (this.#closed || dueMs === Number.POSITIVE_INFINITY) wait.state = "over";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { MoldauError } from "../errors.ts";
-import type { StorageOperation } from "../port/storage-operation.ts";
 import { StorageError, type StorageErrorKind } from "../port/storage.ts";
+import type { StorageOperation } from "../port/storage-operation.ts";
 import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
 import { openBroker } from "./open.ts";
 import { drain, testWorld } from "./world.test.support.ts";
@@ -27,7 +27,8 @@ function faultyStorage(): Faulty {
         watched = null;
         run();
       }
-      if (broken?.(operation) === true) throw new StorageError(failure, `${operation.kind} ${operation.paths[0]} fails`);
+      if (broken?.(operation) === true)
+        throw new StorageError(failure, `${operation.kind} ${operation.paths[0]} fails`);
     },
   });
   return {
@@ -42,7 +43,8 @@ function faultyStorage(): Faulty {
   };
 }
 
-const journal = ({ kind, paths }: StorageOperation): boolean => kind === "append" && paths[0]?.startsWith("metadata/") === true;
+const journal = ({ kind, paths }: StorageOperation): boolean =>
+  kind === "append" && paths[0]?.startsWith("metadata/") === true;
 
 test("an added partition takes no record before the journal says that there is one", async () => {
   const { storage, at } = faultyStorage();
@@ -63,13 +65,19 @@ test("an added partition takes no record before the journal says that there is o
 });
 
 test("a full disk while a topic is made or altered leaves nothing behind, and room makes it work", async () => {
-  for (const where of [journal, ({ kind, paths }: StorageOperation) => kind === "append" && paths[0]?.startsWith("t-1/") === true]) {
+  for (const where of [
+    journal,
+    ({ kind, paths }: StorageOperation) => kind === "append" && paths[0]?.startsWith("t-1/") === true,
+  ]) {
     const { storage, fail } = faultyStorage();
     const broker = await openBroker(testWorld(storage));
     fail(where, "no-space");
     await assert.rejects(broker.createTopic("t", { partitions: 2 }), code("KAFKA_STORAGE_ERROR"));
     assert.deepEqual(broker.listTopics(), []);
-    assert.deepEqual((await storage.list("")).filter(({ name }) => name.startsWith("t-")), []);
+    assert.deepEqual(
+      (await storage.list("")).filter(({ name }) => name.startsWith("t-")),
+      [],
+    );
     fail(null);
     await broker.createTopic("t");
     fail(where, "no-space");
@@ -110,7 +118,8 @@ test("a fenced and an offline partition are described, left alone by retention, 
   const { storage, fail } = faultyStorage();
   const first = await openBroker(testWorld(storage));
   await first.createTopic("t", { partitions: 3, configs: { "retention.bytes": 0, "segment.bytes": 100 } });
-  for (const partition of [0, 1, 2]) for (const value of ["a", "b"]) await first.produce("t", [{ value }], { partition });
+  for (const partition of [0, 1, 2])
+    for (const value of ["a", "b"]) await first.produce("t", [{ value }], { partition });
   await first.close();
   const disk = storage.restart();
   await disk.remove("t-1/00000000000000000001.log");
@@ -142,8 +151,14 @@ test("thousands of partitions are made, written, stopped and opened again", asyn
   const { length } = await storage.restart().list("t-7");
   assert.equal(length, 2, "an empty partition is its .log and its partition.metadata");
   const again = await openBroker(testWorld(storage.restart()));
-  assert.deepEqual([again.report.partitions, again.report.cleanShutdown, again.report.offlinePartitions], [3000, true, 0]);
-  assert.deepEqual([0, 1, 1499, 2999].map((partition) => again.offsets("t", partition).latest), [1, 0, 1, 1]);
+  assert.deepEqual(
+    [again.report.partitions, again.report.cleanShutdown, again.report.offlinePartitions],
+    [3000, true, 0],
+  );
+  assert.deepEqual(
+    [0, 1, 1499, 2999].map((partition) => again.offsets("t", partition).latest),
+    [1, 0, 1, 1],
+  );
   await again.close();
 });
 

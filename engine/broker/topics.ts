@@ -11,7 +11,7 @@ import { MoldauError, toMoldauError } from "../errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import { maxPartitionsPerTopic } from "../limits.ts";
 import { formatProperties, parseProperties } from "../log/checkpoint-file.ts";
-import { type LogContext } from "../log/log.ts";
+import type { LogContext } from "../log/log.ts";
 import { CorruptLogError, recoverLog } from "../log/recover.ts";
 import { IndexResidency } from "../log/segment.ts";
 import { isPartitionFile, partitionMetadataName } from "../log/segment-names.ts";
@@ -19,7 +19,7 @@ import { LogTail, TailCache } from "../log/tail-cache.ts";
 import { type Storage, StorageError } from "../port/storage.ts";
 import type { Clock, Entropy, Logger } from "../port/world.ts";
 import { readFile } from "../storage/read-file.ts";
-import { type TopicConfig, describeConfigs, parseConfigs, resolveConfig, validateConfigName } from "./configs.ts";
+import { describeConfigs, parseConfigs, resolveConfig, type TopicConfig, validateConfigName } from "./configs.ts";
 import type { Counters } from "./counters.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -180,7 +180,12 @@ export class Topics {
     for (const name of data.partitions) {
       const parsed = parsePartitionFolder(name);
       const meta = parsed === null ? undefined : metadata.topics.get(parsed.topic);
-      if (parsed !== null && meta !== undefined && parsed.partition < meta.partitions && (await this.#hasTopicId(name, meta.id))) {
+      if (
+        parsed !== null &&
+        meta !== undefined &&
+        parsed.partition < meta.partitions &&
+        (await this.#hasTopicId(name, meta.id))
+      ) {
         continue;
       }
       const aside = `${name.slice(0, 200)}.${createTopicId(entropy)}-stray`;
@@ -339,7 +344,15 @@ export class Topics {
     const folder = partitionFolder(name, partition);
     await storage.makeDirectory(folder);
     const metadata = storage.create(`${folder}/${partitionMetadataName}`);
-    metadata.append(formatProperties(new Map([["version", "0"], ["topic_id", topicIdToBase64(id)]]), ": "));
+    metadata.append(
+      formatProperties(
+        new Map([
+          ["version", "0"],
+          ["topic_id", topicIdToBase64(id)],
+        ]),
+        ": ",
+      ),
+    );
     await storage.sync([metadata]);
     await metadata.close();
     const nothing = { clean: false, recoveryPoints: new Map(), logStartOffsets: new Map() };
@@ -369,7 +382,10 @@ export class Topics {
       const partitions = options.partitions ?? before;
       checkPartitionCount(partitions);
       if (partitions < before) {
-        throw new MoldauError("INVALID_PARTITIONS", `topic '${name}' has ${before} partitions, which cannot become ${partitions}: their records would be lost`);
+        throw new MoldauError(
+          "INVALID_PARTITIONS",
+          `topic '${name}' has ${before} partitions, which cannot become ${partitions}: their records would be lost`,
+        );
       }
       await this.#addPartitions(topic, partitions, { kind: "alterTopic", name, partitions, configs });
       topic.meta = { ...topic.meta, partitions, configs };
@@ -413,9 +429,13 @@ export class Topics {
     try {
       await this.recordCheckpoints();
     } catch (error) {
-      throw new MoldauError("KAFKA_STORAGE_ERROR", `the checkpoints could not be recorded: ${toMoldauError(error).message}`, {
-        cause: error,
-      });
+      throw new MoldauError(
+        "KAFKA_STORAGE_ERROR",
+        `the checkpoints could not be recorded: ${toMoldauError(error).message}`,
+        {
+          cause: error,
+        },
+      );
     }
     this.#checkpointsStale = false;
   }

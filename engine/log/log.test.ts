@@ -6,8 +6,8 @@ import { ManualClock, type TestWorld, testWorld } from "../broker/world.test.sup
 import { MoldauError } from "../errors.ts";
 import type { EncodeOptions } from "../kernel/kernel.ts";
 import { createTwinKernel } from "../kernel/twin.ts";
-import type { StorageOperation } from "../port/storage-operation.ts";
 import { StorageError } from "../port/storage.ts";
+import type { StorageOperation } from "../port/storage-operation.ts";
 import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
 import { BatchHeader } from "./record-batch.ts";
 
@@ -21,8 +21,16 @@ interface BatchOptions extends EncodeOptions {
   readonly attributes?: number;
 }
 
-function batch(values: readonly string[], { timestamp = start, attributes = 0, ...options }: BatchOptions = {}): Uint8Array {
-  const records = values.map((value) => ({ key: null, value: new TextEncoder().encode(value), headers: [], timestamp: Math.max(0, timestamp) }));
+function batch(
+  values: readonly string[],
+  { timestamp = start, attributes = 0, ...options }: BatchOptions = {},
+): Uint8Array {
+  const records = values.map((value) => ({
+    key: null,
+    value: new TextEncoder().encode(value),
+    headers: [],
+    timestamp: Math.max(0, timestamp),
+  }));
   const bytes = kernel.encodeBatch(records, options).slice();
   const view = new DataView(bytes.buffer);
   view.setInt16(21, attributes);
@@ -40,7 +48,11 @@ interface Opened {
   segments(): Promise<number[]>;
 }
 
-async function opened(configs: ConfigInput = {}, storage: MemoryStorage = memoryStorage(), clock: ManualClock = new ManualClock()): Promise<Opened> {
+async function opened(
+  configs: ConfigInput = {},
+  storage: MemoryStorage = memoryStorage(),
+  clock: ManualClock = new ManualClock(),
+): Promise<Opened> {
   const world = testWorld(storage, clock);
   const broker = await openBroker(world);
   await broker.createTopic("t", { configs });
@@ -79,8 +91,14 @@ test("a segment ends before segment.bytes, on a batch boundary", async () => {
 
 test("records that fit no segment together become batches that do", async () => {
   const { broker, segments } = await opened({ "segment.bytes": 200 });
-  const results = await broker.produce("t", Array.from({ length: 30 }, (_, at) => ({ value: `${at}` })));
-  assert.deepEqual(results.map((result) => ("error" in result ? result.error.code : result.offset)), Array.from({ length: 30 }, (_, at) => at));
+  const results = await broker.produce(
+    "t",
+    Array.from({ length: 30 }, (_, at) => ({ value: `${at}` })),
+  );
+  assert.deepEqual(
+    results.map((result) => ("error" in result ? result.error.code : result.offset)),
+    Array.from({ length: 30 }, (_, at) => at),
+  );
   assert.ok((await segments()).length > 2);
   await broker.close();
 });
@@ -115,7 +133,10 @@ test("a segment ends when its index is full", async () => {
   for (let at = 0; at < 10; at += 1) await append(batch([`${at}`], { timestamp: start + at }));
   const rolled = await segments();
   assert.ok(rolled.length > 2 && rolled.length < 6, rolled.join());
-  assert.deepEqual(await values(broker), Array.from({ length: 10 }, (_, at) => `${at}`));
+  assert.deepEqual(
+    await values(broker),
+    Array.from({ length: 10 }, (_, at) => `${at}`),
+  );
   await broker.close();
 });
 
@@ -129,16 +150,22 @@ test("LogAppendTime stamps the broker's time, in the header, the answer and the 
   const [fetched] = await broker.fetchBatches([{ topic: "t", partition: 0, offset: 0 }]);
   const header = new BatchHeader(fetched?.bytes as Uint8Array);
   assert.deepEqual([header.isLogAppendTime, header.maxTimestamp], [true, clock.now()]);
-  assert.equal(kernel.crc32c((fetched?.bytes as Uint8Array).subarray(21)), header.checksum);
+  assert.equal(kernel.crc32c(header.bytes.subarray(21)), header.checksum);
   const { records } = await broker.fetchRecords("t", 0, { offset: 0 });
-  assert.deepEqual(records.map(({ timestamp }) => timestamp), [clock.now(), clock.now()]);
+  assert.deepEqual(
+    records.map(({ timestamp }) => timestamp),
+    [clock.now(), clock.now()],
+  );
   // Bounds are for the clients' times only.
   await append(batch(["c"], { timestamp: start * 2 }));
   await broker.close();
 });
 
 test("a time too far ahead of the broker's clock, or behind it, is refused and nothing appended", async () => {
-  const { broker, append } = await opened({ "message.timestamp.after.max.ms": 100, "message.timestamp.before.max.ms": 200 });
+  const { broker, append } = await opened({
+    "message.timestamp.after.max.ms": 100,
+    "message.timestamp.before.max.ms": 200,
+  });
   await append(batch(["a"], { timestamp: start + 100 }));
   await append(batch(["b"], { timestamp: start - 200 }));
   await assert.rejects(append(batch(["c"], { timestamp: start + 101 })), code("INVALID_TIMESTAMP"));
@@ -149,7 +176,8 @@ test("a time too far ahead of the broker's clock, or behind it, is refused and n
 
 test("control and transactional batches are refused", async () => {
   const { broker, append } = await opened();
-  for (const attributes of [16, 32, 48]) await assert.rejects(append(batch(["x"], { attributes })), code("INVALID_RECORD"));
+  for (const attributes of [16, 32, 48])
+    await assert.rejects(append(batch(["x"], { attributes })), code("INVALID_RECORD"));
   assert.equal(broker.offsets("t", 0).latest, 0);
   await broker.close();
 });
@@ -188,7 +216,10 @@ test("a conditional append finds the end it expects, or changes nothing", async 
   await append(batch(["a"]), { expectedEndOffset: 0 });
   await assert.rejects(append(batch(["b"]), { expectedEndOffset: 0 }), code("OFFSET_MISMATCH"));
   const both = await Promise.allSettled(["b", "c"].map((value) => append(batch([value]), { expectedEndOffset: 1 })));
-  assert.deepEqual(both.map(({ status }) => status), ["fulfilled", "rejected"]);
+  assert.deepEqual(
+    both.map(({ status }) => status),
+    ["fulfilled", "rejected"],
+  );
   assert.deepEqual(await values(broker), ["a", "b"]);
   await broker.close();
 });
@@ -252,7 +283,10 @@ test("from any offset, in any bite, from memory or from disk, a reader gets ever
           assert.ok(fetched.nextOffset > offset);
           offset = fetched.nextOffset;
         }
-        assert.deepEqual(read, Array.from({ length: records - from }, (_, index) => `${from + index}`));
+        assert.deepEqual(
+          read,
+          Array.from({ length: records - from }, (_, index) => `${from + index}`),
+        );
       }
     }
     await broker.close();
@@ -318,10 +352,12 @@ test("retention goes on where it can: a full disk or a failing folder stops nobo
     await broker.produce(name, [{ value: "old" }]);
   }
   await clock.advance(5000);
-  failing = ({ kind, paths }) => (kind === "create" && paths[0]?.startsWith("a-0") ? new StorageError("no-space", "full") : null);
+  failing = ({ kind, paths }) =>
+    kind === "create" && paths[0]?.startsWith("a-0") ? new StorageError("no-space", "full") : null;
   assert.equal(await broker.runRetention(), 1);
   assert.deepEqual([broker.offsets("a", 0).earliest, broker.offsets("b", 0).earliest], [0, 1]);
-  failing = ({ kind, paths }) => (kind === "remove" && paths[0]?.endsWith("0.log") ? new StorageError("io", "EIO") : null);
+  failing = ({ kind, paths }) =>
+    kind === "remove" && paths[0]?.endsWith("0.log") ? new StorageError("io", "EIO") : null;
   assert.equal(await broker.runRetention(), 0);
   assert.equal(broker.offsets("a", 0).earliest, 1);
   failing = null;
@@ -375,7 +411,12 @@ test("a snapshot that a crash tore is not kept in place of a whole one", async (
   await second.produce("t", [{ value: "x" }]);
   await clock.advance(1100);
   assert.ok((await bases(survivor, "snapshot")).length > 0, "a whole one is left");
-  const third = await openBroker(testWorld(survivor.crash(() => 0), clock));
+  const third = await openBroker(
+    testWorld(
+      survivor.crash(() => 0),
+      clock,
+    ),
+  );
   const retry = await send((bytes) => third.appendBatches("t", 0, bytes), 11);
   assert.deepEqual([retry.baseOffset, retry.duplicate], [11, true]);
   await third.close();
@@ -392,6 +433,12 @@ test("leader epochs follow the log start: what was deleted is forgotten", async 
   const file = await storage.open("t-0/leader-epoch-checkpoint");
   const bytes = new Uint8Array(file.sizeBytes);
   await file.read(bytes, 0);
-  assert.deepEqual(text(bytes).split("\n").slice(2, -1).map((line) => Number(line.split(" ")[1])), [2, 3]);
+  assert.deepEqual(
+    text(bytes)
+      .split("\n")
+      .slice(2, -1)
+      .map((line) => Number(line.split(" ")[1])),
+    [2, 3],
+  );
   await broker.close();
 });

@@ -11,18 +11,19 @@
 //   offsets, bytes and state happen together or not at all.
 
 import { MoldauError } from "../errors.ts";
-import type { BatchFault, Kernel, PreparedRun } from "../kernel/kernel.ts";
-import type { Clock, Logger } from "../port/world.ts";
-import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
+import type { Kernel, PreparedRun } from "../kernel/kernel.ts";
 import { maxRunBytes } from "../limits.ts";
+import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
+import type { Clock, Logger } from "../port/world.ts";
 import { replaceFile } from "../storage/replace-file.ts";
+import { checkTimestamp, faultError, storageError } from "./append-errors.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
+import { LogReader } from "./log-reader.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { BatchHeader } from "./record-batch.ts";
-import { batchSizeAt, removeIfThere, Segment, type SegmentContext } from "./segment.ts";
+import { removeIfThere, Segment, type SegmentContext } from "./segment.ts";
 import { segmentFileName } from "./segment-names.ts";
 import type { LogTail } from "./tail-cache.ts";
-import { walkHeaders } from "./walk.ts";
 
 /** What of a topic's configs the log itself needs. Bytes and milliseconds. */
 export interface LogConfig {
@@ -58,7 +59,7 @@ export interface Appended {
 }
 
 /** A place in the log on a batch boundary. */
-interface Mark {
+export interface Mark {
   readonly offset: number;
   readonly segment: Segment;
   readonly position: number;
@@ -106,8 +107,7 @@ export class Log {
   #dirtySnapshots: StorageFile[] = [];
   #snapshots: number[];
   #directoryDirty = false;
-  /** Where recent readers will go on: next offset -> position, so that they need no search. */
-  readonly #cursors: Map<number, { readonly segment: Segment; readonly position: number }> = new Map();
+  readonly #reader: LogReader = new LogReader(this);
 
   constructor(context: LogContext, state: LogState) {
     this.context = context;
@@ -124,6 +124,11 @@ export class Log {
 
   get active(): Segment {
     return this.segments[this.segments.length - 1] as Segment;
+  }
+
+  /** The high watermark as a place; for LogReader. */
+  get high(): Mark {
+    return this.#high;
   }
 
   get highWatermark(): number {
@@ -213,7 +218,10 @@ export class Log {
       if (config.timestampType === "CreateTime") checkTimestamp(header, now, config);
       if (header.producerId < 0) continue;
       if (run.batchCount !== 1) {
-        throw new MoldauError("INVALID_RECORD", "an idempotent append is exactly one batch: send the batches one by one");
+        throw new MoldauError(
+          "INVALID_RECORD",
+          "an idempotent append is exactly one batch: send the batches one by one",
+        );
       }
       const verdict = this.producers.check(header);
       if (verdict.kind === "duplicate") {
@@ -328,7 +336,10 @@ export class Log {
       return await segment.writeIndexes(true);
     } catch (error) {
       if (!(error instanceof StorageError) || error.kind === "io") throw error;
-      this.context.logger.log("warn", `${segment.log.path}: its index was not written and will be rebuilt: ${error.message}`);
+      this.context.logger.log(
+        "warn",
+        `${segment.log.path}: its index was not written and will be rebuilt: ${error.message}`,
+      );
       return [];
     }
   }
@@ -388,177 +399,21 @@ export class Log {
     await storage.syncDirectory(folder);
   }
 
-  // ---- read --------------------------------------------------------------------------------
+  // ---- read (log-reader.ts) ----------------------------------------------------------------
 
-  /** Throws OFFSET_OUT_OF_RANGE for an offset that is gone, or beyond the log's end. */
   checkOffset(offset: number): void {
-    if (offset >= this.logStartOffset && offset <= this.logEndOffset) return;
-    throw new MoldauError(
-      "OFFSET_OUT_OF_RANGE",
-      `offset ${offset} is not in the log: it begins at ${this.logStartOffset}, and the next record gets ${this.logEndOffset}`,
-    );
+    this.#reader.checkOffset(offset);
   }
 
-  /**
-   * Whole batches from the one that holds `offset`, up to the high watermark and about `maxBytes`;
-   * at least one batch when `atLeastOne`. The bytes are the caller's own.
-   */
-  async read(offset: number, maxBytes: number, atLeastOne: boolean): Promise<Uint8Array> {
-    this.checkOffset(offset);
-    const high = this.#high;
-    if (offset >= high.offset) return new Uint8Array(0);
-    const fromTail = this.#readTail(offset, maxBytes, high.offset, atLeastOne);
-    if (fromTail !== null) return fromTail;
-    const index = this.#segmentIndex(offset);
-    const cursor = this.#cursors.get(offset);
-    this.#cursors.delete(offset);
-    for (let at = index; at < this.segments.length; at += 1) {
-      const segment = this.segments[at] as Segment;
-      const position = cursor?.segment === segment ? cursor.position : await this.#positionIn(segment, offset);
-      if (position === null) continue;
-      const end = segment === high.segment ? high.position : segment.sizeBytes;
-      if (position >= end) return new Uint8Array(0);
-      const bytes = await this.#readWhole(segment, position, end, { offset, maxBytes, atLeastOne });
-      if (bytes !== null) return bytes;
-      this.checkOffset(offset);
-      return new Uint8Array(0);
-    }
-    this.checkOffset(offset);
-    return new Uint8Array(0);
+  read(offset: number, maxBytes: number, atLeastOne: boolean): Promise<Uint8Array> {
+    return this.#reader.read(offset, maxBytes, atLeastOne);
   }
 
-  async #positionIn(segment: Segment, offset: number): Promise<number | null> {
-    try {
-      return await segment.positionOf(offset);
-    } catch (error) {
-      return this.#goneOrThrow(error, offset);
-    }
+  batchAtOrAfter(timestamp: number, fromOffset: number): Promise<Uint8Array | null> {
+    return this.#reader.batchAtOrAfter(timestamp, fromOffset);
   }
 
-  /** Retention may take a segment from under a reader: then the offset is out of range. */
-  #goneOrThrow(error: unknown, offset: number): null {
-    this.checkOffset(offset);
-    throw storageError(error, `cannot read ${this.context.folder}`);
-  }
-
-  async #readWhole(
-    segment: Segment,
-    position: number,
-    end: number,
-    { offset, maxBytes, atLeastOne }: { offset: number; maxBytes: number; atLeastOne: boolean },
-  ): Promise<Uint8Array | null> {
-    try {
-      let buffer = new Uint8Array(Math.min(Math.max(maxBytes, 61), end - position));
-      let length = await segment.log.read(buffer, position);
-      let whole = wholeBatches(buffer, length, maxBytes);
-      if (whole.sizeBytes === 0) {
-        const needed = atLeastOne ? await batchSizeAt(segment.log, position) : 0;
-        if (needed === 0) return new Uint8Array(0);
-        if (needed === null || position + needed > end) {
-          throw new MoldauError("CORRUPT_MESSAGE", `no batch at byte ${position} of ${segment.log.path}`);
-        }
-        buffer = new Uint8Array(needed);
-        length = await segment.log.read(buffer, position);
-        whole = wholeBatches(buffer, length, needed);
-      }
-      this.#remember(whole.nextOffset, segment, position + whole.sizeBytes);
-      return buffer.subarray(0, whole.sizeBytes);
-    } catch (error) {
-      if (error instanceof MoldauError) throw error;
-      return this.#goneOrThrow(error, offset);
-    }
-  }
-
-  #remember(nextOffset: number, segment: Segment, position: number): void {
-    if (this.#cursors.size >= 32) {
-      for (const oldest of this.#cursors.keys()) {
-        this.#cursors.delete(oldest);
-        break;
-      }
-    }
-    this.#cursors.set(nextOffset, { segment, position });
-  }
-
-  #readTail(offset: number, maxBytes: number, end: number, atLeastOne: boolean): Uint8Array | null {
-    const pieces: Uint8Array[] = [];
-    let sizeBytes = 0;
-    let found = false;
-    for (const chunk of this.context.tail.from(offset, end)) {
-      found = true;
-      const header = new BatchHeader(chunk.bytes);
-      let start = 0;
-      while (pieces.length === 0 && header.at(start) && header.lastOffset < offset) start += header.sizeBytes;
-      let stop = start;
-      while (header.at(stop) && header.lastOffset < end) {
-        const over = sizeBytes + (stop - start) + header.sizeBytes > maxBytes;
-        if (over && !(atLeastOne && sizeBytes === 0 && stop === start)) break;
-        stop += header.sizeBytes;
-      }
-      if (stop > start) pieces.push(chunk.bytes.subarray(start, stop));
-      sizeBytes += stop - start;
-      if (stop < chunk.bytes.length || sizeBytes >= maxBytes) break;
-    }
-    if (!found) return null;
-    const bytes = new Uint8Array(sizeBytes);
-    let at = 0;
-    for (const piece of pieces) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
-    return bytes;
-  }
-
-  /** The segment that holds `offset`: the last whose base is not above it. */
-  #segmentIndex(offset: number): number {
-    let low = 0;
-    let high = this.segments.length;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if ((this.segments[middle] as Segment).baseOffset <= offset) low = middle;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /**
-   * The bytes of the first batch whose maximum timestamp is at least `timestamp`, of those that end
-   * at or after `fromOffset` and lie below the high watermark; null when there is none.
-   */
-  async batchAtOrAfter(timestamp: number, fromOffset: number): Promise<Uint8Array | null> {
-    const high = this.#high;
-    const from = Math.max(fromOffset, this.logStartOffset);
-    const segments = [...this.segments];
-    for (const [at, segment] of segments.entries()) {
-      if (segment.baseOffset >= high.offset) return null;
-      const next = segments[at + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;
-      if (next > from && segment.maxTimestamp >= timestamp) {
-        const bytes = await this.#batchIn(segment, timestamp, from, segment === high.segment ? high.position : segment.sizeBytes);
-        if (bytes !== null) return bytes;
-      }
-      if (segment === high.segment) return null;
-    }
-    return null;
-  }
-
-  async #batchIn(segment: Segment, timestamp: number, fromOffset: number, end: number): Promise<Uint8Array | null> {
-    let found: { readonly position: number; readonly sizeBytes: number } | null = null;
-    try {
-      await walkHeaders(segment.log, await segment.positionBefore(timestamp), end, (header, position) => {
-        if (header.maxTimestamp < timestamp || header.lastOffset < fromOffset) return true;
-        found = { position, sizeBytes: header.sizeBytes };
-        return false;
-      });
-      if (found === null) return null;
-      const { position, sizeBytes } = found as { position: number; sizeBytes: number };
-      const bytes = new Uint8Array(sizeBytes);
-      await segment.log.read(bytes, position);
-      return bytes;
-    } catch (error) {
-      // Retention took it meanwhile: what is sought lies further on.
-      if (!this.segments.includes(segment)) return null;
-      throw storageError(error, `cannot read ${this.context.folder}`);
-    }
-  }
+  // ---- producers' snapshots ----------------------------------------------------------------
 
   /**
    * Whether recovery could know the producers without the segments below `start`: there is a
@@ -611,7 +466,8 @@ export class Log {
       }
       removed += 1;
       // What was readable ended where the segment that stays begins.
-      if (this.#high.segment === segment) this.#high = { ...this.#high, segment: this.segments[0] as Segment, position: 0 };
+      if (this.#high.segment === segment)
+        this.#high = { ...this.#high, segment: this.segments[0] as Segment, position: 0 };
     }
     if (removed > 0) await storage.syncDirectory(folder);
     return removed;
@@ -640,65 +496,4 @@ export function noteProducer(producers: ProducerState, header: BatchHeader, time
     lastOffset: header.lastOffset,
     timestamp,
   });
-}
-
-function checkTimestamp(header: BatchHeader, now: number, config: LogConfig): void {
-  const { maxTimestamp } = header;
-  if (maxTimestamp - now > config.timestampAfterMaxMs) {
-    throw new MoldauError(
-      "INVALID_TIMESTAMP",
-      `timestamp ${maxTimestamp} is more than message.timestamp.after.max.ms (${config.timestampAfterMaxMs}) ahead of the broker's clock, ${now}`,
-    );
-  }
-  if (now - maxTimestamp > config.timestampBeforeMaxMs) {
-    throw new MoldauError(
-      "INVALID_TIMESTAMP",
-      `timestamp ${maxTimestamp} is more than message.timestamp.before.max.ms (${config.timestampBeforeMaxMs}) behind the broker's clock, ${now}`,
-    );
-  }
-}
-
-function wholeBatches(bytes: Uint8Array, length: number, maxBytes: number): { sizeBytes: number; nextOffset: number } {
-  const header = new BatchHeader(bytes.subarray(0, length));
-  let sizeBytes = 0;
-  let nextOffset = -1;
-  while (header.at(sizeBytes) && sizeBytes + header.sizeBytes <= maxBytes) {
-    sizeBytes += header.sizeBytes;
-    nextOffset = header.lastOffset + 1;
-  }
-  return { sizeBytes, nextOffset };
-}
-
-function faultError(fault: BatchFault, position: number, maxBatchBytes: number): MoldauError {
-  const where = `the batch at byte ${position}`;
-  switch (fault) {
-    case "too-large":
-      return new MoldauError("MESSAGE_TOO_LARGE", `${where} is over max.message.bytes (${maxBatchBytes})`);
-    case "magic":
-      return new MoldauError("UNSUPPORTED_FOR_MESSAGE_FORMAT", `${where} is not of format v2 (magic 2), the only one Moldau keeps`);
-    case "checksum":
-      return new MoldauError("CORRUPT_MESSAGE", `${where} does not match its CRC-32C: it was damaged on the way, send it again`);
-    case "truncated":
-      return new MoldauError("CORRUPT_MESSAGE", `${where} is cut off: its length says more bytes than there are`);
-    case "length":
-      return new MoldauError("CORRUPT_MESSAGE", `${where} has an impossible length`);
-    case "count":
-      return new MoldauError("INVALID_RECORD", `${where} counts its records wrong`);
-    case "record":
-      return new MoldauError("INVALID_RECORD", `${where} has a record that leaves its bounds or its order`);
-    case "attributes":
-      return new MoldauError("INVALID_RECORD", `${where} has attributes of no meaning (codecs are 0 to 4)`);
-    case "timestamp":
-      return new MoldauError("INVALID_TIMESTAMP", `${where} has a timestamp beyond 2^53-1`);
-    case "producer":
-      return new MoldauError("INVALID_RECORD", `${where} has a producer id, epoch or sequence out of range`);
-  }
-}
-
-/** A full disk is retriable and harmless; any other failure of a write fences the partition (partition.ts). */
-export function storageError(error: unknown, what: string): MoldauError {
-  if (error instanceof MoldauError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  const advice = error instanceof StorageError && error.kind === "no-space" ? ": free some space and retry" : "";
-  return new MoldauError("KAFKA_STORAGE_ERROR", `${what}: ${reason}${advice}`, { cause: error });
 }

@@ -27,7 +27,10 @@ async function rewrite(storage: Storage, path: string, change: (bytes: Uint8Arra
   await file.close();
 }
 
-async function filled(records: number, configs: Record<string, number>): Promise<{ storage: MemoryStorage; clock: ManualClock; broker: Broker }> {
+async function filled(
+  records: number,
+  configs: Record<string, number>,
+): Promise<{ storage: MemoryStorage; clock: ManualClock; broker: Broker }> {
   const storage = memoryStorage();
   const clock = new ManualClock();
   const broker = await openBroker(testWorld(storage, clock));
@@ -54,7 +57,10 @@ test("a torn tail above the recovery point is cut, and said with its bytes", asy
 test("a segment lost above the recovery point takes all after it along", async () => {
   const { storage } = await filled(12, { "segment.bytes": 200 });
   const survivor = storage.crash(keepAll);
-  const logs = (await survivor.list("t-0")).map(({ name }) => name).filter((name) => name.endsWith(".log")).sort();
+  const logs = (await survivor.list("t-0"))
+    .map(({ name }) => name)
+    .filter((name) => name.endsWith(".log"))
+    .sort();
   assert.ok(logs.length >= 4);
   await survivor.remove(`t-0/${logs[2]}`);
   const again = await openBroker(testWorld(survivor));
@@ -67,14 +73,23 @@ test("the same segment lost below the recovery point is corruption: offline, not
   const { storage, clock } = await filled(12, { "segment.bytes": 200 });
   await clock.advance(1500);
   const survivor = storage.crash(keepAll);
-  const before = (await survivor.list("t-0")).map(({ name }) => name).filter((name) => name.endsWith(".log")).sort();
+  const before = (await survivor.list("t-0"))
+    .map(({ name }) => name)
+    .filter((name) => name.endsWith(".log"))
+    .sort();
   await survivor.remove(`t-0/${before[2]}`);
   const again = await openBroker(testWorld(survivor));
   const [partition] = again.describeTopic("t").partitions;
   assert.equal(partition?.state, "offline");
   assert.match(partition?.reason ?? "", /below the recovery point/);
-  const after = (await survivor.list("t-0")).map(({ name }) => name).filter((name) => name.endsWith(".log")).sort();
-  assert.deepEqual(after, before.filter((_, at) => at !== 2));
+  const after = (await survivor.list("t-0"))
+    .map(({ name }) => name)
+    .filter((name) => name.endsWith(".log"))
+    .sort();
+  assert.deepEqual(
+    after,
+    before.filter((_, at) => at !== 2),
+  );
   await again.close();
 });
 
@@ -94,7 +109,11 @@ test("indexes that are missing, cut or scribbled on are rebuilt, and said", asyn
     const opened = await openBroker(testWorld(again));
     for (let at = 0; at < 60; at += 7) {
       assert.equal((await values(opened, at))[0], `v${at}`, `${damage}, offset ${at}`);
-      assert.deepEqual(await opened.offsetForTimestamp("t", 0, 1000 + at), { offset: at, timestamp: 1000 + at }, damage);
+      assert.deepEqual(
+        await opened.offsetForTimestamp("t", 0, 1000 + at),
+        { offset: at, timestamp: 1000 + at },
+        damage,
+      );
     }
     assert.equal(opened.describeTopic("t").partitions[0]?.state, "online");
     if (damage !== "scribbled") assert.ok(opened.report.rebuiltIndexes > 0, damage);
@@ -121,7 +140,10 @@ test("producer state, epochs and indexes rebuilt from the log alone say the same
   const { storage, broker } = await filled(3, { "segment.bytes": 300 });
   const { producerId } = await broker.allocateProducer();
   for (let sequence = 0; sequence < 9; sequence += 1) {
-    await broker.produce("t", [{ value: `p${sequence}` }], { partition: 0, producer: { producerId, producerEpoch: 0, sequence } });
+    await broker.produce("t", [{ value: `p${sequence}` }], {
+      partition: 0,
+      producer: { producerId, producerEpoch: 0, sequence },
+    });
   }
   const survivor = storage.crash(keepAll);
   for (const { name } of await survivor.list("t-0")) {
@@ -129,7 +151,12 @@ test("producer state, epochs and indexes rebuilt from the log alone say the same
   }
   const again = await openBroker(testWorld(survivor));
   const retry = async (sequence: number): Promise<unknown> =>
-    (await again.produce("t", [{ value: `p${sequence}` }], { partition: 0, producer: { producerId, producerEpoch: 0, sequence } }))[0];
+    (
+      await again.produce("t", [{ value: `p${sequence}` }], {
+        partition: 0,
+        producer: { producerId, producerEpoch: 0, sequence },
+      })
+    )[0];
   assert.deepEqual(await retry(5), { partition: 0, offset: 8, timestamp: 1_700_000_000_000, duplicate: true });
   assert.ok(((await retry(10)) as { error: MoldauError }).error.code === "OUT_OF_ORDER_SEQUENCE_NUMBER");
   assert.equal(((await retry(9)) as { offset: number }).offset, 12);
@@ -150,11 +177,21 @@ test("what is not Moldau's, or newer than this Moldau, is refused with what to d
     assert.ok(error instanceof MoldauError && error.code === "DATA_FOLDER_UNUSABLE", String(error));
     return error.message;
   };
-  assert.match(await refused(async (storage) => storage.create("notes.txt").append(new Uint8Array(1))), /notes\.txt.*--data-dir/);
-  assert.match(await refused(async (storage) => storage.create("t-0/notes.txt").append(new Uint8Array(1))), /t-0\/notes\.txt/);
-  const newer = (bytes: Uint8Array): Uint8Array => new TextEncoder().encode(text(bytes).replace("format.version=1", "format.version=2"));
+  assert.match(
+    await refused(async (storage) => storage.create("notes.txt").append(new Uint8Array(1))),
+    /notes\.txt.*--data-dir/,
+  );
+  assert.match(
+    await refused(async (storage) => storage.create("t-0/notes.txt").append(new Uint8Array(1))),
+    /t-0\/notes\.txt/,
+  );
+  const newer = (bytes: Uint8Array): Uint8Array =>
+    new TextEncoder().encode(text(bytes).replace("format.version=1", "format.version=2"));
   assert.match(await refused((storage) => rewrite(storage, "meta.properties", newer)), /format 2.*knows up to 1/);
-  assert.match(await refused((storage) => rewrite(storage, "recovery-point-offset-checkpoint", () => new Uint8Array(3))), /damaged/);
+  assert.match(
+    await refused((storage) => rewrite(storage, "recovery-point-offset-checkpoint", () => new Uint8Array(3))),
+    /damaged/,
+  );
   assert.match(await refused((storage) => storage.remove("metadata")), /no metadata folder/);
 });
 
@@ -162,7 +199,10 @@ test("a retry is recognised after the segments it lay in are gone and a crash to
   const { storage, clock, broker } = await filled(0, {});
   const { producerId } = await broker.allocateProducer();
   const send = (to: Broker, sequence: number): Promise<unknown[]> =>
-    to.produce("t", [{ value: `p${sequence}` }], { partition: 0, producer: { producerId, producerEpoch: 0, sequence } });
+    to.produce("t", [{ value: `p${sequence}` }], {
+      partition: 0,
+      producer: { producerId, producerEpoch: 0, sequence },
+    });
   for (let sequence = 0; sequence < 3; sequence += 1) await send(broker, sequence);
   // What a crash right after a roll may leave: the next segment, and no snapshot.
   const survivor = storage.crash(keepAll);
@@ -170,7 +210,12 @@ test("a retry is recognised after the segments it lay in are gone and a crash to
   const second = await openBroker(testWorld(survivor, clock));
   await second.deleteRecords("t", 0, -1);
   assert.equal(second.describeTopic("t").partitions[0]?.segments, 1);
-  const third = await openBroker(testWorld(survivor.crash(() => 0), clock));
+  const third = await openBroker(
+    testWorld(
+      survivor.crash(() => 0),
+      clock,
+    ),
+  );
   assert.deepEqual(await send(third, 2), [{ partition: 0, offset: 2, timestamp: clock.now(), duplicate: true }]);
   await third.close();
 });

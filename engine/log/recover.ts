@@ -359,7 +359,8 @@ class Scan {
         if (atEnd || wanted >= scratchBytes) reason = "a torn batch";
         else wanted = Math.min(scratchBytes, wanted * 4);
       } else if (prefix.stop === "checksum") reason = "a batch that does not match its checksum";
-      else if (prefix.stop !== "end") reason = prefix.stop === "order" ? "a batch out of order" : "bytes that are no batch";
+      else if (prefix.stop !== "end")
+        reason = prefix.stop === "order" ? "a batch out of order" : "bytes that are no batch";
       else if (bytes.length === 0) reason = "a file shorter than its size";
     }
     if (reason === "") {
@@ -379,7 +380,8 @@ class Scan {
     let sizeBytes = 0;
     let nextOffset = expected;
     while (header.at(sizeBytes)) {
-      if (this.#fence !== null && header.lastOffset >= this.#fence) return { sizeBytes, nextOffset, reason: "a failed sync" };
+      if (this.#fence !== null && header.lastOffset >= this.#fence)
+        return { sizeBytes, nextOffset, reason: "a failed sync" };
       // Nothing above the recovery point has been compacted, so a gap is what a crash left.
       if (header.baseOffset !== nextOffset && nextOffset >= this.#options.recoveryPoint) {
         return { sizeBytes, nextOffset, reason: "a gap between batches" };

@@ -177,7 +177,10 @@ export class Segment {
     if (last) this.#closeTimeIndex();
     try {
       const files = await this.#openIndexFiles();
-      for (const [file, index] of [[files.offsets, indexes.offsets], [files.times, indexes.times]] as const) {
+      for (const [file, index] of [
+        [files.offsets, indexes.offsets],
+        [files.times, indexes.times],
+      ] as const) {
         const sizeBytes = index.sizeBytes;
         if (file.sizeBytes > sizeBytes) await file.truncate(sizeBytes);
         if (file.sizeBytes < sizeBytes) file.append(index.bytes.subarray(file.sizeBytes, sizeBytes));
@@ -331,7 +334,10 @@ export class Segment {
     // A sync of the old files may be under way: they are closed with the segment.
     if (this.#indexFiles !== null) this.#replacedFiles.push(this.#indexFiles);
     this.#indexFiles = null;
-    for (const [kind, index] of [["index", offsets], ["timeindex", times]] as const) {
+    for (const [kind, index] of [
+      ["index", offsets],
+      ["timeindex", times],
+    ] as const) {
       if (this.#closed) throw new StorageError("closed", `${this.#path(kind)} is closed`);
       await replaceFile(this.#context.storage, this.#path(kind), index.bytes.subarray(0, index.sizeBytes));
     }
@@ -438,7 +444,8 @@ export class Segment {
   /** Unlinks the segment's files. */
   async remove(): Promise<void> {
     await this.close();
-    for (const kind of ["log", "index", "timeindex"] as const) await removeIfThere(this.#context.storage, this.#path(kind));
+    for (const kind of ["log", "index", "timeindex"] as const)
+      await removeIfThere(this.#context.storage, this.#path(kind));
   }
 }
 

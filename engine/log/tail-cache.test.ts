@@ -29,7 +29,10 @@ test("what is found is the end of what was appended, byte for byte, within the b
             const found = [...tail.from(offset, appended.length)];
             if (found.length === 0) break;
             first = offset;
-            assert.deepEqual(found.map((chunk) => chunk.bytes), appended.slice(offset));
+            assert.deepEqual(
+              found.map((chunk) => chunk.bytes),
+              appended.slice(offset),
+            );
             for (const chunk of found) {
               if (seen.has(chunk.bytes.buffer) && seen.get(chunk.bytes.buffer) !== chunk) covered.recycled += 1;
               seen.set(chunk.bytes.buffer, chunk);
