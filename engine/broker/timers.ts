@@ -46,7 +46,8 @@ export class Timers {
   /** Runs `run` once, no sooner than `delayMs` from now, never within this call; never when Infinity. */
   after(delayMs: number, run: () => void): Timer {
     // What is no number is no wait: in the heap it would hold up all others.
-    const dueMs = this.#clock.monotonic() + Math.max(delayMs, 0);
+    const waitMs = Number.isNaN(delayMs) ? 0 : Math.max(0, delayMs);
+    const dueMs = this.#clock.monotonic() + waitMs;
     const wait: Wait = { dueMs, age: this.#nextAge, run, place: -1, state: "waiting" };
     this.#nextAge += 1;
     if (this.#closed || dueMs === Number.POSITIVE_INFINITY) wait.state = "over";
