@@ -83,7 +83,7 @@ const rules: readonly Rule[] = [
   { files: "server/runtime/web/", may: ["engine/"], never: ["node:"], bans: portableBans },
   {
     files: "server/runtime/node/",
-    may: [...forRuntimes, "@hono/node-server", "fzstd", "lz4js", "snappyjs"],
+    may: [...forRuntimes, "@hono/node-server", "fzstd"],
     never: [],
     bans: everywhere,
   },
