@@ -8,7 +8,7 @@
 
 import type { RecordInput } from "../../engine/index.ts";
 import { ItemMeasure } from "./cbor-item.ts";
-import { careOf, decodeText, parseJson, parseRecord } from "./record-input.ts";
+import { type Care, careOf, decodeText, parseJson, parseRecord } from "./record-input.ts";
 import { decodeCbor } from "./records-cbor.ts";
 
 export interface StreamItem {
@@ -65,19 +65,34 @@ export class LineSplitter implements ItemSplitter {
 
   push(chunk: Uint8Array): StreamItem[] {
     const items: StreamItem[] = [];
+    const last = chunk.lastIndexOf(lineFeed);
+    if (last < 0) {
+      this.#rest.append(chunk);
+      return items;
+    }
     let from = 0;
-    for (let end = chunk.indexOf(lineFeed); end >= 0; end = chunk.indexOf(lineFeed, from)) {
-      let line = chunk.subarray(from, end);
-      if (this.#rest.length > 0) {
-        this.#rest.append(line);
-        line = this.#rest.view();
-      }
-      this.#take(line, items);
-      if (this.#rest.length > 0) this.#rest.clear();
+    if (this.#rest.length > 0) {
+      from = chunk.indexOf(lineFeed) + 1;
+      this.#rest.append(chunk.subarray(0, from - 1));
+      this.#take(this.#rest.view(), items);
+      this.#rest.clear();
+    }
+    if (from <= last) this.#takeLines(chunk.subarray(from, last), items);
+    if (last + 1 < chunk.length) this.#rest.append(chunk.subarray(last + 1));
+    return items;
+  }
+
+  /** Whole lines with line feeds between them; decoded at once where a character is a byte. */
+  #takeLines(lines: Uint8Array, items: StreamItem[]): void {
+    const text = asciiOf(lines);
+    const care = text === null ? null : careOf(text);
+    for (let from = 0; from <= lines.length; ) {
+      const found = lines.indexOf(lineFeed, from);
+      const end = found < 0 ? lines.length : found;
+      if (text !== null && care !== null) this.#takeText(text.slice(from, end), care, end - from, items);
+      else this.#take(lines.subarray(from, end), items);
       from = end + 1;
     }
-    if (from < chunk.length) this.#rest.append(chunk.subarray(from));
-    return items;
   }
 
   end(): StreamItem[] {
@@ -88,19 +103,35 @@ export class LineSplitter implements ItemSplitter {
   }
 
   #take(line: Uint8Array, items: StreamItem[]): void {
+    try {
+      const text = decodeText(line, `line ${this.#lines + 1}`);
+      this.#takeText(text, careOf(text), line.length, items);
+    } catch (thrown) {
+      this.#lines += 1;
+      items.push({ record: thrown as Error, sizeBytes: line.length });
+    }
+  }
+
+  #takeText(text: string, care: Care, sizeBytes: number, items: StreamItem[]): void {
     this.#lines += 1;
-    const what = `line ${this.#lines}`;
+    // An empty line is no record: what a terminal or an editor leaves at the end.
+    if (text.trim() === "") return;
     let record: RecordInput | Error;
     try {
-      const text = decodeText(line, what);
-      // An empty line is no record: what a terminal or an editor leaves at the end.
-      if (text.trim() === "") return;
-      record = parseRecord(parseJson(text, what), careOf(text));
+      record = parseRecord(parseJson(text, `line ${this.#lines}`), care);
     } catch (thrown) {
       record = thrown as Error;
     }
-    items.push({ record, sizeBytes: line.length });
+    items.push({ record, sizeBytes });
   }
+}
+
+const utf8 = new TextDecoder();
+
+/** null when some character takes more than a byte, or is none. */
+function asciiOf(bytes: Uint8Array): string | null {
+  const text = utf8.decode(bytes);
+  return text.length === bytes.length && !text.includes("\ufffd") ? text : null;
 }
 
 export class CborSplitter implements ItemSplitter {
