@@ -272,3 +272,17 @@ test("damage below the recovery point takes that partition offline, and no other
   await assert.rejects(again.fetchRecords("t", 0, { offset: 0 }), code("LEADER_NOT_AVAILABLE"));
   await again.close();
 });
+
+test("records of one produce stay together, also when they need several batches", async () => {
+  const broker = await openBroker(testWorld(memoryStorage()));
+  await broker.createTopic("t", { configs: { "max.message.bytes": 200 } });
+  const long = (name: string): { value: string } => ({ value: name.padEnd(100, ".") });
+  const sent = [broker.produce("t", [long("a"), long("b"), long("c")]), broker.produce("t", [long("d"), long("e")])];
+  await Promise.all(sent);
+  assert.deepEqual(
+    (await values(broker, "t")).map((value) => value?.slice(0, 1)),
+    ["a", "b", "c", "d", "e"],
+  );
+  assert.equal(broker.metrics().batchesAppended, 5);
+  await broker.close();
+});

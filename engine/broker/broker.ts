@@ -4,7 +4,7 @@
 // Never: does the periodic work (maintenance.ts); knows HTTP or the Kafka wire, a runtime, or a package.
 
 import { MoldauError, toMoldauError } from "../errors.ts";
-import type { RecordToEncode } from "../kernel/kernel.ts";
+import type { EncodeOptions, RecordToEncode } from "../kernel/kernel.ts";
 import { inFlightBytes, maxRunBytes } from "../limits.ts";
 import type { Appended } from "../log/log.ts";
 import { BatchHeader } from "../log/record-batch.ts";
@@ -16,7 +16,7 @@ import { Fetcher } from "./fetch.ts";
 import { inParallel } from "./in-parallel.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MetadataStore } from "./metadata.ts";
-import type { Partition } from "./partition.ts";
+import type { AppendNow, Partition } from "./partition.ts";
 import { Partitioner } from "./partitioner.ts";
 import type { Timers } from "./timers.ts";
 import type { Topic, Topics } from "./topics.ts";
@@ -165,7 +165,10 @@ export class EngineBroker implements Broker {
     return groups;
   }
 
-  /** One partition's records, as few batches as fit; each record's outcome goes to its place. */
+  /**
+   * One partition's records, as few batches as fit, with nobody else's between them; each record's
+   * outcome goes to its place.
+   */
   async #produceGroup(
     topic: Topic,
     partition: number,
@@ -174,36 +177,28 @@ export class EngineBroker implements Broker {
     single: boolean,
     results: ProduceResult[],
   ): Promise<void> {
-    let done = 0;
+    const { kernel } = this.#parts.options;
+    const { maxMessageBytes, segmentBytes } = topic.config;
+    const stamp = producerFields(options.producer);
     const pending: Promise<void>[] = [];
+    let done = 0;
     try {
       const found = this.#parts.topics.findPartition(topic.meta.name, partition);
-      while (done < group.records.length) {
-        const from = done;
-        const { maxMessageBytes, segmentBytes } = topic.config;
-        const count = takeBatch(group.records, from, Math.min(maxMessageBytes, segmentBytes), single);
-        const appended = await this.#appendRecords(found, group.records.slice(from, from + count), options);
-        done += count;
-        pending.push(this.#answer(found, appended, group, from, count, options, results));
-      }
+      await found.append((append) => {
+        while (done < group.records.length) {
+          const from = done;
+          const count = takeBatch(group.records, from, Math.min(maxMessageBytes, segmentBytes), single);
+          const bytes = kernel.encodeBatch(group.records.slice(from, from + count), stamp);
+          const appended = this.#appendNow(append, bytes, options.expectedEndOffset);
+          done += count;
+          pending.push(this.#answer(found, appended, group, from, count, options, results));
+        }
+      });
     } catch (thrown) {
       const error = toMoldauError(thrown);
       for (const place of group.places.slice(done)) results[place] = { error };
     }
     await Promise.all(pending);
-  }
-
-  #appendRecords(partition: Partition, records: RecordToEncode[], options: ProduceOptions): Promise<Appended> {
-    const { kernel } = this.#parts.options;
-    const stamp =
-      options.producer === undefined
-        ? {}
-        : {
-            producerId: options.producer.producerId,
-            producerEpoch: options.producer.producerEpoch,
-            baseSequence: options.producer.sequence,
-          };
-    return this.#append(partition, () => kernel.encodeBatch(records, stamp), options.expectedEndOffset);
   }
 
   async #answer(
@@ -243,7 +238,7 @@ export class EngineBroker implements Broker {
     this.#open();
     const found = this.#parts.topics.findPartition(topic, partition);
     if (bytes.length === 0) throw new MoldauError("INVALID_RECORD", "there are no batches to append");
-    const appended = await this.#append(found, () => bytes, options.expectedEndOffset);
+    const appended = await found.append((append) => this.#appendNow(append, bytes, options.expectedEndOffset));
     await this.#acknowledge(found, appended.lastOffset, options.acks ?? "all", options.timeoutMs);
     return {
       baseOffset: appended.baseOffset,
@@ -254,26 +249,17 @@ export class EngineBroker implements Broker {
     };
   }
 
-  async #append(
-    partition: Partition,
-    makeBytes: () => Uint8Array,
-    expectedEndOffset: number | undefined,
-  ): Promise<Appended> {
+  /** Appends and counts. */
+  #appendNow(append: AppendNow, bytes: Uint8Array, expectedEndOffset: number | undefined): Appended {
     const { counters } = this.#parts;
     try {
-      let sizeBytes = 0;
-      const measured = (): Uint8Array => {
-        this.#open();
-        const bytes = makeBytes();
-        sizeBytes = bytes.length;
-        return bytes;
-      };
-      const appended = await partition.append(measured, expectedEndOffset);
+      this.#open();
+      const appended = append(bytes, expectedEndOffset);
       if (appended.duplicate) counters.duplicateBatches += 1;
       else {
         counters.recordsAppended += appended.recordCount;
         counters.batchesAppended += appended.batchCount;
-        counters.bytesAppended += sizeBytes;
+        counters.bytesAppended += bytes.length;
       }
       return appended;
     } catch (error) {
@@ -539,6 +525,12 @@ function takeBatch(records: readonly RecordToEncode[], from: number, maxBytes: n
     count += 1;
   }
   return count;
+}
+
+function producerFields(producer: ProduceOptions["producer"]): EncodeOptions {
+  if (producer === undefined) return {};
+  const { producerId, producerEpoch, sequence } = producer;
+  return { producerId, producerEpoch, baseSequence: sequence };
 }
 
 function checkOffsetNumber(offset: number): number {

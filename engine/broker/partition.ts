@@ -43,6 +43,9 @@ interface AckWaiter {
   readonly reject: (error: MoldauError) => void;
 }
 
+/** Appends a run of batches, which may be overwritten when it returns. Throws MoldauError. */
+export type AppendNow = (bytes: Uint8Array, expectedEndOffset?: number) => Appended;
+
 /** Called when the high watermark moves, or when it never will again. */
 export type Listener = () => void;
 
@@ -123,10 +126,10 @@ export class Partition {
   // ---- append ------------------------------------------------------------------------------
 
   /**
-   * Appends in one synchronous step, once the epoch's entry is durable (the first append of a
-   * broker's life waits for that). The bytes may be overwritten when it resolves.
+   * Runs `work` in one synchronous step in which nobody else appends, once the epoch's entry is
+   * durable (the first append of a broker's life waits for that).
    */
-  async append(makeBytes: () => Uint8Array, expectedEndOffset?: number): Promise<Appended> {
+  async append<Result>(work: (append: AppendNow) => Result): Promise<Result> {
     this.#writable();
     // Those who came while the entry was being written go first, in their order.
     if (!this.#epochReady || this.#waitingForEpoch > 0) {
@@ -138,11 +141,13 @@ export class Partition {
       }
     }
     const log = this.#writable();
-    const rollsBefore = log.rolls;
-    const appended = this.#appendNow(log, makeBytes(), expectedEndOffset);
-    this.context.counters.segmentRolls += log.rolls - rollsBefore;
-    if (!appended.duplicate) this.#appended(log, log.rolls > rollsBefore);
-    return appended;
+    return work((bytes, expectedEndOffset) => {
+      const rollsBefore = log.rolls;
+      const appended = this.#appendNow(log, bytes, expectedEndOffset);
+      this.context.counters.segmentRolls += log.rolls - rollsBefore;
+      if (!appended.duplicate) this.#appended(log, log.rolls > rollsBefore);
+      return appended;
+    });
   }
 
   #writable(): Log {
