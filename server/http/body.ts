@@ -96,7 +96,7 @@ async function holdUndeclared(request: Request, face: Face): Promise<HeldBody> {
  * client its connection on some runtimes, and its answer when it writes into a closed one.
  */
 export async function discardBody(request: Request, face: Face): Promise<void> {
-  if (begun.has(request)) return;
+  if (begun.has(request) || request.method === "GET" || request.method === "HEAD") return;
   const reader = beginBody(request);
   if (reader !== null) await discard(reader, face);
 }
