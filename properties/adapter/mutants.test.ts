@@ -1,0 +1,55 @@
+// Each historical fault, put back into a copy of the engine, is found by the plans.
+
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import fc from "fast-check";
+import { runsFactor, seed } from "../check.ts";
+import { killedThenPowerless, type Plan, plans } from "../plan.ts";
+import type { execute } from "../run.ts";
+import { type Mutant, mutants } from "../mutants.ts";
+
+const here = fileURLToPath(import.meta.url);
+const ending = here.endsWith(".ts") ? ".ts" : ".js";
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const folders: string[] = [];
+
+after(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** The suite, over an engine with the fault. */
+async function withMutant({ name, file, find, replace }: Mutant): Promise<typeof execute> {
+  const folder = mkdtempSync(join(tmpdir(), "moldau-mutant-"));
+  folders.push(folder);
+  const isSource = (path: string): boolean => !/\.test\./.test(path) && !/\/(house|adapter)$/.test(path);
+  cpSync(join(root, "engine"), join(folder, "engine"), { recursive: true, filter: isSource });
+  cpSync(join(root, "properties"), join(folder, "properties"), { recursive: true, filter: isSource });
+  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
+  const path = join(folder, "engine", `${file}${ending}`);
+  const text = readFileSync(path, "utf8");
+  assert.equal(text.split(find).length - 1, 1, `${name}: '${find}' is to be in engine/${file} exactly once`);
+  writeFileSync(path, text.replace(find, () => replace));
+  const module = (await import(pathToFileURL(join(folder, "properties", `run${ending}`)).href)) as { readonly execute: typeof execute };
+  return module.execute;
+}
+
+const budget = Math.round(150 * Math.max(1, runsFactor));
+const drawn: readonly Plan[] = [...fc.sample(plans(), { seed, numRuns: budget }), ...Array.from({ length: 60 }, (_, index) => killedThenPowerless(seed + index, 1 + (index % 15)))];
+
+for (const mutant of mutants) {
+  test(`killed: ${mutant.name}`, async () => {
+    const run = await withMutant(mutant);
+    for (const [index, plan] of drawn.entries()) {
+      const { violations } = await run(plan);
+      const found = violations.find(({ invariant }) => mutant.found.test(invariant));
+      if (found === undefined) continue;
+      console.log(`${mutant.name}: killed by plan ${index + 1} of MOLDAU_SEED=${seed}: ${found.message.slice(0, 300)}`);
+      return;
+    }
+    assert.fail(`${mutant.name}: survived ${drawn.length} plans of MOLDAU_SEED=${seed}`);
+  });
+}

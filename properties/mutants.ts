@@ -1,0 +1,92 @@
+// Faults that brokers have had, each put back into a copy of the engine by one replacement.
+//
+// Owns: the list: what to find (once, or the test says so), what to put in its place, and which
+//   invariant must notice. Source: correctness.md B.
+// Never: changes the engine that ships. The texts carry no types, so that they are found in the
+//   source and in what is built of it.
+
+export interface Mutant {
+  readonly name: string;
+  /** Under engine/, without its ending. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** The invariant that finds it. */
+  readonly found: RegExp;
+}
+
+const lost = /outlives every crash|holds one value/;
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "no fsync before the acknowledgement",
+    file: "broker/partition",
+    find: "await log.context.storage.sync(flush.files);",
+    replace: "",
+    found: lost,
+  },
+  {
+    name: "a new segment acknowledged before its directory is synced",
+    file: "broker/partition",
+    find: "if (flush.directory)",
+    replace: "if (false)",
+    found: lost,
+  },
+  {
+    name: "the high watermark jumps over an unsynced older segment",
+    file: "log/log",
+    find: "[...this.#dirtyFiles, ...snapshots, mark.segment.log]",
+    replace: "[...snapshots, mark.segment.log]",
+    found: lost,
+  },
+  {
+    name: "recovered bytes exposed before their sync",
+    file: "log/recover",
+    find: "await context.storage.sync(scan.changed);",
+    replace: "",
+    // The recovery point then claims what was never synced: the partition is found damaged.
+    found: /outlives every crash|holds one value|never go back|everything written becomes readable/,
+  },
+  {
+    name: "appends after an I/O error (KAFKA-10778)",
+    file: "broker/partition",
+    find: 'this.#state = "fenced";',
+    replace: "",
+    found: /outlives every crash|holds one value|everything written becomes readable/,
+  },
+  {
+    name: "a producer id handed out before it is durable",
+    file: "broker/metadata",
+    find: 'await this.apply({ kind: "producerIdBlock", first, nextFree });',
+    replace: 'this.apply({ kind: "producerIdBlock", first, nextFree }).catch(() => {});',
+    found: /handed out twice/,
+  },
+  {
+    name: "sequence overflow (KAFKA-7692)",
+    file: "log/producer-state",
+    find: "const expected = (last.lastSequence + 1) % sequenceSpan;",
+    replace: "const expected = last.lastSequence + 1;",
+    found: /is not refused for its sequence/,
+  },
+  {
+    name: "an older producer epoch is not fenced",
+    file: "log/producer-state",
+    find: "if (batch.producerEpoch < producer.epoch)",
+    replace: "if (false)",
+    found: /without a gap/,
+  },
+  {
+    name: "producer state is not replayed by recovery",
+    file: "log/recover",
+    find: "noteProducer(this.producers, header, this.#now);",
+    replace: "",
+    found: /answered with the first offset|one value is stored at one offset|without a gap/,
+  },
+  {
+    name: "a look-up by time passes over the record of that very time",
+    file: "broker/broker",
+    find: "records.find((record) => record.timestamp >= timestamp)",
+    replace: "records.find((record) => record.timestamp > timestamp)",
+    found: /look-up by time/,
+  },
+];
