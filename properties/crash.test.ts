@@ -11,7 +11,16 @@ import { Coverage } from "./coverage.ts";
 import { killedThenPowerless, type Plan, type Round } from "./plan.ts";
 import { execute } from "./run.ts";
 
-const calm: Omit<Round, "commands"> = { jumpMs: 0, failSyncs: 0, fullDisk: false, crashAfter: 0, onlyProcess: false, retain: false, end: "go on", recoveryCrashes: [] };
+const calm: Omit<Round, "commands"> = {
+  jumpMs: 0,
+  failSyncs: 0,
+  fullDisk: false,
+  crashAfter: 0,
+  onlyProcess: false,
+  retain: false,
+  end: "go on",
+  recoveryCrashes: [],
+};
 
 /** A bit of everything: rolls, all acks, retries, retention, deletions, a topic deleted and created, a clean restart. */
 function script(seedOfRun: number): Plan {
@@ -19,7 +28,9 @@ function script(seedOfRun: number): Plan {
   const produce = { do: "produce", process: 0, log: 0, sizes: [30, 200], shiftMs: 0, acks: "all" } as const;
   return {
     seed: seedOfRun,
-    topics: [{ partitions: 2, configs: { "segment.bytes": 700, "retention.ms": 3_600_000, "index.interval.bytes": 100 } }],
+    topics: [
+      { partitions: 2, configs: { "segment.bytes": 700, "retention.ms": 3_600_000, "index.interval.bytes": 100 } },
+    ],
     rounds: [
       {
         ...calm,
@@ -52,14 +63,35 @@ function script(seedOfRun: number): Plan {
           { do: "conditional", process: 0, log: 1, sizes: [20], beyond: 0 },
         ],
       },
-      { ...calm, end: "restart", commands: [{ ...produce, log: 2 }, { ...send, manner: "retry", back: 2 }, { do: "allocate", producer: 1 }] },
+      {
+        ...calm,
+        end: "restart",
+        commands: [
+          { ...produce, log: 2 },
+          { ...send, manner: "retry", back: 2 },
+          { do: "allocate", producer: 1 },
+        ],
+      },
       {
         ...calm,
         jumpMs: 4_000_000,
         retain: true,
-        commands: [{ ...send, manner: "retry" }, { ...send, manner: "next" }, { ...produce, sizes: [600] }, { ...produce, log: 1, acks: "leader" }, { do: "delete topic", topic: 1 }],
+        commands: [
+          { ...send, manner: "retry" },
+          { ...send, manner: "next" },
+          { ...produce, sizes: [600] },
+          { ...produce, log: 1, acks: "leader" },
+          { do: "delete topic", topic: 1 },
+        ],
       },
-      { ...calm, commands: [{ ...send, manner: "retry" }, { do: "create topic", configs: {} }, { do: "follow", process: 0, log: 0, limit: 100, waitMs: 0 }] },
+      {
+        ...calm,
+        commands: [
+          { ...send, manner: "retry" },
+          { do: "create topic", configs: {} },
+          { do: "follow", process: 0, log: 0, limit: 100, waitMs: 0 },
+        ],
+      },
     ],
   };
 }
@@ -68,7 +100,9 @@ async function crashAt(plan: Plan, writes: readonly number[], coverage: Coverage
   const { violations, history } = await execute(plan, { crashAtWrites: writes, auditRounds: false, coverage });
   if (violations.length === 0) return;
   const lives = history.flatMap((event) => (event.kind === "crash" ? [event.detail] : []));
-  assert.fail(`power went at ${writes.join(", ")} (${lives.join("; ")}), seed ${plan.seed}\n${describeViolations(violations)}`);
+  assert.fail(
+    `power went at ${writes.join(", ")} (${lives.join("; ")}), seed ${plan.seed}\n${describeViolations(violations)}`,
+  );
 }
 
 test("a crash at every write of the disk loses nothing that was promised", async () => {
@@ -84,7 +118,16 @@ test("a crash at every write of the disk loses nothing that was promised", async
   }
   console.log(`a crash at every write: MOLDAU_SEED=${seed}\n${coverage.table()}`);
   coverage.demand(
-    { "write boundaries": 200, crashes: 200, "crashes during recovery": 30, "recoveries that truncated": 20, "produce info": 200, "duplicates recognised": 400, rolls: 1000, "segments deleted": 500 },
+    {
+      "write boundaries": 200,
+      crashes: 200,
+      "crashes during recovery": 30,
+      "recoveries that truncated": 20,
+      "produce info": 200,
+      "duplicates recognised": 400,
+      rolls: 1000,
+      "segments deleted": 500,
+    },
     lives,
   );
 });
@@ -97,7 +140,8 @@ test("a crash at every write of the recovery, too", async () => {
   const firsts = Math.max(1, Math.round(6 * runsFactor));
   for (let first = 0; first < firsts; first++) {
     const write = 1 + Math.floor(((first + 0.5) * writes) / firsts);
-    for (let after = 1; after <= 20; after++) await crashAt({ ...plan, seed: plan.seed + first }, [write, write + after], coverage);
+    for (let after = 1; after <= 20; after++)
+      await crashAt({ ...plan, seed: plan.seed + first }, [write, write + after], coverage);
   }
   console.log(`crashes during recovery: MOLDAU_SEED=${seed}\n${coverage.table()}`);
   coverage.demand({ "crashes during recovery": 10 }, firsts);

@@ -59,7 +59,10 @@ test("a plan run twice gives the same history, and touches nothing of the runtim
       }
     });
     assert.deepEqual(touched, []);
-    assert.ok(seen[0] === seen[1], `two runs of one plan differ from ${firstDifference(seen[0] ?? "", seen[1] ?? "")}, seed ${plan.seed}`);
+    assert.ok(
+      seen[0] === seen[1],
+      `two runs of one plan differ from ${firstDifference(seen[0] ?? "", seen[1] ?? "")}, seed ${plan.seed}`,
+    );
     assert.ok((seen[0] ?? "").length > 1000);
   }
 });

@@ -10,8 +10,22 @@ export type Acks = "all" | "leader" | "none";
 
 /** Commands of a round are sent in this order, a few virtual milliseconds apart, without waiting for answers. */
 export type Command =
-  | { readonly do: "produce"; readonly process: number; readonly log: number; readonly sizes: readonly number[]; readonly shiftMs: number; readonly acks: Acks }
-  | { readonly do: "append"; readonly process: number; readonly log: number; readonly batches: readonly (readonly number[])[]; readonly shiftMs: number; readonly acks: Acks }
+  | {
+      readonly do: "produce";
+      readonly process: number;
+      readonly log: number;
+      readonly sizes: readonly number[];
+      readonly shiftMs: number;
+      readonly acks: Acks;
+    }
+  | {
+      readonly do: "append";
+      readonly process: number;
+      readonly log: number;
+      readonly batches: readonly (readonly number[])[];
+      readonly shiftMs: number;
+      readonly acks: Acks;
+    }
   | {
       readonly do: "send";
       readonly producer: number;
@@ -24,9 +38,28 @@ export type Command =
       readonly raw: boolean;
     }
   /** `beyond` 0 expects the log end as it is when sent. */
-  | { readonly do: "conditional"; readonly process: number; readonly log: number; readonly sizes: readonly number[]; readonly beyond: number }
-  | { readonly do: "fetch"; readonly process: number; readonly log: number; readonly percent: number; readonly limit: number; readonly raw: boolean }
-  | { readonly do: "follow"; readonly process: number; readonly log: number; readonly limit: number; readonly waitMs: number }
+  | {
+      readonly do: "conditional";
+      readonly process: number;
+      readonly log: number;
+      readonly sizes: readonly number[];
+      readonly beyond: number;
+    }
+  | {
+      readonly do: "fetch";
+      readonly process: number;
+      readonly log: number;
+      readonly percent: number;
+      readonly limit: number;
+      readonly raw: boolean;
+    }
+  | {
+      readonly do: "follow";
+      readonly process: number;
+      readonly log: number;
+      readonly limit: number;
+      readonly waitMs: number;
+    }
   | { readonly do: "delete records"; readonly log: number; readonly percent: number }
   | { readonly do: "allocate"; readonly producer: number }
   | { readonly do: "alter"; readonly topic: number; readonly configs: Configs }
@@ -73,14 +106,24 @@ export interface PlanConstraints {
   readonly topicChanges?: boolean;
 }
 
-const size: fc.Arbitrary<number> = fc.oneof({ arbitrary: fc.integer({ min: 0, max: 60 }), weight: 6 }, { arbitrary: fc.integer({ min: 60, max: 700 }), weight: 2 });
+const size: fc.Arbitrary<number> = fc.oneof(
+  { arbitrary: fc.integer({ min: 0, max: 60 }), weight: 6 },
+  { arbitrary: fc.integer({ min: 60, max: 700 }), weight: 2 },
+);
 const sizes: fc.Arbitrary<number[]> = fc.array(size, { minLength: 1, maxLength: 4 });
 const process: fc.Arbitrary<number> = fc.integer({ min: 0, max: 2 });
 /** The first partition most of the time, so that much happens to one. */
 const log: fc.Arbitrary<number> = fc.constantFrom(0, 0, 0, 1, 2);
 const producer: fc.Arbitrary<number> = fc.constantFrom(0, 0, 0, 1, 2);
-const shiftMs: fc.Arbitrary<number> = fc.oneof({ arbitrary: fc.constant(0), weight: 3 }, { arbitrary: fc.integer({ min: -600_000, max: 600_000 }), weight: 2 });
-const acks: fc.Arbitrary<Acks> = fc.oneof({ arbitrary: fc.constant<Acks>("all"), weight: 5 }, { arbitrary: fc.constant<Acks>("leader"), weight: 3 }, { arbitrary: fc.constant<Acks>("none"), weight: 1 });
+const shiftMs: fc.Arbitrary<number> = fc.oneof(
+  { arbitrary: fc.constant(0), weight: 3 },
+  { arbitrary: fc.integer({ min: -600_000, max: 600_000 }), weight: 2 },
+);
+const acks: fc.Arbitrary<Acks> = fc.oneof(
+  { arbitrary: fc.constant<Acks>("all"), weight: 5 },
+  { arbitrary: fc.constant<Acks>("leader"), weight: 3 },
+  { arbitrary: fc.constant<Acks>("none"), weight: 1 },
+);
 const percent: fc.Arbitrary<number> = fc.integer({ min: 0, max: 100 });
 
 function configs(retention: boolean): fc.Arbitrary<Configs> {
@@ -97,7 +140,17 @@ function configs(retention: boolean): fc.Arbitrary<Configs> {
 function command(constraints: PlanConstraints): fc.Arbitrary<Command> {
   const choices: { arbitrary: fc.Arbitrary<Command>; weight: number }[] = [
     { weight: 8, arbitrary: fc.record({ do: fc.constant("produce" as const), process, log, sizes, shiftMs, acks }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant("append" as const), process, log, batches: fc.array(sizes, { minLength: 1, maxLength: 3 }), shiftMs, acks }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant("append" as const),
+        process,
+        log,
+        batches: fc.array(sizes, { minLength: 1, maxLength: 3 }),
+        shiftMs,
+        acks,
+      }),
+    },
     {
       weight: 20,
       arbitrary: fc.record({
@@ -115,18 +168,72 @@ function command(constraints: PlanConstraints): fc.Arbitrary<Command> {
         raw: fc.boolean(),
       }),
     },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant("conditional" as const), process, log, sizes, beyond: fc.constantFrom(0, 0, 0, -1, 1) }) },
-    { weight: 3, arbitrary: fc.record({ do: fc.constant("fetch" as const), process, log, percent: fc.integer({ min: 0, max: 110 }), limit: fc.integer({ min: 1, max: 20 }), raw: fc.boolean() }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant("follow" as const), process, log, limit: fc.integer({ min: 1, max: 20 }), waitMs: fc.constantFrom(0, 0, 30, 200) }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant("allocate" as const), producer: fc.constantFrom(0, 1, 1, 2) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant("conditional" as const),
+        process,
+        log,
+        sizes,
+        beyond: fc.constantFrom(0, 0, 0, -1, 1),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant("fetch" as const),
+        process,
+        log,
+        percent: fc.integer({ min: 0, max: 110 }),
+        limit: fc.integer({ min: 1, max: 20 }),
+        raw: fc.boolean(),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant("follow" as const),
+        process,
+        log,
+        limit: fc.integer({ min: 1, max: 20 }),
+        waitMs: fc.constantFrom(0, 0, 30, 200),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant("allocate" as const), producer: fc.constantFrom(0, 1, 1, 2) }),
+    },
   ];
   if (constraints.retention !== false) {
-    choices.push({ weight: 1, arbitrary: fc.record({ do: fc.constant("delete records" as const), log, percent: fc.oneof(percent, fc.constant(-1)) }) });
-    choices.push({ weight: 1, arbitrary: fc.record({ do: fc.constant("alter" as const), topic: fc.integer({ min: 0, max: 1 }), configs: configs(true) }) });
+    choices.push({
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant("delete records" as const),
+        log,
+        percent: fc.oneof(percent, fc.constant(-1)),
+      }),
+    });
+    choices.push({
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant("alter" as const),
+        topic: fc.integer({ min: 0, max: 1 }),
+        configs: configs(true),
+      }),
+    });
   }
   if (constraints.topicChanges !== false) {
-    choices.push({ weight: 1, arbitrary: fc.record({ do: fc.constant("create topic" as const), configs: configs(constraints.retention !== false) }) });
-    choices.push({ weight: 1, arbitrary: fc.record({ do: fc.constant("delete topic" as const), topic: fc.integer({ min: 0, max: 3 }) }) });
+    choices.push({
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant("create topic" as const),
+        configs: configs(constraints.retention !== false),
+      }),
+    });
+    choices.push({
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant("delete topic" as const), topic: fc.integer({ min: 0, max: 3 }) }),
+    });
   }
   return fc.oneof(...choices);
 }
@@ -136,37 +243,79 @@ function round(constraints: PlanConstraints): fc.Arbitrary<Round> {
   const retention = constraints.retention !== false;
   const faults = constraints.faults !== false;
   return fc.record({
-    jumpMs: fc.oneof({ arbitrary: fc.constant(0), weight: 4 }, { arbitrary: fc.constantFrom(1000, 60_000, 1_200_000, 4_000_000, -30_000), weight: 1 }),
-    failSyncs: faults ? fc.oneof({ arbitrary: fc.constant(0), weight: 14 }, { arbitrary: fc.integer({ min: 1, max: 2 }), weight: 1 }) : fc.constant(0),
-    fullDisk: faults ? fc.oneof({ arbitrary: fc.constant(false), weight: 14 }, { arbitrary: fc.constant(true), weight: 1 }) : fc.constant(false),
+    jumpMs: fc.oneof(
+      { arbitrary: fc.constant(0), weight: 4 },
+      { arbitrary: fc.constantFrom(1000, 60_000, 1_200_000, 4_000_000, -30_000), weight: 1 },
+    ),
+    failSyncs: faults
+      ? fc.oneof({ arbitrary: fc.constant(0), weight: 14 }, { arbitrary: fc.integer({ min: 1, max: 2 }), weight: 1 })
+      : fc.constant(0),
+    fullDisk: faults
+      ? fc.oneof({ arbitrary: fc.constant(false), weight: 14 }, { arbitrary: fc.constant(true), weight: 1 })
+      : fc.constant(false),
     commands: fc.array(command(constraints), { minLength: 1, maxLength: 10, size: "max" }),
-    crashAfter: crashes ? fc.oneof({ arbitrary: fc.constant(0), weight: 2 }, { arbitrary: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 40 })), weight: 2 }) : fc.constant(0),
-    onlyProcess: crashes ? fc.oneof({ arbitrary: fc.constant(false), weight: 2 }, { arbitrary: fc.constant(true), weight: 1 }) : fc.constant(false),
+    crashAfter: crashes
+      ? fc.oneof(
+          { arbitrary: fc.constant(0), weight: 2 },
+          { arbitrary: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 40 })), weight: 2 },
+        )
+      : fc.constant(0),
+    onlyProcess: crashes
+      ? fc.oneof({ arbitrary: fc.constant(false), weight: 2 }, { arbitrary: fc.constant(true), weight: 1 })
+      : fc.constant(false),
     retain: retention ? fc.boolean() : fc.constant(false),
     end: crashes
-      ? fc.oneof({ arbitrary: fc.constant("go on" as const), weight: 4 }, { arbitrary: fc.constantFrom("restart" as const, "kill" as const, "crash" as const), weight: 2 })
-      : fc.oneof({ arbitrary: fc.constant("go on" as const), weight: 3 }, { arbitrary: fc.constant("restart" as const), weight: 1 }),
-    recoveryCrashes: crashes ? fc.oneof({ arbitrary: fc.constant([]), weight: 3 }, { arbitrary: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 2 }), weight: 1 }) : fc.constant([]),
+      ? fc.oneof(
+          { arbitrary: fc.constant("go on" as const), weight: 4 },
+          { arbitrary: fc.constantFrom("restart" as const, "kill" as const, "crash" as const), weight: 2 },
+        )
+      : fc.oneof(
+          { arbitrary: fc.constant("go on" as const), weight: 3 },
+          { arbitrary: fc.constant("restart" as const), weight: 1 },
+        ),
+    recoveryCrashes: crashes
+      ? fc.oneof(
+          { arbitrary: fc.constant([]), weight: 3 },
+          { arbitrary: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 2 }), weight: 1 },
+        )
+      : fc.constant([]),
   });
 }
 
 export function plans(constraints: PlanConstraints = {}): fc.Arbitrary<Plan> {
   return fc.record({
     seed: fc.noShrink(fc.integer({ min: 0, max: 0x7fffffff })),
-    topics: fc.array(fc.record({ partitions: fc.constantFrom(1, 1, 2), configs: configs(constraints.retention !== false) }), { minLength: 1, maxLength: 2 }),
+    topics: fc.array(
+      fc.record({ partitions: fc.constantFrom(1, 1, 2), configs: configs(constraints.retention !== false) }),
+      { minLength: 1, maxLength: 2 },
+    ),
     rounds: fc.array(round(constraints), { minLength: 1, maxLength: constraints.maxRounds ?? 8, size: "max" }),
   });
 }
 
 /** The process dies at a write of its first appends; what the next life shows is then put to a loss of power. */
 export function killedThenPowerless(seed: number, write: number): Plan {
-  const calm = { jumpMs: 0, failSyncs: 0, fullDisk: false, crashAfter: 0, onlyProcess: false, retain: false, end: "go on", recoveryCrashes: [] } as const;
+  const calm = {
+    jumpMs: 0,
+    failSyncs: 0,
+    fullDisk: false,
+    crashAfter: 0,
+    onlyProcess: false,
+    retain: false,
+    end: "go on",
+    recoveryCrashes: [],
+  } as const;
   const produce = { do: "produce", process: 0, log: 0, sizes: [200, 200], shiftMs: 0, acks: "leader" } as const;
   return {
     seed,
     topics: [{ partitions: 1, configs: { "segment.bytes": 1000 } }],
     rounds: [
-      { ...calm, crashAfter: write, onlyProcess: true, commands: [produce, { ...produce, process: 1, acks: "none" }, { ...produce, process: 2, acks: "all" }] },
+      {
+        ...calm,
+        crashAfter: write,
+        onlyProcess: true,
+        commands: [produce, { ...produce, process: 1, acks: "none" }, { ...produce, process: 2, acks: "all" }],
+      },
       { ...calm, end: "crash", commands: [{ do: "fetch", process: 0, log: 0, percent: 0, limit: 10, raw: true }] },
     ],
   };

@@ -12,7 +12,16 @@ import type { HistoryEvent, LogName, Outcome, ProducedRecord, SegmentSeen } from
 import { judge, type Violation } from "./invariants/index.ts";
 import type { Command, Plan, Round } from "./plan.ts";
 import { draw, type Random } from "./random.ts";
-import { concatenate, encodeBatch, recordsOf, type RecordToSend, segmentsOf, type Stamp, valueBytes, valueName } from "./records.ts";
+import {
+  concatenate,
+  encodeBatch,
+  type RecordToSend,
+  recordsOf,
+  type Stamp,
+  segmentsOf,
+  valueBytes,
+  valueName,
+} from "./records.ts";
 import { type Broker, type Durability, kernel, MoldauError, openBroker } from "./subject.ts";
 import { type Lies, World, type WorldOptions } from "./world.ts";
 
@@ -54,7 +63,9 @@ interface ProducerClient {
   readonly logs: Map<LogName, { nextSequence: number; sent: SentBatch[] }>;
 }
 
-type Answer<T> = { readonly outcome: "ok"; readonly value: T } | { readonly outcome: "fail" | "info"; readonly code: string; readonly value?: undefined };
+type Answer<T> =
+  | { readonly outcome: "ok"; readonly value: T }
+  | { readonly outcome: "fail" | "info"; readonly code: string; readonly value?: undefined };
 
 interface Pending {
   readonly invokedAt: number;
@@ -148,7 +159,8 @@ export class Run {
     for (const topic of this.plan.topics) {
       await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
       // A crash may have taken it before anyone was told.
-      if (this.#topics.length === 0) await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
+      if (this.#topics.length === 0)
+        await this.#settleOrRecover(() => this.#createTopic(topic.partitions, topic.configs), []);
     }
     await this.#settleOrRecover(() => {
       for (const producer of this.#producers.keys()) this.#allocate(producer);
@@ -179,14 +191,18 @@ export class Run {
         (broker) => void (opened = broker),
         (error) => void (failed = error ?? new Error("rejected with nothing")),
       );
-      const ended = await this.world.time.until(() => opened !== null || failed !== null || this.world.crashed !== null, answerLimitMs);
+      const ended = await this.world.time.until(
+        () => opened !== null || failed !== null || this.world.crashed !== null,
+        answerLimitMs,
+      );
       if (this.world.crashed !== null) {
         this.coverage?.add("crashes during recovery");
         await this.#powerGone();
         continue;
       }
       this.world.crashAfter(Number.POSITIVE_INFINITY);
-      if (failed !== null) this.#stuck(`the broker does not open: ${failed instanceof Error ? failed.stack : String(failed)}`);
+      if (failed !== null)
+        this.#stuck(`the broker does not open: ${failed instanceof Error ? failed.stack : String(failed)}`);
       if (!ended || opened === null) this.#stuck(`the broker had not opened after ${answerLimitMs} ms`);
       this.#broker = opened as unknown as Broker;
       this.#faulty = false;
@@ -331,12 +347,18 @@ export class Run {
   /** Sends something and waits for every answer; when power goes, opens again. False then. */
   async #settleOrRecover(send: () => (() => boolean) | void, recoveryCrashes: readonly number[]): Promise<boolean> {
     const sent = send() ?? (() => true);
-    const done = await this.world.time.until(() => this.world.crashed !== null || (sent() && this.#pending.size === 0), answerLimitMs);
+    const done = await this.world.time.until(
+      () => this.world.crashed !== null || (sent() && this.#pending.size === 0),
+      answerLimitMs,
+    );
     if (this.world.crashed !== null) {
       await this.#recover(recoveryCrashes);
       return false;
     }
-    if (!done) this.#stuck(`no answer after ${answerLimitMs} ms: ${[...this.#pending].map((pending) => pending.what).join(", ")}`);
+    if (!done)
+      this.#stuck(
+        `no answer after ${answerLimitMs} ms: ${[...this.#pending].map((pending) => pending.what).join(", ")}`,
+      );
     return true;
   }
 
@@ -389,7 +411,16 @@ export class Run {
           `delete records of ${log.name}`,
           () => this.broker.deleteRecords(log.topic, log.partition, before),
           (answer, invokedAt) =>
-            this.#push({ kind: "delete records", log: log.name, before, outcome: answer.outcome, ...(answer.outcome === "ok" ? { logStartOffset: answer.value } : { code: answer.code }) }, invokedAt),
+            this.#push(
+              {
+                kind: "delete records",
+                log: log.name,
+                before,
+                outcome: answer.outcome,
+                ...(answer.outcome === "ok" ? { logStartOffset: answer.value } : { code: answer.code }),
+              },
+              invokedAt,
+            ),
         );
       }
       case "allocate":
@@ -422,7 +453,15 @@ export class Run {
       `create ${name}`,
       () => this.broker.createTopic(name, { partitions, configs }),
       (answer, invokedAt) => {
-        this.#push({ kind: "create topic", topic: name, outcome: answer.outcome, ...(answer.outcome === "ok" ? { id: answer.value.id } : { code: answer.code }) }, invokedAt);
+        this.#push(
+          {
+            kind: "create topic",
+            topic: name,
+            outcome: answer.outcome,
+            ...(answer.outcome === "ok" ? { id: answer.value.id } : { code: answer.code }),
+          },
+          invokedAt,
+        );
         if (answer.outcome === "ok") this.#refreshLogs();
       },
     );
@@ -437,7 +476,17 @@ export class Run {
     this.#invoke(
       `delete ${topic.name}`,
       () => this.broker.deleteTopic(topic.name),
-      (answer, invokedAt) => this.#push({ kind: "delete topic", topic: topic.name, id: topic.id, outcome: answer.outcome, ...(answer.outcome === "ok" ? {} : { code: answer.code }) }, invokedAt),
+      (answer, invokedAt) =>
+        this.#push(
+          {
+            kind: "delete topic",
+            topic: topic.name,
+            id: topic.id,
+            outcome: answer.outcome,
+            ...(answer.outcome === "ok" ? {} : { code: answer.code }),
+          },
+          invokedAt,
+        ),
     );
   }
 
@@ -446,8 +495,20 @@ export class Run {
       "allocate a producer",
       () => this.broker.allocateProducer(),
       (answer, invokedAt) => {
-        this.#push({ kind: "allocate producer", outcome: answer.outcome, ...(answer.outcome === "ok" ? { producerId: answer.value.producerId } : {}) }, invokedAt);
-        if (answer.outcome === "ok") this.#producers[producer] = { id: answer.value.producerId, epoch: answer.value.producerEpoch, logs: new Map() };
+        this.#push(
+          {
+            kind: "allocate producer",
+            outcome: answer.outcome,
+            ...(answer.outcome === "ok" ? { producerId: answer.value.producerId } : {}),
+          },
+          invokedAt,
+        );
+        if (answer.outcome === "ok")
+          this.#producers[producer] = {
+            id: answer.value.producerId,
+            epoch: answer.value.producerEpoch,
+            logs: new Map(),
+          };
       },
     );
   }
@@ -465,40 +526,74 @@ export class Run {
       () =>
         this.broker.produce(
           log.topic,
-          records.map(({ value, sizeBytes, timestamp }) => ({ value: valueBytes(value, sizeBytes), ...(timed ? { timestamp } : {}) })),
+          records.map(({ value, sizeBytes, timestamp }) => ({
+            value: valueBytes(value, sizeBytes),
+            ...(timed ? { timestamp } : {}),
+          })),
           { acks, partition: log.partition },
         ),
       (answer, invokedAt) => {
         const sent = timed ? records : records.map((record) => ({ ...record, timestamp: -1 }));
-        if (answer.outcome !== "ok") return this.#pushProduced(process, log, acks, sent, invokedAt, { outcome: answer.outcome, code: answer.code, divisible: true });
+        if (answer.outcome !== "ok")
+          return this.#pushProduced(process, log, acks, sent, invokedAt, {
+            outcome: answer.outcome,
+            code: answer.code,
+            divisible: true,
+          });
         // Each record has an outcome of its own: what did not fit one batch may have landed without the rest.
-        const outcomes = answer.value.map((result): Outcome => ("error" in result ? (result.error.effect === "none" ? "fail" : "info") : acks === "none" ? "info" : "ok"));
+        const outcomes = answer.value.map(
+          (result): Outcome =>
+            "error" in result ? (result.error.effect === "none" ? "fail" : "info") : acks === "none" ? "info" : "ok",
+        );
         for (const outcome of ["ok", "info", "fail"] as const) {
           const places = [...outcomes.keys()].filter((place) => outcomes[place] === outcome);
           if (places.length === 0) continue;
           const results = places.map((place) => answer.value[place] as (typeof answer.value)[number]);
           const code = results.flatMap((result) => ("error" in result ? [result.error.code] : []))[0];
-          this.#pushProduced(process, log, acks, places.map((place) => sent[place] as RecordToSend), invokedAt, {
-            outcome,
-            divisible: records.length > 1,
-            ...(code === undefined ? {} : { code }),
-            ...(outcome === "ok" ? { offsets: results.flatMap((result) => ("offset" in result ? [result.offset] : [])) } : {}),
-          });
+          this.#pushProduced(
+            process,
+            log,
+            acks,
+            places.map((place) => sent[place] as RecordToSend),
+            invokedAt,
+            {
+              outcome,
+              divisible: records.length > 1,
+              ...(code === undefined ? {} : { code }),
+              ...(outcome === "ok"
+                ? { offsets: results.flatMap((result) => ("offset" in result ? [result.offset] : [])) }
+                : {}),
+            },
+          );
         }
       },
     );
   }
 
-  #append(process: string, log: LogPlace, batches: readonly (readonly RecordToSend[])[], acks: "all" | "leader" | "none", expectedEndOffset?: number): void {
+  #append(
+    process: string,
+    log: LogPlace,
+    batches: readonly (readonly RecordToSend[])[],
+    acks: "all" | "leader" | "none",
+    expectedEndOffset?: number,
+  ): void {
     const records = batches.flat();
     this.#invoke(
       `append by ${process} to ${log.name}`,
-      () => this.broker.appendBatches(log.topic, log.partition, concatenate(batches.map((batch) => encodeBatch(batch))), { acks, ...(expectedEndOffset === undefined ? {} : { expectedEndOffset }) }),
+      () =>
+        this.broker.appendBatches(log.topic, log.partition, concatenate(batches.map((batch) => encodeBatch(batch))), {
+          acks,
+          ...(expectedEndOffset === undefined ? {} : { expectedEndOffset }),
+        }),
       (answer, invokedAt) =>
         this.#pushProduced(process, log, acks, records, invokedAt, {
           outcome: acks === "none" && answer.outcome === "ok" ? "info" : answer.outcome,
           ...(expectedEndOffset === undefined ? {} : { expectedEndOffset }),
-          ...(answer.outcome === "ok" ? (acks === "none" ? {} : { offsets: records.map((_, index) => answer.value.baseOffset + index) }) : { code: answer.code }),
+          ...(answer.outcome === "ok"
+            ? acks === "none"
+              ? {}
+              : { offsets: records.map((_, index) => answer.value.baseOffset + index) }
+            : { code: answer.code }),
         }),
     );
   }
@@ -516,20 +611,32 @@ export class Run {
     let { manner } = command;
     if (manner === "retry") {
       // One that has no answer yet, too: a client that lost its connection sends it again.
-      batch = state.sent.filter((sent) => (sent.outcome === "ok" || sent.outcome === "pending") && sent.epoch === client.epoch).at(-command.back);
+      batch = state.sent
+        .filter((sent) => (sent.outcome === "ok" || sent.outcome === "pending") && sent.epoch === client.epoch)
+        .at(-command.back);
       if (batch === undefined) manner = "next";
     }
-    if (manner === "gap" && acknowledged.length > 0) stray = { id: client.id, epoch: client.epoch, sequence: (state.nextSequence + 3) % sequences };
-    if (manner === "old epoch" && client.epoch > 0 && acknowledged.length > 0) stray = { id: client.id, epoch: client.epoch - 1, sequence: state.nextSequence };
+    if (manner === "gap" && acknowledged.length > 0)
+      stray = { id: client.id, epoch: client.epoch, sequence: (state.nextSequence + 3) % sequences };
+    if (manner === "old epoch" && client.epoch > 0 && acknowledged.length > 0)
+      stray = { id: client.id, epoch: client.epoch - 1, sequence: state.nextSequence };
     if (manner === "new epoch" && state.sent.every((sent) => sent.outcome !== "pending")) {
       this.#bumpEpoch(client);
       state = logStateOf(client, log, command.producer);
     }
-    if (stray === null && batch === undefined) batch = state.sent.find((sent) => sent.epoch === client.epoch && (sent.outcome === "fail" || sent.outcome === "info"));
+    if (stray === null && batch === undefined)
+      batch = state.sent.find(
+        (sent) => sent.epoch === client.epoch && (sent.outcome === "fail" || sent.outcome === "info"),
+      );
     const retry = batch !== undefined;
     if (stray === null && batch === undefined) {
       const process = `${name}x${client.id}e${client.epoch}`;
-      batch = { epoch: client.epoch, sequence: state.nextSequence, records: this.#records(process, command.sizes, 0), outcome: "pending" };
+      batch = {
+        epoch: client.epoch,
+        sequence: state.nextSequence,
+        records: this.#records(process, command.sizes, 0),
+        outcome: "pending",
+      };
       state.nextSequence = (state.nextSequence + command.sizes.length) % sequences;
       state.sent.push(batch);
     }
@@ -538,23 +645,34 @@ export class Run {
     if (batch !== undefined && batch.outcome !== "ok") batch.outcome = "pending";
     const sent = batch;
     const { acks } = command;
-    const ended = (answer: Answer<{ readonly offset: number; readonly duplicate: boolean }>, invokedAt: number): void => {
+    const ended = (
+      answer: Answer<{ readonly offset: number; readonly duplicate: boolean }>,
+      invokedAt: number,
+    ): void => {
       this.#pushProduced(name, log, acks, records, invokedAt, {
         producer: stamp,
         retry,
         outcome: answer.outcome,
-        ...(answer.outcome === "ok" ? { offsets: records.map((_, index) => answer.value.offset + index), duplicate: answer.value.duplicate } : { code: answer.code }),
+        ...(answer.outcome === "ok"
+          ? { offsets: records.map((_, index) => answer.value.offset + index), duplicate: answer.value.duplicate }
+          : { code: answer.code }),
       });
       if (sent === undefined || sent.outcome === "ok") return;
       sent.outcome = answer.outcome;
       // Its place is lost (a crash took an acks=leader batch before it, or it was refused for good): begin anew.
-      if (answer.outcome === "fail" && answer.code !== "KAFKA_STORAGE_ERROR" && sent.epoch === client.epoch) this.#bumpEpoch(client);
+      if (answer.outcome === "fail" && answer.code !== "KAFKA_STORAGE_ERROR" && sent.epoch === client.epoch)
+        this.#bumpEpoch(client);
     };
     if (command.raw) {
       this.#invoke(
         `append by ${name} to ${log.name}`,
         async () => {
-          const { baseOffset, duplicate } = await this.broker.appendBatches(log.topic, log.partition, encodeBatch(records, stamp), { acks });
+          const { baseOffset, duplicate } = await this.broker.appendBatches(
+            log.topic,
+            log.partition,
+            encodeBatch(records, stamp),
+            { acks },
+          );
           return { offset: baseOffset, duplicate };
         },
         ended,
@@ -566,7 +684,11 @@ export class Run {
           const results = await this.broker.produce(
             log.topic,
             records.map(({ value, sizeBytes, timestamp }) => ({ value: valueBytes(value, sizeBytes), timestamp })),
-            { acks, partition: log.partition, producer: { producerId: stamp.id, producerEpoch: stamp.epoch, sequence: stamp.sequence } },
+            {
+              acks,
+              partition: log.partition,
+              producer: { producerId: stamp.id, producerEpoch: stamp.epoch, sequence: stamp.sequence },
+            },
           );
           const first = results[0];
           if (first === undefined || "error" in first) throw first?.error ?? new Error("no result");
@@ -606,28 +728,76 @@ export class Run {
     });
   }
 
-  #read(process: string, log: LogPlace, from: number, manner: "cursor" | "fetch" | "raw", limit: number, maxWaitMs: number, ended: (nextOffset: number | null) => void): void {
+  #read(
+    process: string,
+    log: LogPlace,
+    from: number,
+    manner: "cursor" | "fetch" | "raw",
+    limit: number,
+    maxWaitMs: number,
+    ended: (nextOffset: number | null) => void,
+  ): void {
     this.#invoke(
       `read by ${process} of ${log.name}`,
       async () => {
         if (manner !== "raw") {
           const fetched = await this.broker.fetchRecords(log.topic, log.partition, { offset: from, limit, maxWaitMs });
-          return { ...fetched, records: fetched.records.map(({ offset, timestamp, value }) => ({ offset, timestamp, value: valueName(value) })) };
+          return {
+            ...fetched,
+            records: fetched.records.map(({ offset, timestamp, value }) => ({
+              offset,
+              timestamp,
+              value: valueName(value),
+            })),
+          };
         }
-        const [fetched] = await this.broker.fetchBatches([{ topic: log.topic, partition: log.partition, offset: from, maxBytes: limit * 50 }], { maxWaitMs });
-        if (fetched === undefined || fetched.error !== undefined) throw fetched?.error ?? new Error("no answer for the partition");
+        const [fetched] = await this.broker.fetchBatches(
+          [{ topic: log.topic, partition: log.partition, offset: from, maxBytes: limit * 50 }],
+          { maxWaitMs },
+        );
+        if (fetched === undefined || fetched.error !== undefined)
+          throw fetched?.error ?? new Error("no answer for the partition");
         return { ...fetched, records: recordsOf(fetched.bytes) };
       },
       (answer, invokedAt) => {
         if (answer.outcome === "ok") {
           const { records, logStartOffset, highWatermark, nextOffset } = answer.value;
-          this.#push({ kind: "read", process, log: log.name, manner, from, outcome: "ok", records, logStartOffset, highWatermark, nextOffset }, invokedAt);
+          this.#push(
+            {
+              kind: "read",
+              process,
+              log: log.name,
+              manner,
+              from,
+              outcome: "ok",
+              records,
+              logStartOffset,
+              highWatermark,
+              nextOffset,
+            },
+            invokedAt,
+          );
           ended(nextOffset);
         } else {
           const now = this.#broker === null || this.world.crashed !== null ? null : this.#offsets(log);
           // No answer is no event for a reader: it asks again from where it was.
           if (answer.outcome === "fail" && now !== null) {
-            this.#push({ kind: "read", process, log: log.name, manner, from, outcome: "fail", code: answer.code, records: [], logStartOffset: now.earliest, highWatermark: now.latest, nextOffset: from }, invokedAt);
+            this.#push(
+              {
+                kind: "read",
+                process,
+                log: log.name,
+                manner,
+                from,
+                outcome: "fail",
+                code: answer.code,
+                records: [],
+                logStartOffset: now.earliest,
+                highWatermark: now.latest,
+                nextOffset: from,
+              },
+              invokedAt,
+            );
           }
           ended(answer.code === "OFFSET_OUT_OF_RANGE" ? null : from);
         }
@@ -638,7 +808,14 @@ export class Run {
   // ---- retention ---------------------------------------------------------------------------
 
   async #retain(recoveryCrashes: readonly number[]): Promise<boolean> {
-    const before: { log: LogPlace; segments: SegmentSeen[]; start: number; high: number; retentionMs: number; retentionBytes: number }[] = [];
+    const before: {
+      log: LogPlace;
+      segments: SegmentSeen[];
+      start: number;
+      high: number;
+      retentionMs: number;
+      retentionBytes: number;
+    }[] = [];
     for (const log of this.#logs) {
       const { configs, partitions } = this.broker.describeTopic(log.topic);
       const described = partitions[log.partition];
@@ -659,7 +836,21 @@ export class Run {
         () => this.broker.runRetention(),
         (answer, invokedAt) => {
           for (const { log, segments, start, high, retentionMs, retentionBytes } of before) {
-            this.#push({ kind: "retention", log: log.name, outcome: answer.outcome, alone: true, nowMs, retentionMs, retentionBytes, segments, logStartOffset: start, highWatermark: high }, invokedAt);
+            this.#push(
+              {
+                kind: "retention",
+                log: log.name,
+                outcome: answer.outcome,
+                alone: true,
+                nowMs,
+                retentionMs,
+                retentionBytes,
+                segments,
+                logStartOffset: start,
+                highWatermark: high,
+              },
+              invokedAt,
+            );
           }
         },
       );
@@ -710,8 +901,14 @@ export class Run {
       if (timestamps === null) continue;
       for (let count = 0; count < 3; count++) {
         const timestamp = timestamps.length === 0 ? world.wallMs() : chance.pick(timestamps) + chance.pick([-1, 0, 1]);
-        await this.#settled(`look up ${log.name}`, () => this.broker.offsetForTimestamp(log.topic, log.partition, timestamp), (value, invokedAt) =>
-          this.#push({ kind: "look up", log: log.name, timestamp, offset: value.offset, recordTimestamp: value.timestamp }, invokedAt),
+        await this.#settled(
+          `look up ${log.name}`,
+          () => this.broker.offsetForTimestamp(log.topic, log.partition, timestamp),
+          (value, invokedAt) =>
+            this.#push(
+              { kind: "look up", log: log.name, timestamp, offset: value.offset, recordTimestamp: value.timestamp },
+              invokedAt,
+            ),
         );
         if (world.crashed !== null) return;
       }
@@ -731,7 +928,10 @@ export class Run {
       let logStartOffset = earliest;
       for (;;) {
         if (raw) {
-          const [fetched] = await this.broker.fetchBatches([{ topic: log.topic, partition: log.partition, offset, maxBytes }], { maxWaitMs: 0 });
+          const [fetched] = await this.broker.fetchBatches(
+            [{ topic: log.topic, partition: log.partition, offset, maxBytes }],
+            { maxWaitMs: 0 },
+          );
           if (fetched === undefined || fetched.error !== undefined) throw fetched?.error ?? new Error("no answer");
           // The first batch may begin before the offset asked for.
           records.push(...recordsOf(fetched.bytes).filter((record) => record.offset >= offset));
@@ -739,22 +939,53 @@ export class Run {
           if (fetched.nextOffset <= offset) break;
           offset = fetched.nextOffset;
         } else {
-          const fetched = await this.broker.fetchRecords(log.topic, log.partition, { offset, limit, maxBytes, maxWaitMs: 0 });
-          records.push(...fetched.records.map(({ offset: at, timestamp, value }) => ({ offset: at, timestamp, value: valueName(value) })));
+          const fetched = await this.broker.fetchRecords(log.topic, log.partition, {
+            offset,
+            limit,
+            maxBytes,
+            maxWaitMs: 0,
+          });
+          records.push(
+            ...fetched.records.map(({ offset: at, timestamp, value }) => ({
+              offset: at,
+              timestamp,
+              value: valueName(value),
+            })),
+          );
           ({ highWatermark, logStartOffset } = fetched);
           if (fetched.nextOffset <= offset) break;
           offset = fetched.nextOffset;
         }
       }
       timestamps.push(...records.map((record) => record.timestamp));
-      return { kind: "read", process: "auditor", log: log.name, manner: "audit", from: earliest, outcome: "ok", records, logStartOffset, highWatermark, nextOffset: offset, atMs: 0, incarnation: 0, invokedAt: 0 };
+      return {
+        kind: "read",
+        process: "auditor",
+        log: log.name,
+        manner: "audit",
+        from: earliest,
+        outcome: "ok",
+        records,
+        logStartOffset,
+        highWatermark,
+        nextOffset: offset,
+        atMs: 0,
+        incarnation: 0,
+        invokedAt: 0,
+      };
     };
-    const read_ = await this.#settled(`read all of ${log.name}`, read, (event, invokedAt) => this.#push(event, invokedAt));
+    const read_ = await this.#settled(`read all of ${log.name}`, read, (event, invokedAt) =>
+      this.#push(event, invokedAt),
+    );
     return read_ ? timestamps : null;
   }
 
   /** One operation by the auditor, whose failure is a finding. False when power went. */
-  async #settled<T>(what: string, call: () => Promise<T>, ended: (value: T, invokedAt: number) => void): Promise<boolean> {
+  async #settled<T>(
+    what: string,
+    call: () => Promise<T>,
+    ended: (value: T, invokedAt: number) => void,
+  ): Promise<boolean> {
     let outcome: Answer<T> | null = null;
     let at = 0;
     let thrown: unknown;
@@ -777,7 +1008,8 @@ export class Run {
     if (this.world.crashed !== null) return false;
     if (!done) this.#stuck(`no answer to the auditor after ${answerLimitMs} ms: ${what}`);
     const answer = outcome as unknown as Answer<T>;
-    if (answer.outcome !== "ok") this.#stuck(`the auditor was refused, ${what}: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
+    if (answer.outcome !== "ok")
+      this.#stuck(`the auditor was refused, ${what}: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
     else ended(answer.value, at);
     return true;
   }
@@ -786,7 +1018,18 @@ export class Run {
     const described = this.#describePartition(log);
     if (described === null) return "offline";
     const { state, reason, logStartOffset, highWatermark, lastStableOffset, logEndOffset, segments } = described;
-    this.#push({ kind: "describe", log: log.name, state, ...(reason === undefined ? {} : { reason }), logStartOffset, highWatermark, lastStableOffset, logEndOffset, segments, quiet });
+    this.#push({
+      kind: "describe",
+      log: log.name,
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      logStartOffset,
+      highWatermark,
+      lastStableOffset,
+      logEndOffset,
+      segments,
+      quiet,
+    });
     if (state === "offline" || (state === "fenced" && !this.#faulty)) this.#stuck(`${log.name} is ${state}: ${reason}`);
     return state;
   }
@@ -802,9 +1045,13 @@ export class Run {
       ended(answer, pending.invokedAt);
     };
     const refused = (error: unknown): void => {
-      if (error instanceof MoldauError) answered({ outcome: error.effect === "none" ? "fail" : "info", code: error.code });
+      if (error instanceof MoldauError)
+        answered({ outcome: error.effect === "none" ? "fail" : "info", code: error.code });
       else if (this.world.crashed === null && this.#pending.delete(pending)) {
-        this.#push({ kind: "stuck", detail: `${what} threw something that is no MoldauError: ${error instanceof Error ? error.stack : String(error)}` });
+        this.#push({
+          kind: "stuck",
+          detail: `${what} threw something that is no MoldauError: ${error instanceof Error ? error.stack : String(error)}`,
+        });
         ended({ outcome: "info", code: "?" }, pending.invokedAt);
       }
     };
@@ -824,15 +1071,35 @@ export class Run {
     acks: "all" | "leader" | "none",
     records: readonly RecordToSend[],
     invokedAt: number,
-    rest: { outcome: Outcome; code?: string; divisible?: boolean; offsets?: readonly number[]; duplicate?: boolean; producer?: Stamp; retry?: boolean; expectedEndOffset?: number },
+    rest: {
+      outcome: Outcome;
+      code?: string;
+      divisible?: boolean;
+      offsets?: readonly number[];
+      duplicate?: boolean;
+      producer?: Stamp;
+      retry?: boolean;
+      expectedEndOffset?: number;
+    },
   ): void {
     const appendTime = this.#appendTime.has(log.name);
-    const produced: ProducedRecord[] = records.map(({ value, timestamp }) => ({ value, timestamp: appendTime ? -1 : timestamp }));
+    const produced: ProducedRecord[] = records.map(({ value, timestamp }) => ({
+      value,
+      timestamp: appendTime ? -1 : timestamp,
+    }));
     this.#push({ kind: "produce", process, log: log.name, acks, records: produced, ...rest }, invokedAt);
   }
 
-  #push(event: DistributiveOmit<HistoryEvent, "atMs" | "incarnation" | "invokedAt">, invokedAt: number = this.history.length): void {
-    this.history.push({ ...event, atMs: this.world.time.nowMs, incarnation: this.world.incarnation, invokedAt } as HistoryEvent);
+  #push(
+    event: DistributiveOmit<HistoryEvent, "atMs" | "incarnation" | "invokedAt">,
+    invokedAt: number = this.history.length,
+  ): void {
+    this.history.push({
+      ...event,
+      atMs: this.world.time.nowMs,
+      incarnation: this.world.incarnation,
+      invokedAt,
+    } as HistoryEvent);
   }
 
   #stuck(detail: string): never {
@@ -844,7 +1111,11 @@ export class Run {
     return sizes.map((sizeBytes, index) => {
       const number = this.#counters.get(process) ?? 0;
       this.#counters.set(process, number + 1);
-      return { value: `${process}.${number}`, sizeBytes, timestamp: this.world.wallMs() + shiftMs + ((index * 7919) % 1000) - 500 };
+      return {
+        value: `${process}.${number}`,
+        sizeBytes,
+        timestamp: this.world.wallMs() + shiftMs + ((index * 7919) % 1000) - 500,
+      };
     });
   }
 
@@ -894,7 +1165,11 @@ export class Run {
   }
 }
 
-function logStateOf(client: ProducerClient, log: LogPlace, producer: number): { nextSequence: number; sent: SentBatch[] } {
+function logStateOf(
+  client: ProducerClient,
+  log: LogPlace,
+  producer: number,
+): { nextSequence: number; sent: SentBatch[] } {
   let state = client.logs.get(log.name);
   if (state === undefined) {
     // The third producer begins where its sequences will soon wrap.

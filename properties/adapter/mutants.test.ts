@@ -8,9 +8,9 @@ import { after, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { runsFactor, seed } from "../check.ts";
+import { type Mutant, mutants } from "../mutants.ts";
 import { killedThenPowerless, type Plan, plans } from "../plan.ts";
 import type { execute } from "../run.ts";
-import { type Mutant, mutants } from "../mutants.ts";
 
 const here = fileURLToPath(import.meta.url);
 const ending = here.endsWith(".ts") ? ".ts" : ".js";
@@ -32,13 +32,21 @@ async function withMutant({ name, file, find, replace }: Mutant): Promise<typeof
   const path = join(folder, "engine", `${file}${ending}`);
   const text = readFileSync(path, "utf8");
   assert.equal(text.split(find).length - 1, 1, `${name}: '${find}' is to be in engine/${file} exactly once`);
-  writeFileSync(path, text.replace(find, () => replace));
-  const module = (await import(pathToFileURL(join(folder, "properties", `run${ending}`)).href)) as { readonly execute: typeof execute };
+  writeFileSync(
+    path,
+    text.replace(find, () => replace),
+  );
+  const module = (await import(pathToFileURL(join(folder, "properties", `run${ending}`)).href)) as {
+    readonly execute: typeof execute;
+  };
   return module.execute;
 }
 
 const budget = Math.round(150 * Math.max(1, runsFactor));
-const drawn: readonly Plan[] = [...fc.sample(plans(), { seed, numRuns: budget }), ...Array.from({ length: 60 }, (_, index) => killedThenPowerless(seed + index, 1 + (index % 15)))];
+const drawn: readonly Plan[] = [
+  ...fc.sample(plans(), { seed, numRuns: budget }),
+  ...Array.from({ length: 60 }, (_, index) => killedThenPowerless(seed + index, 1 + (index % 15))),
+];
 
 for (const mutant of mutants) {
   test(`killed: ${mutant.name}`, async () => {

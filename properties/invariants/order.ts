@@ -15,7 +15,8 @@ export const sendsInOrder: Invariant = {
     const sends = new Map<string, { invokedAt: number; index: number; divisible: boolean }>();
     history.forEach((event, index) => {
       if (event.kind !== "produce") return;
-      for (const { value } of event.records) sends.set(`${event.log} ${value}`, { invokedAt: event.invokedAt, index, divisible: event.divisible === true });
+      for (const { value } of event.records)
+        sends.set(`${event.log} ${value}`, { invokedAt: event.invokedAt, index, divisible: event.divisible === true });
     });
     for (const event of history) {
       if (event.kind !== "read" || event.manner !== "audit" || event.outcome !== "ok") continue;
@@ -27,7 +28,11 @@ export const sendsInOrder: Invariant = {
         const before = last.get(process);
         if (before !== undefined && before.number >= number) {
           const [early, late] = [sends.get(`${event.log} ${record.value}`), sends.get(`${event.log} ${before.value}`)];
-          const interleaved = early !== undefined && late !== undefined && late.invokedAt <= early.index && (early.divisible || late.divisible);
+          const interleaved =
+            early !== undefined &&
+            late !== undefined &&
+            late.invokedAt <= early.index &&
+            (early.divisible || late.divisible);
           if (!interleaved) messages.push(`'${record.value}' lies after '${before.value}': ${tell(event)}`);
         }
         last.set(process, { number, value: record.value });

@@ -8,7 +8,9 @@ import { tell, when } from "../history.ts";
 const sequences = 2 ** 31;
 const remembered = 5; // Kafka's number of batches a producer
 
-type Stamped = Produced & { readonly producer: { readonly id: number; readonly epoch: number; readonly sequence: number } };
+type Stamped = Produced & {
+  readonly producer: { readonly id: number; readonly epoch: number; readonly sequence: number };
+};
 
 function stamped(event: Produced): event is Stamped {
   return event.producer !== undefined;
@@ -35,9 +37,14 @@ export const sequencesWithoutGap: Invariant = {
         if (stamp === undefined) continue;
         const before = last.get(stamp.id);
         if (before !== undefined) {
-          const follows = stamp.epoch === before.epoch ? stamp.sequence === (before.sequence + 1) % sequences : stamp.epoch > before.epoch && stamp.sequence === 0;
+          const follows =
+            stamp.epoch === before.epoch
+              ? stamp.sequence === (before.sequence + 1) % sequences
+              : stamp.epoch > before.epoch && stamp.sequence === 0;
           if (!follows) {
-            messages.push(`producer ${stamp.id}: epoch ${stamp.epoch} sequence ${stamp.sequence} at ${record.offset} follows epoch ${before.epoch} sequence ${before.sequence} at ${before.offset}: ${tell(event)}`);
+            messages.push(
+              `producer ${stamp.id}: epoch ${stamp.epoch} sequence ${stamp.sequence} at ${record.offset} follows epoch ${before.epoch} sequence ${before.sequence} at ${before.offset}: ${tell(event)}`,
+            );
           }
         }
         last.set(stamp.id, { epoch: stamp.epoch, sequence: stamp.sequence, offset: record.offset });
@@ -48,7 +55,14 @@ export const sequencesWithoutGap: Invariant = {
 };
 
 /** Codes that say the partition could not answer, that a newer epoch fenced the producer, or that a limit was lowered since. */
-const unavailable = new Set(["MESSAGE_TOO_LARGE", "KAFKA_STORAGE_ERROR", "LEADER_NOT_AVAILABLE", "BROKER_CLOSED", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_PRODUCER_EPOCH"]);
+const unavailable = new Set([
+  "MESSAGE_TOO_LARGE",
+  "KAFKA_STORAGE_ERROR",
+  "LEADER_NOT_AVAILABLE",
+  "BROKER_CLOSED",
+  "UNKNOWN_TOPIC_OR_PARTITION",
+  "INVALID_PRODUCER_EPOCH",
+]);
 
 export const retriesAreRecognised: Invariant = {
   name: "A15 A20: a retry of one of a producer's last five batches is answered with the first offset",
@@ -57,10 +71,11 @@ export const retriesAreRecognised: Invariant = {
     const messages: string[] = [];
     const stored = new Map<string, Stamped>();
     const sent = new Map<string, Stamped[]>();
-    for (const event of history) if (event.kind === "produce" && stamped(event)) {
-      const key = `${event.log} ${event.producer.id}`;
-      sent.set(key, [...(sent.get(key) ?? []), event]);
-    }
+    for (const event of history)
+      if (event.kind === "produce" && stamped(event)) {
+        const key = `${event.log} ${event.producer.id}`;
+        sent.set(key, [...(sent.get(key) ?? []), event]);
+      }
     history.forEach((event, index) => {
       if (event.kind !== "produce" || !stamped(event)) return;
       const key = `${event.log} ${event.producer.id} ${event.producer.epoch} ${event.producer.sequence}`;
@@ -72,12 +87,15 @@ export const retriesAreRecognised: Invariant = {
         for (const other of sent.get(`${event.log} ${event.producer.id}`) ?? []) {
           if (other.invokedAt > index) continue;
           if (other.producer.epoch > event.producer.epoch) fenced = true;
-          if (other.records[0]?.value !== event.records[0]?.value) since.add(`${other.producer.epoch} ${other.producer.sequence}`);
+          if (other.records[0]?.value !== event.records[0]?.value)
+            since.add(`${other.producer.epoch} ${other.producer.sequence}`);
         }
         const later = [...since].filter((name) => isAfter(name, event)).length;
         if (event.outcome === "ok") {
-          if (event.offsets?.[0] !== original.offsets?.[0]) messages.push(`${tell(original)}; the retry got another offset: ${tell(event)}`);
-          else if (event.duplicate !== true) messages.push(`${tell(original)}; the retry was not recognised: ${tell(event)}`);
+          if (event.offsets?.[0] !== original.offsets?.[0])
+            messages.push(`${tell(original)}; the retry got another offset: ${tell(event)}`);
+          else if (event.duplicate !== true)
+            messages.push(`${tell(original)}; the retry was not recognised: ${tell(event)}`);
         } else if (later < remembered && !fenced && !unavailable.has(event.code ?? "")) {
           messages.push(`${tell(original)}; the retry was refused: ${tell(event)}`);
         }
@@ -114,13 +132,23 @@ export const theNextIsAccepted: Invariant = {
         let certain = true;
         for (const other of sent) {
           if (other.event === event || other.event.invokedAt > index || other.event.outcome === "fail") continue;
-          if (other.event.producer.epoch === event.producer.epoch && other.event.producer.sequence === event.producer.sequence) continue;
-          if (other.event.outcome !== "ok" || other.event.acks !== "all" || other.index >= event.invokedAt) certain = false;
+          if (
+            other.event.producer.epoch === event.producer.epoch &&
+            other.event.producer.sequence === event.producer.sequence
+          )
+            continue;
+          if (other.event.outcome !== "ok" || other.event.acks !== "all" || other.index >= event.invokedAt)
+            certain = false;
           else if (last === null || comesAfter(other.event, last)) last = other.event;
         }
         if (!certain || last === null) continue;
         const { epoch, sequence } = last.producer;
-        const next = event.producer.epoch === epoch ? (sequence + last.records.length) % sequences : event.producer.epoch > epoch ? 0 : null;
+        const next =
+          event.producer.epoch === epoch
+            ? (sequence + last.records.length) % sequences
+            : event.producer.epoch > epoch
+              ? 0
+              : null;
         if (event.producer.sequence === next) messages.push(`${tell(last)}; the next one was refused: ${tell(event)}`);
       }
     }
@@ -141,10 +169,10 @@ export const producerIdsAreNew: Invariant = {
     for (const event of history) {
       if (event.kind !== "allocate producer" || event.outcome !== "ok" || event.producerId === undefined) continue;
       const before = given.get(event.producerId);
-      if (before !== undefined) messages.push(`producer id ${event.producerId} was handed out ${before} and again ${when(event)}`);
+      if (before !== undefined)
+        messages.push(`producer id ${event.producerId} was handed out ${before} and again ${when(event)}`);
       given.set(event.producerId, when(event));
     }
     return messages;
   },
 };
-

@@ -53,6 +53,13 @@ test("a body that breaks off, or is shorter than it says, appends nothing", asyn
     assert.equal(response.status, 400);
     assert.match((await problemOf(response)).detail, /nothing was appended/);
   }
+  // Large enough to have asked for its share of the budget.
+  const large = new PushedBody();
+  const answer = send("POST", path, large.stream, json);
+  large.push(record(100_000));
+  while (broker.metrics().inFlightBytes === 0) await new Promise((resolve) => setImmediate(resolve));
+  large.breakOff();
+  assert.equal((await answer).status, 400);
   assert.equal(
     (await problemOf(await send("POST", path, whole, { ...json, "content-length": "200" }))).code,
     "INVALID_REQUEST",

@@ -118,6 +118,26 @@ test("many lines in chunks of any size keep their order, and every one is answer
   assert.equal(broker.metrics().inFlightBytes, 0);
 });
 
+test("chunks of several batches each do not overtake one another", async (t) => {
+  const { send, broker } = await testApp(t);
+  await broker.createTopic("events", { configs: { "max.message.bytes": 1000 } });
+  const body = new PushedBody();
+  const response = send("POST", one, body.stream, ndjson);
+  for (let chunk = 0; chunk < 5; chunk += 1) {
+    body.push(Array.from({ length: 20 }, (_, at) => `{"value":"${chunk * 20 + at}${"-".repeat(300)}"}\n`).join(""));
+  }
+  body.end();
+  const inOrder = Array.from({ length: 100 }, (_, at) => at);
+  assert.deepEqual(
+    linesOf(await new Reading(await response).rest()).map(({ offset }) => offset),
+    inOrder,
+  );
+  assert.deepEqual(
+    (await values(broker)).map((value) => Number.parseInt(value, 10)),
+    inOrder,
+  );
+});
+
 test("on a topic's route each line finds its partition", async (t) => {
   const { send, broker } = await testApp(t);
   await broker.createTopic("events", { partitions: 3 });

@@ -32,12 +32,10 @@ const text = fc.oneof(fc.string(), fc.string({ unit: "grapheme" }));
 
 test("lines are the same however they are cut, in ASCII or not, right or wrong", () => {
   const line = fc.oneof(
-    fc
-      .record({ key: text, value: text })
-      .map((record) => ({
-        bytes: utf8.encode(JSON.stringify(record)),
-        tells: JSON.stringify([record.key, record.value]),
-      })),
+    fc.record({ key: text, value: text }).map((record) => ({
+      bytes: utf8.encode(JSON.stringify(record)),
+      tells: JSON.stringify([record.key, record.value]),
+    })),
     fc.constant({ bytes: utf8.encode(" \r"), tells: "" }),
     fc.constant({ bytes: new Uint8Array(0), tells: "" }),
     fc.constant({ bytes: utf8.encode("{"), tells: "error" }),

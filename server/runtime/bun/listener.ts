@@ -5,8 +5,8 @@
 //   on the port is told nothing, and they share the connections).
 // Never: looks into a request.
 
-import { collecting, createCollector } from "../web/collect.ts";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
+import { collecting, createCollector } from "../web/collect.ts";
 
 // The least of bun-types that is used, declared here so that Bun's globals stay out of the rest.
 interface BunServer {

@@ -5,8 +5,8 @@
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { collecting, createCollector } from "../web/collect.ts";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
+import { collecting, createCollector } from "../web/collect.ts";
 
 // The least of Deno's types that is used.
 interface DenoServer {
