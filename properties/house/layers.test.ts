@@ -164,12 +164,6 @@ test("what only looks like a break is let be", () => {
   }
 });
 
-test("only the mutants may import what is computed", () => {
-  const source = "await import(path);";
-  deepStrictEqual(checkLayers(new Map([["properties/mutants/mutants.test.ts", source]])), []);
-  strictEqual(checkLayers(new Map([["properties/adapter/files.ts", source]])).length, 1);
-});
-
 test("moldau/engine has no package and no node: in its graph", () => {
   const graph = graphOf("server/runtime/web/index.ts", sources);
   ok(graph.has("engine/index.ts"));

@@ -24,8 +24,6 @@ interface Rule {
   /** What they may import only when needed, by `import()`. */
   readonly mayLazily?: readonly string[];
   readonly never: readonly string[];
-  /** Whether `import()` may take what is computed: for what runs a changed copy of the house. */
-  readonly mayCompute?: boolean;
   /** Globals and members they may not use. */
   readonly bans: ReadonlyMap<string, string>;
 }
@@ -95,14 +93,6 @@ const rules: readonly Rule[] = [
   { files: "server/", may: ["*"], mayLazily: ["properties/"], never: ["properties/", "bench/"], bans: everywhere },
   { files: "properties/", may: [engineDoor, "fast-check", ...testPackages()], never: [], bans: everywhere },
   { files: "properties/adapter/", may: ["*"], never: ["server/http/", "server/cli/", "bench/"], bans: everywhere },
-  // Faults are put into a copy of the engine, which is then imported from where it lies.
-  {
-    files: "properties/mutants/",
-    may: [engineDoor, "properties/", "node:", "fast-check"],
-    never: ["properties/adapter/", "properties/house/"],
-    mayCompute: true,
-    bans: everywhere,
-  },
   // The rules about the repository itself read it.
   {
     files: "properties/house/",
