@@ -68,7 +68,9 @@ test("a wrong line gets an error of its own, in its place, and the stream goes o
     '{"timestamp":-5}',
     '{"value":"c","timestamp":9007199254740991}',
     '{"value":"d"}\r',
+    `{"value":"${"x".repeat(60_000)}"}`,
     '{"value":"e"}',
+    '{"value":"f"}',
   ];
   const response = await send("POST", one, lines.join("\n"), ndjson);
   const results = linesOf(await response.text());
@@ -86,16 +88,17 @@ test("a wrong line gets an error of its own, in its place, and the stream goes o
       "INVALID_TIMESTAMP",
       "INVALID_TIMESTAMP",
       2,
+      "MESSAGE_TOO_LARGE",
       3,
+      4,
     ],
   );
   assert.match(results[1]!.error!.detail, /line 2/);
-  assert.deepEqual(await values(broker), ["a", "b", "d", "e"]);
+  assert.deepEqual(await values(broker), ["a", "b", "d", "e", "f"]);
 });
 
 test("many lines in chunks of any size keep their order, and every one is answered", async (t) => {
   const { send, broker } = await testApp(t);
-  // Small batches: a group must not be split into batches that another one comes between.
   await broker.createTopic("events", { configs: { "max.message.bytes": 3000 } });
   const count = 3000;
   const text = Array.from({ length: count }, (_, at) => `{"value":"${at}${"-".repeat(at % 90)}"}\n`).join("");

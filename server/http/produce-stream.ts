@@ -6,8 +6,8 @@
 //   chunk and one unfinished item of a stream.
 //
 // Invariants: groups are handed to the broker in the order of their items, and each is small
-//   enough to be one batch a partition: a group of two batches could let a later group in between.
-//   A record whose time may be refused goes alone, so that it takes no other with it.
+//   enough to be one batch a partition, since what is refused is refused a batch at a time: a
+//   record that is too large, or whose time may be refused, goes alone and takes no other with it.
 //   A wrong item costs only itself; an item over the limit, or bytes that are no CBOR, end the
 //   stream with a last error.
 
