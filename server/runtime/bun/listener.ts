@@ -5,8 +5,9 @@
 //   on the port is told nothing, and they share the connections).
 // Never: looks into a request.
 
+import process from "node:process";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
-import { collecting, createCollector } from "../web/collect.ts";
+import { collecting, collectOnGrowth, createCollector } from "../web/collect.ts";
 
 // The least of bun-types that is used, declared here so that Bun's globals stay out of the rest.
 interface BunServer {
@@ -35,10 +36,8 @@ export const bunVersion: string = Bun.version;
 export async function serveBun(options: ServeOptions): Promise<Listener> {
   const onError = options.onError ?? (() => {});
   const inFlight = new Set<Promise<unknown>>();
-  const fetch = collecting(
-    options.fetch,
-    createCollector(() => Bun.gc(true)),
-  );
+  const collect = (): void => Bun.gc(true);
+  const fetch = collecting(options.fetch, createCollector(collect));
   let server: BunServer;
   try {
     server = Bun.serve({
@@ -69,6 +68,7 @@ export async function serveBun(options: ServeOptions): Promise<Listener> {
     throw listenError(error as Error & { code?: string }, options);
   }
 
+  const endCollecting = collectOnGrowth(() => process.memoryUsage.rss(), collect);
   let closing: Promise<void> | undefined;
   async function close(graceMs: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -79,6 +79,7 @@ export async function serveBun(options: ServeOptions): Promise<Listener> {
     await Promise.race([late, Promise.all([server.stop(false), ...inFlight])]);
     clearTimeout(timer);
     await server.stop(true);
+    endCollecting();
   }
   return { port: server.port, close: (graceMs) => (closing ??= close(graceMs)) };
 }

@@ -3,10 +3,11 @@
 //
 // Owns: Deno.serve's life, and how Deno's V8 is made to collect (web/collect.ts). Never: looks into a request.
 
+import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
-import { collecting, createCollector } from "../web/collect.ts";
+import { collecting, collectOnGrowth, createCollector } from "../web/collect.ts";
 
 // The least of Deno's types that is used.
 interface DenoServer {
@@ -29,10 +30,9 @@ declare const Deno: {
 };
 
 /** V8 gives its collector to contexts that are made after the flag is set. */
-function exposeCollection(): () => void {
+function exposeCollection(): (options: { readonly type: "minor" | "major" }) => void {
   setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as (options: { readonly type: "minor" }) => void;
-  return () => collect({ type: "minor" });
+  return runInNewContext("gc");
 }
 
 export const denoVersion: string = Deno.version.deno;
@@ -41,7 +41,11 @@ export async function serveDeno(options: ServeOptions): Promise<Listener> {
   const onError = options.onError ?? (() => {});
   hushLegacyAbort();
   const inFlight = new Set<Promise<unknown>>();
-  const fetch = collecting(options.fetch, createCollector(exposeCollection()));
+  const collect = exposeCollection();
+  const fetch = collecting(
+    options.fetch,
+    createCollector(() => collect({ type: "minor" })),
+  );
   let server: DenoServer;
   try {
     server = Deno.serve(
@@ -68,6 +72,10 @@ export async function serveDeno(options: ServeOptions): Promise<Listener> {
     throw listenError(error as Error, options);
   }
 
+  const endCollecting = collectOnGrowth(
+    () => process.memoryUsage().rss,
+    () => collect({ type: "major" }),
+  );
   let closing: Promise<void> | undefined;
   async function close(graceMs: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -79,6 +87,7 @@ export async function serveDeno(options: ServeOptions): Promise<Listener> {
     await Promise.race([late, Promise.all(inFlight)]);
     await Promise.race([late, server.shutdown()]);
     clearTimeout(timer);
+    endCollecting();
   }
   return { port: server.addr.port, close: (graceMs) => (closing ??= close(graceMs)) };
 }

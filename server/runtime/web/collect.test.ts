@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { collecting, createCollector } from "./collect.ts";
+import { collecting, collectOnGrowth, createCollector } from "./collect.ts";
 
 test("requests and answers count; after so many bytes the garbage is collected, once", async () => {
   let collections = 0;
@@ -29,4 +29,31 @@ test("requests and answers count; after so many bytes the garbage is collected, 
   await ask(Number.NaN);
   await ask(600);
   assert.equal(collections, 2);
+});
+
+test("growth is noticed without any count, measured from what was left the last time", async () => {
+  const mebibyte = 1024 * 1024;
+  let resident = 100 * mebibyte;
+  const collectedAt: number[] = [];
+  const end = collectOnGrowth(
+    () => resident,
+    () => {
+      collectedAt.push(resident / mebibyte);
+      resident -= 10 * mebibyte;
+    },
+  );
+  const until = async (done: () => boolean): Promise<void> => {
+    for (let turn = 0; turn < 100 && !done(); turn += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  resident = 131 * mebibyte;
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  assert.deepEqual(collectedAt, []);
+  resident = 140 * mebibyte;
+  await until(() => collectedAt.length === 1);
+  resident = 165 * mebibyte;
+  await until(() => collectedAt.length === 2);
+  end();
+  resident = 900 * mebibyte;
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  assert.deepEqual(collectedAt, [140, 165]);
 });

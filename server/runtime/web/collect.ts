@@ -4,7 +4,9 @@
 // request V8 let 100 MiB of dead bodies gather before it looked, JavaScriptCore all of them.
 // They die young, so a cheap collection frees them.
 //
-// Owns: the count. Never: knows how a runtime collects.
+// What has no length to count, a stream, shows only as growth: a look ten times a second sees it.
+//
+// Owns: the count, and the looks. Never: knows how a runtime collects.
 
 const collectEveryBytes = 16 * 1024 * 1024;
 
@@ -25,6 +27,22 @@ export function createCollector(collect: () => void, everyBytes: number = collec
       collect();
     },
   };
+}
+
+const growthBytes = 32 * 1024 * 1024;
+const lookEveryMs = 100;
+
+/** Collects whenever the process has grown by `growthBytes` since the last time; the result ends it. */
+export function collectOnGrowth(residentBytes: () => number, collect: () => void): () => void {
+  let lowest = residentBytes();
+  const timer = setInterval(() => {
+    const now = residentBytes();
+    lowest = Math.min(lowest, now);
+    if (now - lowest < growthBytes) return;
+    collect();
+    lowest = residentBytes();
+  }, lookEveryMs);
+  return () => clearInterval(timer);
 }
 
 /** A handler whose requests and answers are counted. */
