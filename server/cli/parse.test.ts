@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { collectConfig, collectHeader, parseFrom, parseInteger, parseSize, parseUrl, unescape } from "./parse.ts";
+import {
+  collectConfig,
+  collectHeader,
+  parseBoolean,
+  parseFrom,
+  parseInteger,
+  parseSize,
+  parseUrl,
+  unescape,
+} from "./parse.ts";
 
 test("sizes", () => {
   const sizes: [string, number][] = [
@@ -23,6 +32,12 @@ test("whole numbers within bounds", () => {
   for (const text of ["65536", "-1", "", "80a", "8e3", "1.5", "0x50"])
     assert.throws(() => port(text), /A port is a whole number from 0 to 65535/, text);
   assert.throws(() => parseInteger("A count", 1)("9007199254740992"), /of at least 1/);
+});
+
+test("yes and no", () => {
+  for (const text of ["true", "1", "TRUE", " true "]) assert.equal(parseBoolean(text), true, text);
+  for (const text of ["false", "0", "False"]) assert.equal(parseBoolean(text), false, text);
+  for (const text of ["", "yes", "no", "2", "00"]) assert.equal(parseBoolean(text), undefined, text);
 });
 
 test("start positions", () => {

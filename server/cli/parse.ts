@@ -49,6 +49,14 @@ export function parseInteger(
   };
 }
 
+/** A yes or no from the environment, where a flag has no value of its own; undefined for anything else. */
+export function parseBoolean(text: string): boolean | undefined {
+  const word = text.trim().toLowerCase();
+  if (word === "true" || word === "1") return true;
+  if (word === "false" || word === "0") return false;
+  return undefined;
+}
+
 export function parseFrom(text: string): From {
   const word = text.trim();
   if (word === "earliest" || word === "latest") return word;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { StorageError } from "../../engine/index.ts";
 import type { Process, Runtime } from "../runtime/runtime.ts";
 import { run } from "./program.ts";
 import { hostInUrl, isLoopback } from "./serve.ts";
@@ -11,12 +12,16 @@ interface Ran {
 }
 
 /** A runtime that can do nothing but read arguments and print. */
-async function ran(...args: string[]): Promise<Ran> {
+function ran(...args: string[]): Promise<Ran> {
+  return ranWith({}, ...args);
+}
+
+async function ranWith(env: Record<string, string>, ...args: string[]): Promise<Ran> {
   let out = "";
   let error = "";
   const process: Partial<Process> = {
     args,
-    env: {},
+    env,
     stdoutIsTerminal: false,
     stderrIsTerminal: false,
     stdinIsTerminal: false,
@@ -32,7 +37,9 @@ async function ran(...args: string[]): Promise<Ran> {
     version: "0",
     process,
     serve: () => assert.fail("listened"),
-    openStorage: () => assert.fail("opened a folder"),
+    openStorage: (folder: string) => {
+      throw new StorageError("io", `opened ${folder}`);
+    },
   };
   const status = await run(runtime as unknown as Runtime, "1.2.3");
   return { status, out, error };
@@ -103,6 +110,25 @@ test("what only a look can tell is exit 1, one line, no stack", async () => {
     assert.equal(status, 1, args.join(" "));
     assert.match(error, wanted, args.join(" "));
     assert.equal(error.trimEnd().split("\n").length, 1, error);
+  }
+});
+
+test("MOLDAU_MEMORY is a yes or a no, and what is neither starts nothing", async () => {
+  for (const no of ["false", "0"]) {
+    const { status, error } = await ranWith({ MOLDAU_MEMORY: no }, "--data-dir", "kept");
+    assert.equal(status, 1);
+    assert.match(error, /opened kept/, `${no} keeps the folder`);
+  }
+  // Without a look at the folder it comes as far as listening, which this runtime does not.
+  for (const yes of ["true", "1"]) {
+    const { error } = await ranWith({ MOLDAU_MEMORY: yes }, "--data-dir", "kept");
+    assert.match(error, /listened/, yes);
+  }
+  assert.match((await ranWith({ MOLDAU_MEMORY: "false" }, "--memory")).error, /listened/, "the flag comes first");
+  for (const neither of ["", "no", "2"]) {
+    const { status, error } = await ranWith({ MOLDAU_MEMORY: neither });
+    assert.equal(status, 2);
+    assert.match(error, /MOLDAU_MEMORY is '.*'\. It is true or 1, false or 0/);
   }
 });
 

@@ -22,7 +22,7 @@ import { ListenError, type Listener, type TlsOptions } from "../runtime/runtime.
 import { openBroker } from "../runtime/web/index.ts";
 import { jsonLogger, textLogger, webClock } from "../runtime/web/world.ts";
 import { type CommandContext, oneOf, UserError } from "./options.ts";
-import { parseInteger } from "./parse.ts";
+import { parseBoolean, parseInteger } from "./parse.ts";
 import { examples } from "./topics.ts";
 
 export interface ServeFlags {
@@ -41,49 +41,66 @@ export interface ServeFlags {
 const graceMs = 10_000;
 
 export function addServe(program: Command, context: CommandContext): Command {
-  return program
-    .command("serve", { isDefault: true })
-    .description("serve the log over HTTP/1.1 and HTTP/2 (this is what `moldau` alone does)")
-    .addOption(new Option("--host <address>", "the address to listen on").env("MOLDAU_HOST").default("127.0.0.1"))
-    .addOption(
-      new Option("--http-port <port>", "the port; 0 takes a free one")
-        .env("MOLDAU_HTTP_PORT")
-        .default(8080)
-        .argParser(parseInteger("A port", 0, 65_535)),
-    )
-    .addOption(
-      new Option("--data-dir <folder>", "the data folder; made when it is not there")
-        .env("MOLDAU_DATA_DIR")
-        .default("./moldau-data"),
-    )
-    .addOption(new Option("--memory", "keep everything in memory, whatever --data-dir says").env("MOLDAU_MEMORY"))
-    .addOption(
-      new Option("--durability <kind>", "what acknowledged means: sync: on disk; os: with the operating system")
-        .env("MOLDAU_DURABILITY")
-        .default("sync")
-        .argParser(oneOf("sync", "os")),
-    )
-    .addOption(
-      new Option("--tls-cert <file>", "a certificate chain (PEM); serves HTTPS, with --tls-key").env("MOLDAU_TLS_CERT"),
-    )
-    .addOption(new Option("--tls-key <file>", "its private key (PEM)").env("MOLDAU_TLS_KEY"))
-    .addOption(new Option("--cors-origin <origin>", "let pages of this origin (or *) call").env("MOLDAU_CORS_ORIGIN"))
-    .addOption(
-      new Option("--log-format <format>", "text or json")
-        .env("MOLDAU_LOG_FORMAT")
-        .default("text")
-        .argParser(oneOf("text", "json")),
-    )
-    .addHelpText(
-      "after",
-      examples(
-        "moldau",
-        "moldau --http-port 9000 --data-dir /var/lib/moldau",
-        "moldau --tls-cert cert.pem --tls-key key.pem --host 0.0.0.0",
-        "MOLDAU_DURABILITY=os moldau",
-      ),
-    )
-    .action((flags: ServeFlags) => serve(flags, context));
+  return (
+    program
+      .command("serve", { isDefault: true })
+      .description("serve the log over HTTP/1.1 and HTTP/2 (this is what `moldau` alone does)")
+      .addOption(new Option("--host <address>", "the address to listen on").env("MOLDAU_HOST").default("127.0.0.1"))
+      .addOption(
+        new Option("--http-port <port>", "the port; 0 takes a free one")
+          .env("MOLDAU_HTTP_PORT")
+          .default(8080)
+          .argParser(parseInteger("A port", 0, 65_535)),
+      )
+      .addOption(
+        new Option("--data-dir <folder>", "the data folder; made when it is not there")
+          .env("MOLDAU_DATA_DIR")
+          .default("./moldau-data"),
+      )
+      // Not by .env(): commander takes a flag for given whenever its variable is there, be it "false".
+      .option("--memory", "keep everything in memory, whatever --data-dir says (env: MOLDAU_MEMORY)")
+      .addOption(
+        new Option("--durability <kind>", "what acknowledged means: sync: on disk; os: with the operating system")
+          .env("MOLDAU_DURABILITY")
+          .default("sync")
+          .argParser(oneOf("sync", "os")),
+      )
+      .addOption(
+        new Option("--tls-cert <file>", "a certificate chain (PEM); serves HTTPS, with --tls-key").env(
+          "MOLDAU_TLS_CERT",
+        ),
+      )
+      .addOption(new Option("--tls-key <file>", "its private key (PEM)").env("MOLDAU_TLS_KEY"))
+      .addOption(new Option("--cors-origin <origin>", "let pages of this origin (or *) call").env("MOLDAU_CORS_ORIGIN"))
+      .addOption(
+        new Option("--log-format <format>", "text or json")
+          .env("MOLDAU_LOG_FORMAT")
+          .default("text")
+          .argParser(oneOf("text", "json")),
+      )
+      .addHelpText(
+        "after",
+        examples(
+          "moldau",
+          "moldau --http-port 9000 --data-dir /var/lib/moldau",
+          "moldau --tls-cert cert.pem --tls-key key.pem --host 0.0.0.0",
+          "MOLDAU_DURABILITY=os moldau",
+        ),
+      )
+      .action((flags: ServeFlags, command: Command) =>
+        serve({ ...flags, memory: flags.memory ?? memoryFromEnvironment(command, context) }, context),
+      )
+  );
+}
+
+/** Only a plain yes: whoever wrote anything else may mean to keep the data. */
+function memoryFromEnvironment(command: Command, { runtime }: CommandContext): boolean {
+  const text = runtime.process.env.MOLDAU_MEMORY;
+  if (text === undefined) return false;
+  return (
+    parseBoolean(text) ??
+    command.error(`error: MOLDAU_MEMORY is '${text}'. It is true or 1, false or 0, or not set at all.`)
+  );
 }
 
 async function serve(flags: ServeFlags, context: CommandContext): Promise<void> {
