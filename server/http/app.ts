@@ -93,7 +93,8 @@ export function createApp(options: AppOptions): Hono<Environment> {
     await discardBody(context.req.raw, face);
     return answerUnserved(context.req.method, context.req.path, served);
   });
-  app.onError((error, context) => {
+  app.onError(async (error, context) => {
+    await discardBody(context.req.raw, face);
     logUnforeseen(face, error, `${context.req.method} ${context.req.path}`);
     return problemResponse(error);
   });

@@ -16,6 +16,5 @@ export function respond(
   const all: Record<string, string> = { ...always, ...headers };
   if (contentType !== null) all["content-type"] = contentType;
   if (body instanceof Uint8Array) all["content-length"] = String(body.length);
-  if (body instanceof Uint8Array) all["content-length"] = String(body.length);
   return new Response(body as ConstructorParameters<typeof Response>[0], { status, headers: all });
 }
