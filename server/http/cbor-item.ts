@@ -8,6 +8,7 @@
 //   by a length it was told, and nests no deeper than `maxDepth`.
 
 import { invalid } from "./problem.ts";
+import { checkContainers, checkRecords, recordsDepth } from "./record-count.ts";
 
 const maxDepth = 64;
 /** An open array or map that ends with a break. */
@@ -25,11 +26,15 @@ interface Open {
 /** Measures one item of which `advance` is shown ever more bytes, always from its first. */
 export class ItemMeasure {
   readonly #what: string;
+  readonly #counted: boolean;
   readonly #open: Open[] = [];
   #position = 0;
+  #containers = 0;
 
-  constructor(what: string) {
+  /** `counted`: a body of records, of which there may be too many. */
+  constructor(what: string, counted = false) {
     this.#what = what;
+    this.#counted = counted;
   }
 
   /** The item's size, or null while more bytes must come. Throws INVALID_REQUEST when it can be no item. */
@@ -80,11 +85,14 @@ export class ItemMeasure {
 
   #push(map: boolean, argument: number): void {
     if (this.#open.length === maxDepth) throw this.#fault(`nests deeper than ${maxDepth}`);
+    this.#containers += 1;
+    if (this.#counted) checkContainers(this.#containers);
     this.#open.push({ map, left: argument === indefinite ? indefinite : map ? argument * 2 : argument, seen: 0 });
   }
 
   #count(around: Open): void {
     around.seen += 1;
+    if (this.#counted && !around.map && this.#open.length === recordsDepth) checkRecords(around.seen);
     if (around.left !== indefinite) around.left -= 1;
   }
 
@@ -106,8 +114,8 @@ export class ItemMeasure {
 }
 
 /** The size of the first item in bytes that are all there. */
-export function measureItem(bytes: Uint8Array, what: string): number {
-  const sizeBytes = new ItemMeasure(what).advance(bytes);
+export function measureItem(bytes: Uint8Array, what: string, counted = false): number {
+  const sizeBytes = new ItemMeasure(what, counted).advance(bytes);
   if (sizeBytes === null) throw invalid(`${what} ends within its CBOR item`);
   return sizeBytes;
 }

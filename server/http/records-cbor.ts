@@ -22,8 +22,8 @@ export function encodeCbor(value: unknown): Uint8Array {
 }
 
 /** Exactly one item, or INVALID_REQUEST. A 64-bit integer that no double holds comes out unsafe, and is refused where it stands. */
-export function decodeCbor(bytes: Uint8Array, what: string): unknown {
-  const sizeBytes = measureItem(bytes, what);
+export function decodeCbor(bytes: Uint8Array, what: string, counted = false): unknown {
+  const sizeBytes = measureItem(bytes, what, counted);
   if (sizeBytes !== bytes.length) throw invalid(`${what} holds ${bytes.length - sizeBytes} bytes after its CBOR item`);
   try {
     return codec.decode(bytes);

@@ -13,6 +13,7 @@ import { type Call, type Face, type Operation, operation } from "./operation.ts"
 import { integerParameter, parseInteger } from "./parameters.ts";
 import { invalid } from "./problem.ts";
 import { streamProduce } from "./produce-stream.ts";
+import { checkJsonCounts } from "./record-count.ts";
 import { decodeJson, parseProduceBody } from "./record-input.ts";
 import { decodeCbor, encodeCbor, resultCbor } from "./records-cbor.ts";
 import { resultJson } from "./records-json.ts";
@@ -158,7 +159,8 @@ async function produce(call: Call<Query>, form: BodyForm, answerForm: Form, face
 }
 
 function decodeBody(form: Form, bytes: Uint8Array): ReturnType<typeof parseProduceBody> {
-  if (form === "cbor") return parseProduceBody(decodeCbor(bytes, "the body"));
+  if (form === "cbor") return parseProduceBody(decodeCbor(bytes, "the body", true));
+  checkJsonCounts(bytes);
   const { value, care } = decodeJson(bytes, "the body");
   return parseProduceBody(value, care);
 }
