@@ -49,11 +49,17 @@ export class BatchProducer {
   #sticky = 0;
   #bufferedBytes = 0;
   #failure: unknown;
+  /** Resolves at the first failure, which `finish` then rejects with; else never. */
+  readonly failed: Promise<void>;
+  #fail: () => void = () => {};
   #waiting: (() => void)[] = [];
 
   private constructor(options: BatchProducerOptions, producer: { producerId: number; producerEpoch: number }) {
     this.#options = options;
     this.#producer = producer;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
     this.#partitions = Array.from({ length: options.partitions }, (_, partition) => {
       return {
         partition,
@@ -120,6 +126,7 @@ export class BatchProducer {
       },
       (error: unknown) => {
         this.#failure ??= error;
+        this.#fail();
         this.#release(bytes);
       },
     );

@@ -98,7 +98,8 @@ async function produce(topic: string, flags: Flags, { runtime }: CommandContext)
   });
   if (process.stdinIsTerminal) process.writeError("a record a line; Ctrl-D ends\n");
   try {
-    await Promise.race([send(producer, flags, runtime.process.stdin()), interrupted]);
+    // The next line may be hours away: a failure does not wait for it.
+    await Promise.race([send(producer, flags, runtime.process.stdin()), interrupted, producer.failed]);
     await producer.finish();
   } finally {
     progress.finish();

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { StorageError } from "../../engine/index.ts";
 import type { Process, Runtime } from "../runtime/runtime.ts";
@@ -16,12 +18,12 @@ function ran(...args: string[]): Promise<Ran> {
   return ranWith({}, ...args);
 }
 
-async function ranWith(env: Record<string, string>, ...args: string[]): Promise<Ran> {
+async function ranWith(given: Partial<Process>, ...args: string[]): Promise<Ran> {
   let out = "";
   let error = "";
   const process: Partial<Process> = {
     args,
-    env,
+    env: {},
     stdoutIsTerminal: false,
     stderrIsTerminal: false,
     stdinIsTerminal: false,
@@ -31,6 +33,7 @@ async function ranWith(env: Record<string, string>, ...args: string[]): Promise<
     readTextFile: (path) => {
       throw new Error(`ENOENT: ${String(path)}`);
     },
+    ...given,
   };
   const runtime = {
     name: "node",
@@ -115,20 +118,53 @@ test("what only a look can tell is exit 1, one line, no stack", async () => {
 
 test("MOLDAU_MEMORY is a yes or a no, and what is neither starts nothing", async () => {
   for (const no of ["false", "0"]) {
-    const { status, error } = await ranWith({ MOLDAU_MEMORY: no }, "--data-dir", "kept");
+    const { status, error } = await ranWith({ env: { MOLDAU_MEMORY: no } }, "--data-dir", "kept");
     assert.equal(status, 1);
     assert.match(error, /opened kept/, `${no} keeps the folder`);
   }
   // Without a look at the folder it comes as far as listening, which this runtime does not.
   for (const yes of ["true", "1"]) {
-    const { error } = await ranWith({ MOLDAU_MEMORY: yes }, "--data-dir", "kept");
+    const { error } = await ranWith({ env: { MOLDAU_MEMORY: yes } }, "--data-dir", "kept");
     assert.match(error, /listened/, yes);
   }
-  assert.match((await ranWith({ MOLDAU_MEMORY: "false" }, "--memory")).error, /listened/, "the flag comes first");
+  assert.match(
+    (await ranWith({ env: { MOLDAU_MEMORY: "false" } }, "--memory")).error,
+    /listened/,
+    "the flag comes first",
+  );
   for (const neither of ["", "no", "2"]) {
-    const { status, error } = await ranWith({ MOLDAU_MEMORY: neither });
+    const { status, error } = await ranWith({ env: { MOLDAU_MEMORY: neither } });
     assert.equal(status, 2);
     assert.match(error, /MOLDAU_MEMORY is '.*'\. It is true or 1, false or 0/);
+  }
+});
+
+test("produce ends at a failure, though its input stays open and silent", async () => {
+  const answers: Record<string, [number, unknown]> = {
+    "GET /v1/topics/gone": [200, { name: "gone", partitions: [{ partition: 0 }], configs: {} }],
+    "POST /v1/producers": [200, { producerId: 1, producerEpoch: 0 }],
+  };
+  const server = http.createServer((request, response) => {
+    request.resume().once("end", () => {
+      const missing = { code: "UNKNOWN_TOPIC_OR_PARTITION", detail: "the topic is gone", retriable: false };
+      const [status, body] = answers[`${request.method} ${request.url?.split("?")[0]}`] ?? [404, missing];
+      response.writeHead(status, { "content-type": status === 200 ? "application/json" : "application/problem+json" });
+      response.end(JSON.stringify(body));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  async function* stdin(): AsyncGenerator<Uint8Array> {
+    yield new TextEncoder().encode("one line\n");
+    await new Promise(() => {});
+  }
+  try {
+    const { status, error } = await ranWith({ stdin }, "produce", "gone", "--url", url);
+    assert.equal(status, 1);
+    assert.match(error, /the topic is gone/);
+  } finally {
+    server.closeAllConnections();
+    server.close();
   }
 });
 
