@@ -103,7 +103,10 @@ export class Partition {
         `partition ${this.name} takes no writes until a restart: ${this.#reason}`,
       );
     }
-    return new MoldauError("LEADER_NOT_AVAILABLE", `partition ${this.name} is offline: ${this.#reason}`);
+    // Kafka's code asks for a retry; what is damaged stays so until somebody restores it.
+    return new MoldauError("LEADER_NOT_AVAILABLE", `partition ${this.name} is offline: ${this.#reason}`, {
+      retriable: false,
+    });
   }
 
   describe(): PartitionDescription {

@@ -106,7 +106,7 @@ export class Topics {
   find(name: string): Topic {
     const topic = this.#topics.get(name);
     if (topic !== undefined) return topic;
-    throw new MoldauError("UNKNOWN_TOPIC_OR_PARTITION", `topic '${name}' does not exist: create it first`);
+    throw new MoldauError("UNKNOWN_TOPIC_OR_PARTITION", `topic '${name}' does not exist`);
   }
 
   findPartition(name: string, partition: number): Partition {
@@ -289,7 +289,7 @@ export class Topics {
         }
         throw new MoldauError(
           "TOPIC_ALREADY_EXISTS",
-          `topic '${name}' exists with ${existing.meta.partitions} partitions and other configs: alter it, or choose another name`,
+          `topic '${name}' exists with ${difference(existing.meta, partitions)}: alter it, or choose another name`,
         );
       }
       await this.#refreshCheckpoints();
@@ -460,6 +460,11 @@ export class Topics {
 function checkPartitionCount(partitions: number): void {
   if (Number.isInteger(partitions) && partitions >= 1 && partitions <= maxPartitionsPerTopic) return;
   throw new MoldauError("INVALID_PARTITIONS", `${partitions} partitions: choose 1 to ${maxPartitionsPerTopic}`);
+}
+
+function difference(existing: TopicMeta, partitions: number): string {
+  if (existing.partitions === partitions) return "other configs";
+  return existing.partitions === 1 ? "1 partition" : `${existing.partitions} partitions`;
 }
 
 function sameConfigs(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
