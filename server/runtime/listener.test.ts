@@ -299,3 +299,58 @@ test("why it cannot listen is said as a kind", async () => {
     await new Promise((resolve) => taken.close(resolve));
   }
 });
+
+// Bun's and Deno's listeners have limits of their own, which nothing here sets.
+if (runtime.name === "node") {
+  test("an HTTP/2 connection is closed once it has no stream, and not before", async () => {
+    const { serveNode } = await import("./node/listener.ts");
+    let answer = (): void => {};
+    const mayAnswer = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const fetch = async (): Promise<Response> => {
+      await mayAnswer;
+      return new Response("late");
+    };
+    const listener = await serveNode({ host, port: 0, fetch }, { maxConnections: 10, idleSessionTimeoutMs: 100 });
+    try {
+      await withSession(`http://${host}:${listener.port}`, async (silent) => {
+        await within(5000, new Promise((resolve) => silent.once("close", resolve)), "the silent connection's end");
+      });
+      await withSession(`http://${host}:${listener.port}`, async (session) => {
+        const closed = new Promise((resolve) => session.once("close", resolve));
+        const answers = [viaHttp2(session, "/first"), viaHttp2(session, "/second")];
+        await sleep(500);
+        assert.ok(!session.closed && !session.destroyed, "its streams keep it");
+        answer();
+        for (const { body } of await Promise.all(answers)) assert.equal(String(body), "late");
+        await within(5000, closed, "the idle connection's end");
+      });
+    } finally {
+      await within(5000, listener.close(100), "close");
+    }
+  });
+
+  test("connections beyond the most there may be are closed", async () => {
+    const { serveNode } = await import("./node/listener.ts");
+    const listener = await serveNode({ host, port: 0, fetch: echo }, { maxConnections: 1, idleSessionTimeoutMs: 1000 });
+    try {
+      const first = net.connect(listener.port, host);
+      await new Promise((resolve) => first.once("connect", resolve));
+      await assert.rejects(viaHttp1(listener.port, "/second"));
+      first.destroy();
+    } finally {
+      await within(5000, listener.close(100), "close");
+    }
+  });
+
+  test("what one HTTP/2 connection may make us hold is bounded by its streams and their windows", async () => {
+    await serving({ fetch: () => new Promise<Response>(() => {}) }, async (port) => {
+      await withSession(`http://${host}:${port}`, async (session) => {
+        await new Promise((resolve) => session.once("remoteSettings", resolve));
+        const { initialWindowSize, maxConcurrentStreams } = session.remoteSettings;
+        assert.ok((initialWindowSize ?? Number.NaN) * (maxConcurrentStreams ?? Number.NaN) <= 128 * 1024 * 1024);
+      });
+    });
+  });
+}

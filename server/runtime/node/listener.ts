@@ -19,18 +19,34 @@ const firstBytesTimeoutMs = 10_000;
 const headersTimeoutMs = 30_000;
 /** Longer than what clients and proxies keep a connection for, so that they close first. Milliseconds. */
 const keepAliveTimeoutMs = 65_000;
-/** Default windows (64 KiB) cost a round trip each; these hold a large batch, and a few. Bytes. */
-const streamWindowBytes = 8 * 1024 * 1024;
-const connectionWindowBytes = 32 * 1024 * 1024;
-/** What one HTTP/2 connection may hold before its streams are refused; above its window. Mebibytes. */
-const sessionMemoryMib = 64;
+/** More are closed as they come: each costs a descriptor and its buffers. */
+const maxConnections = 10_000;
+/** An HTTP/2 connection without a stream is closed after so long. Milliseconds. */
+const idleSessionTimeoutMs = 120_000;
+/** The default (64 KiB) costs a round trip each; this holds a large batch. Bytes. */
+const streamWindowBytes = 1024 * 1024;
+/** Node gives this window back as bytes arrive, read or not: it bounds what travels, not what is held. Bytes. */
+const connectionWindowBytes = 16 * 1024 * 1024;
+/** Times the stream window, what one connection may make us hold of bodies that nobody reads yet. */
+const maxStreams = 100;
+/**
+ * Past it a connection's new streams are refused. Node counts answers queued, headers and streams
+ * here, not bodies received. Megabytes.
+ */
+const sessionMemoryMegabytes = 64;
 
 const http2Options = {
-  settings: { initialWindowSize: streamWindowBytes, maxConcurrentStreams: 1000, enablePush: false },
-  maxSessionMemory: sessionMemoryMib,
+  settings: { initialWindowSize: streamWindowBytes, maxConcurrentStreams: maxStreams, enablePush: false },
+  maxSessionMemory: sessionMemoryMegabytes,
 } as const;
 
-export async function serveNode(options: ServeOptions): Promise<Listener> {
+export async function serveNode(
+  options: ServeOptions,
+  limits: { readonly maxConnections: number; readonly idleSessionTimeoutMs: number } = {
+    maxConnections,
+    idleSessionTimeoutMs,
+  },
+): Promise<Listener> {
   const onError = options.onError ?? (() => {});
   const answer = getRequestListener(options.fetch, {
     errorHandler(error) {
@@ -46,9 +62,11 @@ export async function serveNode(options: ServeOptions): Promise<Listener> {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     session.setLocalWindowSize(connectionWindowBytes);
+    closeWhenIdle(session, limits.idleSessionTimeoutMs);
     if (closing) session.close();
   });
   server.http2.on("sessionError", onError);
+  server.listener.maxConnections = limits.maxConnections;
   server.listener.on("connection", (socket: net.Socket) => {
     socket.setNoDelay(true);
     sockets.add(socket);
@@ -79,6 +97,22 @@ export async function serveNode(options: ServeOptions): Promise<Listener> {
   }
 
   return { port, close: (graceMs) => (closing ??= close(graceMs)) };
+}
+
+/** Counts streams, not frames: a client's pings alone do not keep a connection. */
+function closeWhenIdle(session: http2.ServerHttp2Session, timeoutMs: number): void {
+  const wait = (): NodeJS.Timeout => setTimeout(() => session.close(), timeoutMs);
+  let streams = 0;
+  let timer = wait();
+  session.on("stream", (stream) => {
+    streams++;
+    clearTimeout(timer);
+    stream.once("close", () => {
+      if (--streams > 0 || session.closed) return;
+      timer = wait();
+    });
+  });
+  session.once("close", () => clearTimeout(timer));
 }
 
 interface Servers {
