@@ -48,12 +48,24 @@ const usesTypes = `
 import { type Broker, memoryStorage, MoldauError, openBroker } from "moldau/engine";
 import { fileStorage } from "moldau/node";
 import * as server from "moldau";
+await using disposable = await openBroker({ storage: memoryStorage() });
+// @ts-expect-error: no such member
+disposable.prodcue;
 export const broker: Broker = await openBroker({ storage: Math.PI > 3 ? memoryStorage() : fileStorage("./data") });
 export const offset: number = broker.offsets("events", 0).latest;
 export const code: string = new MoldauError("INVALID_REQUEST", "why").code;
 export const names: string[] = Object.keys(server);
 // @ts-expect-error: no such option
 await openBroker({ storage: memoryStorage(), durabilty: "os" });
+`;
+
+/** For a page or a worker: no Node, and no Symbol.asyncDispose. */
+const usesTypesOfEngineAlone = `
+import { memoryStorage, openBroker } from "moldau/engine";
+const broker = await openBroker({ storage: memoryStorage() });
+export const offset: number = broker.offsets("events", 0).latest;
+// @ts-expect-error: no such member
+broker.prodcue;
 `;
 
 const usesEngineAlone = `
@@ -104,13 +116,18 @@ function checkContents(paths) {
 
 /** Strict, the declarations themselves included. */
 function checkTypes(project) {
-  writeFileSync(join(project, "types.mts"), usesTypes);
-  const flags = "--noEmit --strict --module nodenext --target es2022 --lib es2023,esnext.disposable,dom".split(" ");
+  const nodeTypes = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
+  checkProgram(project, "types.mts", usesTypes, ["--lib", "es2023,esnext.disposable,dom", ...nodeTypes]);
+  checkProgram(project, "engine.mts", usesTypesOfEngineAlone, ["--lib", "es2022,dom", "--types", ""]);
+  console.log("the types check, with Node's and without");
+}
+
+function checkProgram(cwd, name, text, world) {
+  writeFileSync(join(cwd, name), text);
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const types = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
-  const check = spawnSync(process.execPath, [tsc, ...flags, ...types, "types.mts"], { cwd: project, encoding: "utf8" });
-  if (check.status !== 0) throw new Error(`the package's types do not check:\n${check.stdout}${check.stderr}`);
-  console.log("the types check");
+  const flags = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", ...world, name];
+  const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, ...flags], { cwd, encoding: "utf8" });
+  if (status !== 0) throw new Error(`the package's types do not check in ${name}:\n${stdout}${stderr}`);
 }
 
 /** The same walk that the layering test makes of the sources, over what was built. */

@@ -16,8 +16,16 @@ export { jsonLogger, silentLogger, textLogger, webClock, webEntropy } from "./wo
 
 export type OpenBrokerOptions = Pick<BrokerOptions, "storage"> & Partial<BrokerOptions>;
 
+/**
+ * AsyncDisposable, where the user's lib has Symbol.asyncDispose. Naming that type would make all of
+ * the broker `any` where it has not, which is es2022 with dom.
+ */
+type DisposableWhereKnown = SymbolConstructor extends { readonly asyncDispose: infer Key extends symbol }
+  ? { readonly [key in Key]: () => Promise<void> }
+  : unknown;
+
 /** `await using` closes it, where the runtime has that (Node 24, Bun, Deno). */
-export type DisposableBroker = Broker & AsyncDisposable;
+export type DisposableBroker = Broker & DisposableWhereKnown;
 
 /**
  * Recovers the storage before it resolves; `report` says what was found. Clock, entropy, logger
