@@ -4,6 +4,8 @@
 // Never: builds (`npm run build` does) or leaves a process behind.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,7 +56,7 @@ export function freePort() {
   });
 }
 
-/** Starts `serve` and resolves when /readyz answers. */
+/** Starts `serve` and resolves when /readyz says 200. */
 export async function startServer(name, { folder, port, flags = [], secure = false, env = {} } = {}) {
   const data = folder ?? temporaryFolder();
   const at = port ?? (await freePort());
@@ -102,22 +104,22 @@ async function ready(server) {
   const deadline = Date.now() + readyTimeoutMs;
   while (Date.now() < deadline) {
     if (server.child.exitCode !== null || server.child.signalCode !== null) break;
-    if (await listens(server.port)) return;
+    if (await isReady(server.url)) return;
     await new Promise((resolve) => setTimeout(resolve, 30));
   }
   server.child.kill("SIGKILL");
   throw new Error(`moldau under ${server.name} did not start:\n${server.output}`);
 }
 
-/** The listener opens once the folder is recovered, so a connection says that it is ready. */
-function listens(port) {
+function isReady(url) {
   return new Promise((resolve) => {
-    const socket = net.connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
+    const { get } = url.startsWith("https:") ? https : http;
+    const request = get(`${url}/readyz`, { agent: false, rejectUnauthorized: false, timeout: 5000 }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200);
     });
-    socket.once("error", () => resolve(false));
+    request.once("timeout", () => request.destroy(new Error("no answer")));
+    request.once("error", () => resolve(false));
   });
 }
 
