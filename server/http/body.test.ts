@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { json, PushedBody, problemOf, testApp } from "./app.test.support.ts";
+import { drain, ManualClock } from "../../engine/broker/world.test.support.ts";
+import { json, PushedBody, problemOf, Reading, testApp } from "./app.test.support.ts";
 
 const path = "/v1/topics/events/records";
 const record = (sizeBytes: number): string => {
@@ -154,4 +155,73 @@ test("a refused body is not read past without end", async (t) => {
   });
   assert.equal((await send("POST", path, endless, json)).status, 413);
   assert.ok(sentBytes < 5000, `${sentBytes}`);
+});
+
+test("a body that falls silent gives its share of the budget back", async (t) => {
+  const clock = new ManualClock();
+  const { send, broker } = await testApp(t, { clock, maxRequestBytes: 200_000, inFlightBytes: 200_000 });
+  await broker.createTopic("events");
+  for (const headers of [{ ...json, "content-length": "150000" }, json]) {
+    const body = new PushedBody();
+    const answer = send("POST", path, body.stream, headers);
+    body.push(record(150_000).slice(0, 70_000));
+    await drain();
+    assert.ok(broker.metrics().inFlightBytes >= 150_000);
+    await clock.advance(9_000);
+    body.push("x");
+    await drain();
+    await clock.advance(9_000);
+    assert.ok(broker.metrics().inFlightBytes >= 150_000, "it was not silent for 10 s");
+    await clock.advance(1_000);
+    assert.equal(broker.metrics().inFlightBytes, 0);
+    await clock.advance(1_000);
+    const response = await answer;
+    assert.equal(response.status, 400);
+    assert.match((await problemOf(response)).detail, /no byte of the body came for 10 s; nothing was appended/);
+  }
+  // A small one holds nothing, and is refused all the same.
+  const small = send("POST", path, new PushedBody().stream, { ...json, "content-length": "100" });
+  await drain();
+  assert.equal(broker.metrics().inFlightBytes, 0);
+  await clock.advance(30_000);
+  assert.match((await problemOf(await small)).detail, /not whole after 30 s/);
+  assert.equal(broker.offsets("events", 0).latest, 0);
+});
+
+test("a stream may be silent, but not with a share of the budget in its hands", async (t) => {
+  const clock = new ManualClock();
+  const { send, broker } = await testApp(t, { clock, maxRequestBytes: 200_000, inFlightBytes: 200_000 });
+  await broker.createTopic("events");
+  const body = new PushedBody();
+  const reading = new Reading(await send("POST", path, body.stream, { "content-type": "application/x-ndjson" }));
+  await clock.advance(60_000);
+  body.push('{"value":"a"}\n');
+  await reading.until((text) => text.includes("\n"));
+  body.push(`{"value":"${"x".repeat(100_000)}`);
+  await drain();
+  assert.equal(broker.metrics().inFlightBytes, 200_000);
+  await clock.advance(10_000);
+  assert.equal(broker.metrics().inFlightBytes, 0);
+  assert.match(await reading.rest(), /"offset":0.*\n.*INVALID_REQUEST.*no byte came for 10 s/);
+});
+
+test("a body for which there is no room for long is told to come back", async (t) => {
+  const clock = new ManualClock();
+  const { send, broker } = await testApp(t, { clock, inFlightBytes: 100_000 });
+  await broker.createTopic("events");
+  const release = await broker.reserve(100_000);
+  const answers = [100, 80_000].map((size) =>
+    send("POST", path, record(size), { ...json, "content-length": String(size) }),
+  );
+  await drain();
+  await clock.advance(10_000);
+  await clock.advance(1_000);
+  for (const response of await Promise.all(answers)) {
+    assert.equal(response.status, 429);
+    assert.equal(response.headers.get("retry-after"), "1");
+    assert.equal((await problemOf(response)).code, "THROTTLING_QUOTA_EXCEEDED");
+  }
+  release();
+  assert.equal(broker.metrics().inFlightBytes, 0);
+  assert.equal((await send("POST", path, record(100), { ...json, "content-length": "100" })).status, 200);
 });

@@ -4,8 +4,8 @@
 // Never: looks into the bytes.
 //
 // Invariants: a body over the limit is refused by its Content-Length before a byte is kept,
-//   else as soon as it passes the limit; a body that ended early is never handed on. What is
-//   refused is read past without being kept.
+//   else as soon as it passes the limit; a body that ended early is never handed on; one that
+//   falls silent gives its share back. What is refused is read past without being kept.
 
 import { MoldauError } from "../../engine/index.ts";
 import type { Face } from "./operation.ts";
@@ -14,6 +14,13 @@ import { invalid } from "./problem.ts";
 
 /** What a body of unknown length may hold before it asks the budget: less than a socket buffers. */
 export const freeBytes: number = 64 * 1024;
+
+/** A body that holds budget and is silent for so long loses it. Milliseconds. */
+export const bodyIdleMs: number = 10_000;
+/** A body of at most `freeBytes` is whole by then. Milliseconds. */
+const smallBodyMs = 30_000;
+/** How long a body waits for its turn. Milliseconds. */
+const budgetWaitMs = 10_000;
 
 /** How long a refused body is read past, and how long a pause in it may be. Milliseconds. */
 const discardMs = 5000;
@@ -48,18 +55,76 @@ export function declaredBytes(request: Request, face: Face): number | null {
 }
 
 async function holdDeclared(request: Request, declared: number, face: Face): Promise<HeldBody> {
-  const release = await face.broker.reserve(declared, request.signal);
+  if (declared > freeBytes) return holdLarge(request, declared, face);
+  // Nothing is reserved before it is whole, so that one that stalls holds nothing.
   begun.add(request);
+  const buffer = await inTime(face, smallBodyMs, request.arrayBuffer().catch(endedEarly), () =>
+    invalid(`the body was not whole after ${smallBodyMs / 1000} s; nothing was appended`),
+  );
+  const bytes = new Uint8Array(buffer);
+  if (bytes.length !== declared) throw wrongLength(bytes.length, declared);
+  return { bytes, release: await reserve(bytes.length, request.signal, face) };
+}
+
+async function holdLarge(request: Request, declared: number, face: Face): Promise<HeldBody> {
+  const release = await reserve(declared, request.signal, face);
+  const reader = beginBody(request);
   try {
-    const bytes = new Uint8Array(await request.arrayBuffer().catch(endedEarly));
-    if (bytes.length > face.maxRequestBytes) throw tooLarge(face);
-    if (bytes.length !== declared) {
-      throw invalid(`the body has ${bytes.length} bytes, but content-length says ${declared}; nothing was appended`);
+    const bytes = new Uint8Array(declared);
+    let sizeBytes = 0;
+    while (reader !== null) {
+      const { done, value } = await readInTime(reader, face);
+      if (done) break;
+      if (sizeBytes + value.length > declared) throw wrongLength(sizeBytes + value.length, declared);
+      bytes.set(value, sizeBytes);
+      sizeBytes += value.length;
     }
+    if (sizeBytes !== declared) throw wrongLength(sizeBytes, declared);
     return { bytes, release };
   } catch (thrown) {
     release();
+    if (reader !== null) await discard(reader, face);
     throw thrown;
+  }
+}
+
+/** A share of the broker's budget, or THROTTLING_QUOTA_EXCEEDED when there is no room for long. */
+export async function reserve(sizeBytes: number, signal: AbortSignal, face: Face): Promise<() => void> {
+  const waiting = new AbortController();
+  const leave = (): void => waiting.abort(signal.reason);
+  if (signal.aborted) leave();
+  signal.addEventListener("abort", leave, { once: true });
+  const unschedule = face.clock.schedule(budgetWaitMs, () => {
+    const words = `there was no room for the request for ${budgetWaitMs / 1000} s; try again later`;
+    waiting.abort(new MoldauError("THROTTLING_QUOTA_EXCEEDED", words));
+  });
+  try {
+    return await face.broker.reserve(sizeBytes, waiting.signal);
+  } finally {
+    unschedule();
+    signal.removeEventListener("abort", leave);
+  }
+}
+
+/** The next piece of a body, or INVALID_REQUEST when it broke off or is silent for long. */
+function readInTime(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  face: Face,
+): Promise<Awaited<ReturnType<typeof reader.read>>> {
+  return inTime(face, bodyIdleMs, reader.read().catch(endedEarly), () =>
+    invalid(`no byte of the body came for ${bodyIdleMs / 1000} s; nothing was appended`),
+  );
+}
+
+export async function inTime<T>({ clock }: Face, ms: number, awaited: Promise<T>, late: () => Error): Promise<T> {
+  let unschedule = (): void => {};
+  const lateness = new Promise<never>((_, reject) => {
+    unschedule = clock.schedule(ms, () => reject(late()));
+  });
+  try {
+    return await Promise.race([awaited, lateness]);
+  } finally {
+    unschedule();
   }
 }
 
@@ -72,14 +137,14 @@ async function holdUndeclared(request: Request, face: Face): Promise<HeldBody> {
   let reserved = false;
   try {
     for (;;) {
-      const { done, value } = await reader.read().catch(endedEarly);
+      const { done, value } = await readInTime(reader, face);
       if (done) break;
       sizeBytes += value.length;
       if (sizeBytes > face.maxRequestBytes) throw tooLarge(face);
       // All at once: two bodies that grow share by share could wait for each other for ever.
       if (sizeBytes > freeBytes && !reserved) {
         reserved = true;
-        release = await face.broker.reserve(face.maxRequestBytes, request.signal);
+        release = await reserve(face.maxRequestBytes, request.signal, face);
       }
       chunks.push(value);
     }
@@ -133,6 +198,10 @@ export function concat(chunks: readonly Uint8Array[], sizeBytes: number): Uint8A
     at += chunk.length;
   }
   return whole;
+}
+
+function wrongLength(sizeBytes: number, declared: number): MoldauError {
+  return invalid(`the body has ${sizeBytes} bytes, but content-length says ${declared}; nothing was appended`);
 }
 
 function endedEarly(): never {

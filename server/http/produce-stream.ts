@@ -19,7 +19,7 @@ import {
   type RecordInput,
   type TopicDescription,
 } from "../../engine/index.ts";
-import { beginBody, freeBytes } from "./body.ts";
+import { beginBody, bodyIdleMs, freeBytes, inTime, reserve } from "./body.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, logUnforeseen } from "./operation.ts";
 import { errorMember, invalid } from "./problem.ts";
@@ -127,7 +127,10 @@ class Pump {
   async #readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
     const limitBytes = this.#stream.face.maxRequestBytes;
     while (!this.#cancelled) {
-      const { done, value } = await reader.read().catch(endedEarly);
+      const reading = reader.read().catch(endedEarly);
+      // A stream may be silent for as long as it likes, but not while others wait for what it holds.
+      const piece = this.#holdsLong ? inTime(this.#stream.face, bodyIdleMs, reading, fellSilent) : reading;
+      const { done, value } = await piece;
       const items = done ? this.#splitter.end() : this.#splitter.push(value);
       const long = items.findIndex(({ sizeBytes }) => sizeBytes > limitBytes);
       await this.#send(long < 0 ? items : items.slice(0, long));
@@ -143,7 +146,7 @@ class Pump {
   async #holdLong(): Promise<void> {
     if (this.#holdsLong) return;
     const { face, call } = this.#stream;
-    this.#releaseLong = await face.broker.reserve(face.maxRequestBytes, call.signal);
+    this.#releaseLong = await reserve(face.maxRequestBytes, call.signal, face);
     this.#holdsLong = true;
   }
 
@@ -292,6 +295,12 @@ function encodedBytes({ record, sizeBytes }: StreamItem): number {
 
 function endedEarly(): never {
   throw invalid("the body broke off; what was answered before is appended, an unfinished item is not");
+}
+
+function fellSilent(): Error {
+  return invalid(
+    `no byte came for ${bodyIdleMs / 1000} s within a large item; what was answered before is appended, the item is not`,
+  );
 }
 
 function tooLong(limitBytes: number): Error {
