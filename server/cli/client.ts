@@ -60,7 +60,7 @@ export class Client {
 
   async json<T>(path: string, request: ClientRequest = {}): Promise<T> {
     const response = await this.send(path, request);
-    return (await this.#read(() => response.json())) as T;
+    return (await this.#patiently(request.signal, () => response.json())) as T;
   }
 
   describe(topic: string, signal?: AbortSignal): Promise<TopicDescription> {
@@ -75,7 +75,7 @@ export class Client {
   ): Promise<RawBatches> {
     const path = `${topicPath(topic)}/partitions/${partition}/records`;
     const response = await this.send(path, { query, headers: { accept: rawType }, signal } as ClientRequest);
-    const buffer = await this.#read(() => response.arrayBuffer());
+    const buffer = await this.#patiently(signal, () => response.arrayBuffer());
     return {
       bytes: new Uint8Array(buffer),
       highWatermark: offsetHeader(response, "moldau-high-watermark"),
@@ -95,26 +95,34 @@ export class Client {
       headers["content-type"] ??= "application/json";
       body = JSON.stringify(body);
     }
-    let response: Response;
-    try {
-      response = await fetch(url, {
-        method: request.method ?? "GET",
-        headers,
-        body: body as string | null,
-        signal: request.signal ?? null,
-      });
-    } catch (error) {
-      throw this.#unreachable(error, request.signal);
-    }
+    const response = await this.#patiently(request.signal, (signal) =>
+      fetch(url, { method: request.method ?? "GET", headers, body: body as string | null, signal }),
+    );
     if (response.ok) return response;
     throw await this.#problem(response);
   }
 
-  async #read<T>(read: () => Promise<T>): Promise<T> {
+  /**
+   * Waits for an answer, or for its body, but not for ever. The timer also keeps the process alive:
+   * Node's fetch may never settle when a server hangs up at once, and the command would just end.
+   */
+  async #patiently<T>(signal: AbortSignal | undefined, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const patience = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const error = new Error(`nothing came for ${patienceMs / 1000} s`);
+        patience.abort(error);
+        reject(error);
+      }, patienceMs);
+    });
+    const either = signal === undefined ? patience.signal : AbortSignal.any([signal, patience.signal]);
     try {
-      return await read();
+      return await Promise.race([ask(either), late]);
     } catch (error) {
-      throw this.#unreachable(error, undefined);
+      throw this.#unreachable(error, signal);
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -156,6 +164,8 @@ export interface RetryOptions {
   readonly onRetry?: (error: ClientError) => void;
 }
 
+/** Longer than the server may take to acknowledge (30 s) or a long poll waits (20 s). */
+const patienceMs = 45_000;
 const firstPauseMs = 50;
 const longestPauseMs = 2000;
 
