@@ -8,6 +8,8 @@ import { integerFault, integerParameter } from "./parameters.ts";
 export const defaultLimit: number = 1000;
 const maxLimit = 10_000;
 export const defaultFetchBytes: number = 1024 * 1024;
+/** Batches of an answer that is written out record by record: it costs several times their bytes. */
+export const maxDecodedBytes: number = 4 * 1024 * 1024;
 const maxFetchBytes = 16 * 1024 * 1024;
 const maxWaitMs = 300_000;
 
@@ -38,7 +40,8 @@ const schema = z.strictObject({
     default: defaultLimit,
   }),
   maxBytes: integerParameter({
-    description: "Bytes of batches read at most; one whole batch comes even over it",
+    description:
+      "Bytes of batches read at most; one whole batch comes even over it. Forms other than raw read 4194304 at most",
     minimum: 1,
     maximum: maxFetchBytes,
     default: defaultFetchBytes,

@@ -7,7 +7,7 @@
 import { z } from "@hono/zod-openapi";
 import { type FetchedRecords, MoldauError, type StartPosition } from "../../engine/index.ts";
 import { concat } from "./body.ts";
-import { defaultFetchBytes, defaultLimit, type FetchQuery, fetchQuery } from "./fetch-query.ts";
+import { defaultFetchBytes, defaultLimit, type FetchQuery, fetchQuery, maxDecodedBytes } from "./fetch-query.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, type Operation, operation } from "./operation.ts";
 import { parseInteger } from "./parameters.ts";
@@ -104,7 +104,7 @@ async function fetchDecoded(call: Call<FetchQuery>, offset: number, face: Face):
   const fetched = await face.broker.fetchRecords(topic, partition, {
     offset,
     limit: query.limit ?? defaultLimit,
-    maxBytes: query.maxBytes ?? defaultFetchBytes,
+    maxBytes: Math.min(query.maxBytes ?? defaultFetchBytes, maxDecodedBytes),
     maxWaitMs: query.waitMs ?? 0,
     signal,
   });

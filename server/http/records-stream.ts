@@ -7,7 +7,7 @@
 //   the close; when the client goes, the waiting fetch ends.
 
 import type { FetchedRecords } from "../../engine/index.ts";
-import { defaultFetchBytes, type FetchQuery } from "./fetch-query.ts";
+import { defaultFetchBytes, type FetchQuery, maxDecodedBytes } from "./fetch-query.ts";
 import { mediaTypes } from "./media-type.ts";
 import { type Call, type Face, logUnforeseen, partitionMembers } from "./operation.ts";
 import { problemOf } from "./problem.ts";
@@ -79,7 +79,7 @@ class Tail {
     const fetched = await this.#face.broker.fetchRecords(topic, partition, {
       offset: this.#nextOffset,
       limit: Math.min(chunkRecords, this.#left),
-      maxBytes: query.maxBytes ?? defaultFetchBytes,
+      maxBytes: Math.min(query.maxBytes ?? defaultFetchBytes, maxDecodedBytes),
       maxWaitMs,
       signal: this.#gone.signal,
     });
