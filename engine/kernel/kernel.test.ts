@@ -27,6 +27,22 @@ const options: PrepareOptions = { baseOffset: 0, leaderEpoch: 0, maxBatchBytes: 
 const kernels: Kernel[] = [createTwinKernel(), await loadWasmKernel()];
 
 for (const kernel of kernels) {
+  test(`${kernel.name}: a checksum or a key's hash leaves a prepared run as it is`, () => {
+    // log.ts makes a producer snapshot, with its checksum, between preparing a run and writing it.
+    const encoded = kernel.encodeBatch([{ key: null, value: new Uint8Array(3000).fill(7), headers: [], timestamp: 1 }]);
+    const prepared = kernel.prepareRun(encoded.slice(), {
+      baseOffset: 5,
+      leaderEpoch: 1,
+      maxBatchBytes: 10_000,
+      appendTimeMs: -1,
+    });
+    assert.ok(prepared.ok);
+    const before = prepared.bytes.slice();
+    kernel.crc32c(new Uint8Array(1_000_000).fill(9));
+    kernel.murmur2(new Uint8Array(10_000).fill(9));
+    assert.deepEqual(prepared.bytes, before);
+  });
+
   const it = (what: string, run: () => void): void => void test(`${kernel.name}: ${what}`, run);
 
   it("crc32c gives the known vectors (RFC 3720 B.4)", () => {
