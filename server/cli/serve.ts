@@ -265,7 +265,6 @@ function announce(
       ].join("\n"),
     );
   }
-  for (const note of broker.report.notes) logger.log("warn", note);
 }
 
 function durabilityLine(durability: Durability, inMemory: boolean): string {
@@ -276,7 +275,7 @@ function durabilityLine(durability: Durability, inMemory: boolean): string {
 
 function recoveryLine(report: RecoveryReport): string {
   const found = [
-    report.cleanShutdown ? "a clean shutdown" : "no clean shutdown",
+    shutdownOf(report),
     `${report.topics} topic${report.topics === 1 ? "" : "s"}`,
     `${report.partitions} partition${report.partitions === 1 ? "" : "s"}`,
   ];
@@ -284,6 +283,11 @@ function recoveryLine(report: RecoveryReport): string {
   if (report.truncatedBytes > 0) found.push(`${report.truncatedBytes} torn bytes cut off`);
   if (report.rebuiltIndexes > 0) found.push(`${report.rebuiltIndexes} indexes rebuilt`);
   return `${found.join(", ")}, in ${Math.round(report.durationMs)} ms`;
+}
+
+function shutdownOf({ cleanShutdown, topics }: RecoveryReport): string {
+  if (!cleanShutdown) return "no clean shutdown";
+  return topics === 0 ? "nothing to recover" : "a clean shutdown";
 }
 
 export function isLoopback(host: string): boolean {

@@ -151,7 +151,7 @@ export async function describeOrExplain(client: Client, topic: string): Promise<
 function describe(topic: TopicDescription): string {
   const rows = topic.partitions.map((partition) => [
     String(partition.partition),
-    partition.reason === undefined ? partition.state : `${partition.state}: ${partition.reason}`,
+    partition.state,
     count(partition.logStartOffset),
     count(partition.highWatermark),
     count(partition.logEndOffset),
@@ -163,6 +163,10 @@ function describe(topic: TopicDescription): string {
     ["PARTITION", "STATE", "LOG START", "HIGH WATERMARK", "LOG END", "EPOCH", "SEGMENTS", "SIZE"],
     ...rows,
   ]);
+  const reasons = topic.partitions
+    .filter(({ reason }) => reason !== undefined)
+    .map(({ partition, state, reason }) => `partition ${partition} is ${state}: ${reason}\n`)
+    .join("");
   const configs = table(
     Object.entries(topic.configs).map(([name, { value, source }]) => [
       `  ${name}`,
@@ -170,7 +174,7 @@ function describe(topic: TopicDescription): string {
       source === "default" ? "" : `(${source})`,
     ]),
   );
-  return `${topic.name}  ${topic.id}  ${partitionsOf(topic.partitions.length)}\n\n${partitions}\nconfigs\n${configs}\n`;
+  return `${topic.name}  ${topic.id}  ${partitionsOf(topic.partitions.length)}\n\n${partitions}${reasons}\nconfigs\n${configs}\n`;
 }
 
 function partitionsOf(partitions: number): string {
