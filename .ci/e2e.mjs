@@ -12,7 +12,7 @@ import { after, before, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { Decoder, Encoder } from "cbor-x";
-import { command, dist, freePort, startServer, temporaryFolder } from "./moldau.mjs";
+import { command, dist, freePort, killAll, startServer, temporaryFolder } from "./moldau.mjs";
 import { http1, http2Wire } from "./wires.mjs";
 
 const { values: flags } = parseArgs({
@@ -401,6 +401,8 @@ function everyWire(runtime, label, wire) {
   });
 }
 
+after(killAll);
+
 for (const runtime of flags.runtime) {
   describe(runtime, () => {
     let plain;
@@ -428,8 +430,7 @@ for (const runtime of flags.runtime) {
         assert.equal((await wire.ask("GET", "/readyz")).status, 200);
       }
       assert.equal(wires.h2.session.alpnProtocol, "h2");
-      for (const line of [plain.url, plain.folder, "durability  sync", "curl -s"])
-        assert.ok(plain.output.includes(line), `${line} in: ${plain.output}`);
+      for (const words of [plain.url, plain.folder, "durability  sync", "curl -s"]) await plain.prints(words);
     });
 
     everyWire(runtime, "HTTP/1.1", () => wires.h1);
@@ -647,7 +648,7 @@ for (const runtime of flags.runtime) {
       wire.close();
       assert.deepEqual(await server.stop(), { status: 0, signal: null });
       const again = await startServer(runtime, { folder: server.folder, port: server.port });
-      assert.match(again.output, /recovery\s+a clean shutdown/);
+      await again.prints("recovery    a clean shutdown");
       await again.stop();
     });
 

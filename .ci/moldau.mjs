@@ -17,11 +17,17 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 export const dist = process.env.MOLDAU_DIST ?? join(root, "dist");
 const readyTimeoutMs = 60_000;
 const stopTimeoutMs = 20_000;
+const printTimeoutMs = 10_000;
 const running = new Set();
 const folders = new Set();
 
-process.on("exit", () => {
+/** A test that failed in its middle leaves its server; this process would wait for it without an end. */
+export function killAll() {
   for (const child of running) child.kill("SIGKILL");
+}
+
+process.on("exit", () => {
+  killAll();
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
@@ -87,6 +93,14 @@ export async function startServer(name, { folder, port, flags = [], secure = fal
     async kill() {
       child.kill("SIGKILL");
       return server.ended;
+    },
+    /** Waits for what it prints: that and its readiness come by two ways, in either order. */
+    async prints(words) {
+      const deadline = Date.now() + printTimeoutMs;
+      while (!server.output.includes(words)) {
+        if (Date.now() > deadline) throw new Error(`${server.name} did not print '${words}':\n${server.output}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
     },
     /** The most memory it ever had. Mebibytes. */
     peakMemory() {
