@@ -4,7 +4,7 @@
 // Never: does the periodic work (maintenance.ts); knows HTTP or the Kafka wire, a runtime, or a package.
 
 import { MoldauError, toMoldauError } from "../errors.ts";
-import type { EncodeOptions, RecordToEncode } from "../kernel/kernel.ts";
+import { type EncodeOptions, type RecordToEncode, type RunBytes, sizeOfRun } from "../kernel/kernel.ts";
 import { inFlightBytes, maxRunBytes } from "../limits.ts";
 import type { Appended } from "../log/log.ts";
 import { BatchHeader } from "../log/record-batch.ts";
@@ -232,12 +232,12 @@ export class EngineBroker implements Broker {
   async appendBatches(
     topic: string,
     partition: number,
-    bytes: Uint8Array,
+    bytes: RunBytes,
     options: AppendOptions = {},
   ): Promise<AppendResult> {
     this.#open();
     const found = this.#parts.topics.findPartition(topic, partition);
-    if (bytes.length === 0) throw new MoldauError("INVALID_RECORD", "there are no batches to append");
+    if (sizeOfRun(bytes) === 0) throw new MoldauError("INVALID_RECORD", "there are no batches to append");
     const appended = await found.append((append) => this.#appendNow(append, bytes, options.expectedEndOffset));
     await this.#acknowledge(found, appended.lastOffset, options.acks ?? "all", options.timeoutMs);
     return {
@@ -250,7 +250,7 @@ export class EngineBroker implements Broker {
   }
 
   /** Appends and counts. */
-  #appendNow(append: AppendNow, bytes: Uint8Array, expectedEndOffset: number | undefined): Appended {
+  #appendNow(append: AppendNow, bytes: RunBytes, expectedEndOffset: number | undefined): Appended {
     const { counters } = this.#parts;
     try {
       this.#open();
@@ -259,7 +259,7 @@ export class EngineBroker implements Broker {
       else {
         counters.recordsAppended += appended.recordCount;
         counters.batchesAppended += appended.batchCount;
-        counters.bytesAppended += bytes.length;
+        counters.bytesAppended += appended.sizeBytes;
       }
       return appended;
     } catch (error) {

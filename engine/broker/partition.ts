@@ -9,6 +9,7 @@
 //   never retried: it fences. Removal of segments never overlaps a flush.
 
 import { MoldauError } from "../errors.ts";
+import type { RunBytes } from "../kernel/kernel.ts";
 import { syncBytes, syncIntervalMs } from "../limits.ts";
 import { storageError } from "../log/append-errors.ts";
 import { formatEpochCheckpoint } from "../log/checkpoint-file.ts";
@@ -44,7 +45,7 @@ interface AckWaiter {
 }
 
 /** Appends a run of batches, which may be overwritten when it returns. Throws MoldauError. */
-export type AppendNow = (bytes: Uint8Array, expectedEndOffset?: number) => Appended;
+export type AppendNow = (bytes: RunBytes, expectedEndOffset?: number) => Appended;
 
 /** Called when the high watermark moves, or when it never will again. */
 export type Listener = () => void;
@@ -158,7 +159,7 @@ export class Partition {
     throw this.unavailable();
   }
 
-  #appendNow(log: Log, bytes: Uint8Array, expectedEndOffset: number | undefined): Appended {
+  #appendNow(log: Log, bytes: RunBytes, expectedEndOffset: number | undefined): Appended {
     try {
       return log.append(bytes, this.context.leaderEpoch, expectedEndOffset);
     } catch (error) {

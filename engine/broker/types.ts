@@ -2,7 +2,7 @@
 //
 // Owns: types. Never: behaviour.
 
-import type { Kernel } from "../kernel/kernel.ts";
+import type { Kernel, RunBytes } from "../kernel/kernel.ts";
 import type { Storage } from "../port/storage.ts";
 import type { World } from "../port/world.ts";
 
@@ -256,8 +256,11 @@ export interface Broker {
   describeTopic(name: string): TopicDescription;
   /** Partitions by key (murmur2, as Kafka) or spreads evenly. */
   produce(topic: string, records: readonly RecordInput[], options?: ProduceOptions): Promise<ProduceResult[]>;
-  /** A run of whole record batches v2, as on the wire. All or nothing. */
-  appendBatches(topic: string, partition: number, bytes: Uint8Array, options?: AppendOptions): Promise<AppendResult>;
+  /**
+   * A run of whole record batches v2, as on the wire, in one piece or in the chunks that it came
+   * in: they are copied once, and are the caller's again when this resolves. All or nothing.
+   */
+  appendBatches(topic: string, partition: number, bytes: RunBytes, options?: AppendOptions): Promise<AppendResult>;
   fetchBatches(partitions: readonly FetchPartition[], options?: FetchOptions): Promise<FetchedPartition[]>;
   fetchRecords(topic: string, partition: number, options: FetchRecordsOptions): Promise<FetchedRecords>;
   /** Record by record; ends at the high watermark of its start unless `follow`. */

@@ -176,6 +176,7 @@ for (const kernel of kernels) {
     const huge = new Uint8Array(16 * 1024 * 1024 + 1);
     assert.throws(() => kernel.crc32c(huge), RangeError);
     assert.throws(() => kernel.prepareRun(huge, options), RangeError);
+    assert.throws(() => kernel.prepareRun([huge.subarray(1), huge.subarray(0, 1)], options), RangeError);
     assert.throws(() => kernel.validPrefix(huge, 0), RangeError);
     assert.throws(() => kernel.indexRecords(huge, 1), RangeError);
     assert.throws(() => kernel.murmur2(huge), RangeError);
@@ -393,6 +394,44 @@ for (const kernel of kernels) {
     assert.ok(run.ok);
     assert.deepEqual([run.bytes.buffer === part.buffer, run.bytes.byteOffset], [true, part.byteOffset]);
     assert.equal(new DataView(part.slice().buffer).getBigInt64(at.baseOffset), 99n);
+  });
+
+  it("prepareRun takes a run in chunks, wherever they are cut and wherever they lie", () => {
+    const cuts = fc.array(fc.nat(), { maxLength: 6 });
+    fc.assert(
+      fc.property(recordsToEncode, recordsToEncode, cuts, fc.boolean(), (one, other, places, isOwn) => {
+        const last = kernel.encodeBatch(other).slice();
+        const run = concatenate([kernel.encodeBatch(one).slice(), last]);
+        const whole = kernel.prepareRun(isOwn ? concatenate([last, run]) : run, options);
+        assert.ok(whole.ok);
+        const expected = { ...whole, bytes: whole.bytes.slice() };
+        const borders = [0, ...places.map((place) => place % (run.length + 1)).sort((a, b) => a - b), run.length];
+        const held = isOwn ? kernel.prepareRun(run, options) : null;
+        const source = held?.ok ? held.bytes : run;
+        const chunks = borders.slice(1).map((end, at) => source.subarray(borders[at], end));
+        // Copied before them, this overwrites what the kernel itself returned, unless it takes care.
+        if (isOwn) chunks.unshift(last);
+        const kept = run.slice();
+        const inChunks = kernel.prepareRun(chunks, options);
+        assert.ok(inChunks.ok);
+        assert.deepEqual({ ...inChunks, bytes: inChunks.bytes.slice() }, expected);
+        assert.deepEqual(run, kept, "the caller's bytes stay as they were");
+      }),
+    );
+    assert.deepEqual(kernel.prepareRun([], options), { ok: false, fault: "truncated", position: 0 });
+  });
+
+  it("alignedMemory is zeroed memory of its own, each time", () => {
+    const one = kernel.alignedMemory(100_000);
+    const other = kernel.alignedMemory(100_000);
+    assert.equal(one.length, 100_000);
+    assert.ok(one.every((byte) => byte === 0));
+    assert.equal(one.byteOffset % 64, 0);
+    one.fill(1);
+    assert.ok(other.every((byte) => byte === 0));
+    const batch = kernel.encodeBatch([{ key: null, value: utf8.encode("v"), headers: [], timestamp: 5 }]).slice();
+    assert.ok(kernel.prepareRun(batch, options).ok);
+    assert.ok(one.every((byte) => byte === 1));
   });
 
   it("encodeBatch takes keys and values that lie in the kernel's own memory", () => {

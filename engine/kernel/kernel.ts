@@ -37,6 +37,17 @@ export interface PrepareOptions {
   readonly appendTimeMs: number;
 }
 
+/** A run in one piece, or in the chunks that it came in, whose borders mean nothing. */
+export type RunBytes = Uint8Array | readonly Uint8Array[];
+
+/** Of all its chunks together. Bytes. */
+export function sizeOfRun(run: RunBytes): number {
+  if (run instanceof Uint8Array) return run.length;
+  let sizeBytes = 0;
+  for (let at = 0; at < run.length; at++) sizeBytes += run[at]!.length;
+  return sizeBytes;
+}
+
 export interface PreparedRun {
   readonly ok: true;
   /** The run, stamped in place: base offsets, leader epochs, and maxTimestamp where the header's was wrong. */
@@ -107,8 +118,11 @@ export interface Kernel {
   crc32c(bytes: Uint8Array, seed?: number): number;
   /** Kafka's murmur2 of a key, as a signed int32 (mask with 0x7fffffff before the modulo). */
   murmur2(bytes: Uint8Array): number;
-  /** Checks a run of whole batches (records too where uncompressed) and stamps it, in one call. */
-  prepareRun(bytes: Uint8Array, options: PrepareOptions): PreparedRun | Fault;
+  /**
+   * Checks a run of whole batches (records too where uncompressed) and stamps it, in one call.
+   * Chunks are copied once, to where the run that goes out lies.
+   */
+  prepareRun(bytes: RunBytes, options: PrepareOptions): PreparedRun | Fault;
   /** Recovery's scan: batches from `baseOffset` on, each base offset at or above the last one's end. */
   validPrefix(bytes: Uint8Array, baseOffset: number): ValidPrefix;
   /** Finds the records of one batch: `bytes` are its records, decompressed, header excluded. */
@@ -117,4 +131,10 @@ export interface Kernel {
   encodeBatch(records: readonly RecordToEncode[], options?: EncodeOptions): Uint8Array;
   /** The greatest entry whose key (relative offset, or timestamp) is <= target; -1 when none. */
   searchIndex(table: IndexTable, target: number): number;
+  /**
+   * Zeroed memory of its own, none of the kernel's: it begins on a 64-byte boundary where the
+   * platform can promise one, which makes a read into it twice as fast, and costs nothing before
+   * it is touched. It can be neither transferred nor resized.
+   */
+  alignedMemory(sizeBytes: number): Uint8Array;
 }

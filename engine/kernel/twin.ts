@@ -6,7 +6,7 @@
 // Never: mutates an argument, unless it is a view of that scratch.
 
 import { scratchBytes } from "../limits.ts";
-import type { Kernel } from "./kernel.ts";
+import { type Kernel, sizeOfRun } from "./kernel.ts";
 import { encodedSizeBytes, encodeInto } from "./twin/batch-encode.ts";
 import { measureValidPrefix, prepareInPlace } from "./twin/batch-validate.ts";
 import { crc32cOf } from "./twin/crc32c.ts";
@@ -38,10 +38,16 @@ export function createTwinKernel(): Kernel {
       return murmur2Of(withinScratch(bytes));
     },
     prepareRun(bytes, options) {
-      withinScratch(bytes);
-      if (bytes.buffer === scratch.buffer) return prepareInPlace(bytes, options);
-      const run = reserve(bytes.length);
-      run.set(bytes);
+      const sizeBytes = sizeOfRun(bytes);
+      if (sizeBytes > scratchBytes) throw new RangeError(`${sizeBytes} bytes are over the kernel's ${scratchBytes}`);
+      const chunks = bytes instanceof Uint8Array ? [bytes] : bytes;
+      if (bytes instanceof Uint8Array && bytes.buffer === scratch.buffer) return prepareInPlace(bytes, options);
+      const run = reserve(sizeBytes, (buffer) => chunks.some((chunk) => chunk.buffer === buffer));
+      let position = 0;
+      for (const chunk of chunks) {
+        run.set(chunk, position);
+        position += chunk.length;
+      }
       return prepareInPlace(run, options);
     },
     validPrefix(bytes, baseOffset) {
@@ -66,6 +72,9 @@ export function createTwinKernel(): Kernel {
     },
     searchIndex(table, target) {
       return greatestAtOrBelow(table, target);
+    },
+    alignedMemory(sizeBytes) {
+      return new Uint8Array(sizeBytes);
     },
   };
 }

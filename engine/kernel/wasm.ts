@@ -10,7 +10,15 @@
 
 import { maxRunBytes, scratchBytes } from "../limits.ts";
 import { IndexCache } from "./index-cache.ts";
-import { type BatchFault, type IndexTable, type Kernel, recordStride, type ValidPrefix } from "./kernel.ts";
+import {
+  type BatchFault,
+  type IndexTable,
+  type Kernel,
+  type RunBytes,
+  recordStride,
+  sizeOfRun,
+  type ValidPrefix,
+} from "./kernel.ts";
 import { requireTimestamp } from "./twin/batch-encode.ts";
 import { createTwinKernel } from "./twin.ts";
 import { engineWasmBase64 } from "./wasm.generated.ts";
@@ -55,7 +63,13 @@ declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => WebAssemblyModule;
   compile(bytes: Uint8Array): Promise<WebAssemblyModule>;
   instantiate(module: WebAssemblyModule): Promise<{ readonly exports: unknown }>;
+  readonly Memory: new (pages: {
+    readonly initial: number;
+    readonly maximum: number;
+  }) => { readonly buffer: ArrayBuffer };
 };
+
+const pageBytes = 64 * 1024;
 
 /** In the order of assembly/faults.ts; 0 is none. */
 const faults: readonly BatchFault[] = [
@@ -113,6 +127,21 @@ function bind(wasm: ModuleExports): Kernel {
     return region;
   };
 
+  /** As `stage`, for what may come in chunks and goes out as a view of `batches`. */
+  const stageRun = (run: RunBytes, sizeBytes: number): number => {
+    if (run instanceof Uint8Array) return stage(run, batches);
+    if (sizeBytes > scratchBytes) throw new RangeError(`${sizeBytes} bytes are over the kernel's ${scratchBytes}`);
+    // A chunk that lies in this memory could be overwritten by the one before it.
+    const chunks = run.some((chunk) => chunk.buffer === buffer) ? run.map((chunk) => chunk.slice()) : run;
+    let position = batches;
+    for (let at = 0; at < chunks.length; at++) {
+      const chunk = chunks[at]!;
+      memory.set(chunk, position);
+      position += chunk.length;
+    }
+    return batches;
+  };
+
   return {
     name: "wasm",
 
@@ -125,12 +154,13 @@ function bind(wasm: ModuleExports): Kernel {
     },
 
     prepareRun(bytes, { baseOffset, leaderEpoch, maxBatchBytes, appendTimeMs }) {
-      const position = stage(bytes, batches);
-      const fault = wasm.prepareRun(position, bytes.length, baseOffset, leaderEpoch, maxBatchBytes, appendTimeMs);
+      const sizeBytes = sizeOfRun(bytes);
+      const position = stageRun(bytes, sizeBytes);
+      const fault = wasm.prepareRun(position, sizeBytes, baseOffset, leaderEpoch, maxBatchBytes, appendTimeMs);
       if (fault !== 0) return { ok: false, fault: faults[fault - 1]!, position: batchCountResult[1]! };
       return {
         ok: true,
-        bytes: memory.subarray(position, position + bytes.length),
+        bytes: memory.subarray(position, position + sizeBytes),
         batchCount: batchCountResult[0]!,
         recordCount: offsetResult[0]!,
       };
@@ -211,6 +241,12 @@ function bind(wasm: ModuleExports): Kernel {
       return isOffsets
         ? wasm.searchOffsetKeys(copy.position, count, target)
         : wasm.searchTimestampKeys(copy.position, count, target);
+    },
+
+    // Large array buffers lie 16 bytes off a page on some platforms; this memory begins on one.
+    alignedMemory(sizeBytes) {
+      const pages = Math.ceil(sizeBytes / pageBytes);
+      return new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer, 0, sizeBytes);
     },
   };
 

@@ -11,7 +11,7 @@
 //   offsets, bytes and state happen together or not at all.
 
 import { MoldauError } from "../errors.ts";
-import type { Kernel, PreparedRun } from "../kernel/kernel.ts";
+import { type Kernel, type PreparedRun, type RunBytes, sizeOfRun } from "../kernel/kernel.ts";
 import { maxRunBytes } from "../limits.ts";
 import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
 import type { Clock, Logger } from "../port/world.ts";
@@ -53,6 +53,7 @@ export interface Appended {
   readonly lastOffset: number;
   readonly recordCount: number;
   readonly batchCount: number;
+  readonly sizeBytes: number;
   /** Milliseconds under LogAppendTime, else -1. */
   readonly appendTimeMs: number;
   readonly duplicate: boolean;
@@ -160,15 +161,16 @@ export class Log {
   // ---- append ------------------------------------------------------------------------------
 
   /** Checks, stamps and writes a run of batches. Synchronous; throws MoldauError with nothing appended. */
-  append(bytes: Uint8Array, leaderEpoch: number, expectedEndOffset?: number): Appended {
+  append(bytes: RunBytes, leaderEpoch: number, expectedEndOffset?: number): Appended {
     const { kernel, clock, config } = this.context;
-    if (bytes.length > maxRunBytes) {
-      throw new MoldauError("MESSAGE_TOO_LARGE", `${bytes.length} bytes in one append; the most is ${maxRunBytes}`);
+    const sizeBytes = sizeOfRun(bytes);
+    if (sizeBytes > maxRunBytes) {
+      throw new MoldauError("MESSAGE_TOO_LARGE", `${sizeBytes} bytes in one append; the most is ${maxRunBytes}`);
     }
-    if (bytes.length > config.segmentBytes) {
+    if (sizeBytes > config.segmentBytes) {
       throw new MoldauError(
         "MESSAGE_TOO_LARGE",
-        `${bytes.length} bytes do not fit a segment: segment.bytes is ${config.segmentBytes}`,
+        `${sizeBytes} bytes do not fit a segment: segment.bytes is ${config.segmentBytes}`,
       );
     }
     const now = clock.now();
@@ -200,6 +202,7 @@ export class Log {
       lastOffset: this.logEndOffset - 1,
       recordCount: prepared.recordCount,
       batchCount: prepared.batchCount,
+      sizeBytes,
       appendTimeMs,
       duplicate: false,
     };
@@ -226,7 +229,15 @@ export class Log {
       const verdict = this.producers.check(header);
       if (verdict.kind === "duplicate") {
         const { baseOffset, lastOffset } = verdict;
-        return { baseOffset, lastOffset, recordCount: 0, batchCount: 0, appendTimeMs: -1, duplicate: true };
+        return {
+          baseOffset,
+          lastOffset,
+          recordCount: 0,
+          batchCount: 0,
+          sizeBytes: 0,
+          appendTimeMs: -1,
+          duplicate: true,
+        };
       }
     }
     return null;
