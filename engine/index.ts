@@ -3,6 +3,8 @@
 // Owns: the list. Never: anything that knows a runtime.
 
 export { configNames } from "./broker/configs.ts";
+export { type PredictOptions, predictStart, type StartPrediction } from "./broker/inspect/predict-start.ts";
+export { type Selection, verifyDataFolder, verifyPartitionFolder } from "./broker/inspect/verify-data-folder.ts";
 export { openBroker } from "./broker/open.ts";
 export type * from "./broker/types.ts";
 export {
@@ -16,11 +18,14 @@ export {
 export type * from "./kernel/kernel.ts";
 export { createTwinKernel } from "./kernel/twin.ts";
 export * as limits from "./limits.ts";
+export { type Finding, type FindingKind, findingKinds, type Severity } from "./log/inspect/finding.ts";
+export type { VerifyCounts, VerifyOptions } from "./log/inspect/verify-segment.ts";
 export { BatchHeader, headerSizeBytes } from "./log/record-batch.ts";
 export { type DecodedHeader, type DecodedRecord, type DecodeOptions, decodeRecords } from "./log/records.ts";
 export * from "./port/storage.ts";
 export type * from "./port/storage-operation.ts";
 export type * from "./port/world.ts";
 export { type MemoryStorage, type MemoryStorageOptions, memoryStorage } from "./storage/memory.ts";
+export { type OverlayStorage, overlayStorage } from "./storage/overlay.ts";
 export { readFile } from "./storage/read-file.ts";
 export { replaceFile } from "./storage/replace-file.ts";

@@ -79,7 +79,7 @@ export function isStrayFolder(name: string): boolean {
   return straySuffix.test(name);
 }
 
-function isOurs(entry: StorageEntry): boolean {
+export function isOurs(entry: StorageEntry): boolean {
   if (entry.name === "lost+found" || entry.name.startsWith(".")) return true;
   if (entry.kind === "directory") return entry.name === metadataFolderName;
   return [metaPropertiesName, recoveryPointFileName, logStartFileName].includes(entry.name);

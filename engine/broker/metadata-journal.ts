@@ -257,6 +257,19 @@ function toJson(value: unknown): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }
 
-function unusable(path: string, position: number, problem: string, cause?: unknown): MoldauError {
-  return new MoldauError("DATA_FOLDER_UNUSABLE", `${path} at byte ${position}: ${problem}`, { cause });
+/** Where a journal is damaged, and how. */
+export class JournalDamage extends MoldauError {
+  /** Of the batch. Bytes. */
+  readonly position: number;
+  readonly problem: string;
+
+  constructor(path: string, position: number, problem: string, cause?: unknown) {
+    super("DATA_FOLDER_UNUSABLE", `${path} at byte ${position}: ${problem}`, { cause });
+    this.position = position;
+    this.problem = problem;
+  }
+}
+
+function unusable(path: string, position: number, problem: string, cause?: unknown): JournalDamage {
+  return new JournalDamage(path, position, problem, cause);
 }

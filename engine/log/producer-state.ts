@@ -66,11 +66,18 @@ export interface AppendedProducerBatch extends ProducerBatch {
   readonly timestamp: number;
 }
 
-interface RememberedBatch {
+export interface RememberedBatch {
   readonly lastSequence: number;
   readonly lastOffset: number;
   readonly offsetDelta: number;
   readonly timestamp: number;
+}
+
+/** A producer as it is remembered: its last batches, the oldest first, never none. */
+export interface RememberedProducer {
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly batches: readonly RememberedBatch[];
 }
 
 interface Producer {
@@ -89,6 +96,11 @@ export class ProducerState {
   /** Producers remembered. */
   get size(): number {
     return this.#producers.size;
+  }
+
+  /** The longest silent first. */
+  *producers(): Generator<RememberedProducer, void, void> {
+    for (const [producerId, { epoch, batches }] of this.#producers) yield { producerId, producerEpoch: epoch, batches };
   }
 
   /**

@@ -32,6 +32,8 @@ const foundations = ["engine/port/", "engine/errors.ts", "engine/limits.ts"];
 const kernelInterface = "engine/kernel/kernel.ts";
 /** Reading and replacing a whole file, over any store: helpers of the port, not a store. */
 const wholeFiles = ["engine/storage/read-file.ts", "engine/storage/replace-file.ts"];
+/** A trial run: recovery on a store that forgets what it is told. */
+const trialStore = "engine/storage/overlay.ts";
 const engineDoor = "engine/index.ts";
 /** Those who provide a port may name it; the rest of the engine they see through its door. */
 const forRuntimes = [engineDoor, "engine/port/", "server/runtime/runtime.ts", "server/runtime/web/", "node:"];
@@ -67,7 +69,7 @@ const rules: readonly Rule[] = [
   engine("engine/storage/", foundations),
   engine("engine/log/", [...foundations, kernelInterface, ...wholeFiles]),
   ...["broker", "group", "transaction", "cluster"].map((folder) =>
-    engine(`engine/${folder}/`, [...foundations, kernelInterface, "engine/log/", ...wholeFiles]),
+    engine(`engine/${folder}/`, [...foundations, kernelInterface, "engine/log/", trialStore, ...wholeFiles]),
   ),
   { files: "assembly/", may: [], never: [], bans: new Map() },
   {

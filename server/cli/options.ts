@@ -12,12 +12,31 @@ export interface CommandContext {
   readonly version: string;
 }
 
-/** A mistake that the command line cannot show before it runs; printed alone, exit 1. */
+/** A mistake that the command line cannot show before it runs; printed alone, exit 1 unless it says otherwise. */
 export class UserError extends Error {
-  constructor(message: string) {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode = 1) {
     super(message);
     this.name = "UserError";
+    this.exitCode = exitCode;
   }
+}
+
+/** Ends the command with this code; everything has been said. */
+export class Exit extends Error {
+  readonly code: number;
+
+  constructor(code: number) {
+    super(`exit ${code}`);
+    this.name = "Exit";
+    this.code = code;
+  }
+}
+
+/** Where serve keeps its data, and where the tools look for it. */
+export function dataFolderOption(description: string): Option {
+  return new Option("--data-dir <folder>", description).env("MOLDAU_DATA_DIR").default("./moldau-data");
 }
 
 export const defaultUrl = "http://127.0.0.1:8080";

@@ -1,7 +1,7 @@
 // The command line: which commands there are, and how they end.
 //
 // Owns: exit codes. 0: done, or whoever read our output has gone. 1: it could not be done; one
-//   line says why. 2: the command line itself is wrong.
+//   line says why. 2: the command line itself is wrong. `log` has its own: it says 1 for damage found.
 // Never: does a command's work.
 
 import { Command, CommanderError } from "commander";
@@ -9,7 +9,8 @@ import { MoldauError, StorageError } from "../../engine/index.ts";
 import { BrokenPipeError, type Runtime } from "../runtime/runtime.ts";
 import { ClientError } from "./client.ts";
 import { addConsume } from "./consume.ts";
-import { type CommandContext, UserError } from "./options.ts";
+import { addLog } from "./log.ts";
+import { type CommandContext, Exit, UserError } from "./options.ts";
 import { addProduce } from "./produce.ts";
 import { addServe } from "./serve.ts";
 import { addTopics, examples } from "./topics.ts";
@@ -31,6 +32,7 @@ export function buildProgram(context: CommandContext): Command {
   addTopics(program, context);
   addProduce(program, context);
   addConsume(program, context);
+  addLog(program, context);
   program.addHelpText("after", () => {
     const help = program.createHelp();
     return `\nOptions of serve, and of moldau alone:\n${help
@@ -45,6 +47,7 @@ export function buildProgram(context: CommandContext): Command {
       "moldau topics create events",
       "echo hello | moldau produce events",
       "moldau consume events --follow",
+      "moldau log verify",
     ),
   );
   return program;
@@ -64,6 +67,7 @@ export async function run(runtime: Runtime, version: string): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof BrokenPipeError) return 0;
+    if (error instanceof Exit) return error.code;
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const isExpected =
       error instanceof UserError ||
@@ -75,6 +79,6 @@ export async function run(runtime: Runtime, version: string): Promise<number> {
         ? `moldau: ${error.message}\n`
         : `moldau: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );
-    return 1;
+    return error instanceof UserError ? error.exitCode : 1;
   }
 }

@@ -21,7 +21,7 @@ import { createApp } from "../http/app.ts";
 import { ListenError, type Listener, type TlsOptions } from "../runtime/runtime.ts";
 import { openBroker } from "../runtime/web/index.ts";
 import { jsonLogger, textLogger, webClock } from "../runtime/web/world.ts";
-import { type CommandContext, oneOf, UserError } from "./options.ts";
+import { type CommandContext, dataFolderOption, oneOf, UserError } from "./options.ts";
 import { parseBoolean, parseInteger } from "./parse.ts";
 import { examples } from "./topics.ts";
 
@@ -52,11 +52,7 @@ export function addServe(program: Command, context: CommandContext): Command {
           .default(8080)
           .argParser(parseInteger("A port", 0, 65_535)),
       )
-      .addOption(
-        new Option("--data-dir <folder>", "the data folder; made when it is not there")
-          .env("MOLDAU_DATA_DIR")
-          .default("./moldau-data"),
-      )
+      .addOption(dataFolderOption("the data folder; made when it is not there"))
       // Not by .env(): commander takes a flag for given whenever its variable is there, be it "false".
       .option("--memory", "keep everything in memory, whatever --data-dir says (env: MOLDAU_MEMORY)")
       .addOption(

@@ -82,4 +82,6 @@ export interface Runtime {
   serve(options: ServeOptions): Promise<Listener>;
   /** Opens a data folder of files and takes its lock. */
   openStorage(folder: string): Promise<Storage>;
+  /** Opens a folder that is there, to read only. With `lock` it must not be in use, and is not while this is open. */
+  openReadOnlyStorage(folder: string, options: { readonly lock: boolean }): Promise<Storage>;
 }

@@ -4,6 +4,7 @@
 
 import { decompressor } from "../node/decompressor.ts";
 import { nodeProcess } from "../node/process.ts";
+import { openReadOnlyStorage } from "../node/read-only-storage.ts";
 import { openFileStorage } from "../node/storage.ts";
 import type { Runtime } from "../runtime.ts";
 import { denoVersion, serveDeno } from "./listener.ts";
@@ -15,4 +16,5 @@ export const runtime: Runtime = {
   decompressor,
   serve: serveDeno,
   openStorage: (folder) => openFileStorage(folder),
+  openReadOnlyStorage,
 };

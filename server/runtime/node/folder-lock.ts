@@ -60,6 +60,21 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   }
 }
 
+/** Who holds a folder that cannot be written, and so not locked; null when nobody does. */
+export async function heldBy(folder: string): Promise<string | null> {
+  const addresses = new Addresses(folder);
+  try {
+    for (const name of addresses.names()) {
+      if (!name.endsWith(".sock")) continue;
+      const answer = await ask(addresses.of(name));
+      if (answer.state === "held") return answer.by;
+    }
+    return null;
+  } finally {
+    addresses.close();
+  }
+}
+
 function checkWritable(folder: string): void {
   const path = join(folder, lockName("check"));
   try {

@@ -7,6 +7,7 @@ import type { Runtime } from "../runtime.ts";
 import { decompressor } from "./decompressor.ts";
 import { serveNode } from "./listener.ts";
 import { nodeProcess } from "./process.ts";
+import { openReadOnlyStorage } from "./read-only-storage.ts";
 import { openFileStorage } from "./storage.ts";
 
 export const runtime: Runtime = {
@@ -16,4 +17,5 @@ export const runtime: Runtime = {
   decompressor,
   serve: serveNode,
   openStorage: (folder) => openFileStorage(folder),
+  openReadOnlyStorage,
 };

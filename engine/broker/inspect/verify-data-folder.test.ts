@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Finding } from "../../log/inspect/finding.ts";
+import type { Storage } from "../../port/storage.ts";
+import { type MemoryStorage, memoryStorage } from "../../storage/memory.ts";
+import { openBroker } from "../open.ts";
+import { testWorld } from "../world.test.support.ts";
+import { predictStart, type StartPrediction } from "./predict-start.ts";
+import { verifyDataFolder } from "./verify-data-folder.ts";
+
+async function filled(close: boolean): Promise<MemoryStorage> {
+  const storage = memoryStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { configs: { "segment.bytes": 2000, "index.interval.bytes": 100 } });
+  for (let at = 0; at < 100; at += 1) {
+    await broker.produce("t", [{ value: `v${at}`, timestamp: 1000 + at }, { value: "second" }]);
+  }
+  if (close) await broker.close();
+  return storage.restart();
+}
+
+async function verify(storage: Storage): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for await (const finding of verifyDataFolder({ storage, kernel: testWorld(storage).kernel })) findings.push(finding);
+  return findings;
+}
+
+function predict(storage: Storage): Promise<StartPrediction> {
+  return predictStart(testWorld(storage));
+}
+
+async function change(storage: Storage, path: string, edit: (bytes: Uint8Array) => Uint8Array): Promise<void> {
+  const file = await storage.open(path);
+  const bytes = new Uint8Array(file.sizeBytes);
+  await file.read(bytes, 0);
+  await file.truncate(0);
+  file.append(edit(bytes));
+  await file.close();
+}
+
+const first = "t-0/00000000000000000000";
+
+test("a folder that nobody damaged has no findings, and the next start does nothing to it", async () => {
+  for (const close of [true, false]) {
+    const storage = await filled(close);
+    assert.deepEqual(await verify(storage), []);
+    const start = await predict(storage);
+    assert.equal(start.outcome, "opens");
+    assert.equal(start.cleanShutdown, close);
+    assert.deepEqual([start.truncatedBytes, start.rebuiltIndexes, start.offline, start.notes], [0, 0, [], []]);
+  }
+});
+
+test("the trial start changes nothing", async () => {
+  const storage = await filled(false);
+  const before = await listing(storage, "");
+  await predict(storage);
+  assert.deepEqual(await listing(storage, ""), before);
+});
+
+async function listing(storage: Storage, folder: string): Promise<string[]> {
+  const lines: string[] = [];
+  for (const { name, kind } of await storage.list(folder)) {
+    const path = folder === "" ? name : `${folder}/${name}`;
+    if (kind === "directory") lines.push(...(await listing(storage, path)));
+    else {
+      const file = await storage.open(path);
+      const bytes = new Uint8Array(file.sizeBytes);
+      await file.read(bytes, 0);
+      lines.push(`${path} ${bytes.join()}`);
+    }
+  }
+  return lines.sort();
+}
+
+test("a flipped bit is one finding: the batch's, by its first byte", async () => {
+  const storage = await filled(true);
+  await change(storage, `${first}.log`, (bytes) => bytes.map((byte, at) => (at === 140 ? byte ^ 1 : byte)));
+  const [finding, ...others] = await verify(storage);
+  assert.deepEqual(others, []);
+  assert.equal(finding?.severity, "error");
+  assert.equal(finding?.kind, "checksum");
+  assert.equal(finding?.file, `${first}.log`);
+  assert.equal(finding?.position, 88);
+  assert.equal(finding?.offset, 2);
+});
+
+test("a torn tail that a crash explains is a warning, and the trial start cuts what is torn", async () => {
+  const storage = await filled(false);
+  const logs = (await storage.list("t-0")).map(({ name }) => name).filter((name) => name.endsWith(".log"));
+  const last = `t-0/${logs.sort().at(-1)}`;
+  let left = 0;
+  await change(storage, last, (bytes) => {
+    left = bytes.length - 5;
+    return bytes.slice(0, left);
+  });
+  const findings = await verify(storage);
+  assert.deepEqual(
+    findings.map(({ severity, kind, file }) => [severity, kind, file]),
+    [["warning", "torn", last]],
+  );
+  assert.equal((await predict(storage)).truncatedBytes, left - (findings[0]?.position ?? 0));
+});
