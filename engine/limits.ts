@@ -17,6 +17,9 @@ export const tailCacheBytes: number = 32 * 1024 * 1024;
 /** Requests whose bytes are held at once, over all connections; more wait. Bytes. */
 export const inFlightBytes: number = 64 * 1024 * 1024;
 
+/** Bytes of answers that are lent at once to those who pass them on; more fetches wait. Bytes. */
+export const fetchPoolBytes: number = 64 * 1024 * 1024;
+
 /** A sync is due this long after the first unsynced byte, whatever its acks. Milliseconds. */
 export const syncIntervalMs: number = 10;
 

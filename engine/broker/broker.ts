@@ -5,7 +5,7 @@
 
 import { MoldauError, toMoldauError } from "../errors.ts";
 import { type EncodeOptions, type RecordToEncode, type RunBytes, sizeOfRun } from "../kernel/kernel.ts";
-import { inFlightBytes, maxRunBytes } from "../limits.ts";
+import { fetchPoolBytes, inFlightBytes, maxRunBytes } from "../limits.ts";
 import type { Appended } from "../log/log.ts";
 import { BatchHeader } from "../log/record-batch.ts";
 import { decodeRecords, encodedSizeBytes, toBytes } from "../log/records.ts";
@@ -13,6 +13,7 @@ import { Budget } from "./budget.ts";
 import type { Counters } from "./counters.ts";
 import { writeCleanMarker } from "./data-folder.ts";
 import { Fetcher } from "./fetch.ts";
+import { FetchPool } from "./fetch-pool.ts";
 import { inParallel } from "./in-parallel.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MetadataStore } from "./metadata.ts";
@@ -67,6 +68,7 @@ export class EngineBroker implements Broker {
   readonly durability: Durability;
   readonly #parts: EngineParts;
   readonly #budget: Budget;
+  readonly #fetchPool: FetchPool;
   readonly #fetcher: Fetcher;
   readonly #partitioner: Partitioner;
   readonly #maintenance: Maintenance;
@@ -79,7 +81,10 @@ export class EngineBroker implements Broker {
     this.durability = parts.durability;
     this.#budget = new Budget(options.inFlightBytes ?? inFlightBytes);
     const find = (topic: string, partition: number): Partition => topics.findPartition(topic, partition);
-    this.#fetcher = new Fetcher(find, timers, options.clock, counters);
+    this.#fetchPool = new FetchPool(options.fetchPoolBytes ?? fetchPoolBytes, (sizeBytes) =>
+      options.kernel.alignedMemory(sizeBytes),
+    );
+    this.#fetcher = new Fetcher({ find, timers, clock: options.clock, counters, pool: this.#fetchPool });
     this.#partitioner = new Partitioner(options.kernel);
     this.#maintenance = new Maintenance(parts);
     topics.recordCheckpoints = () => this.#maintenance.recordCheckpoints();
@@ -422,6 +427,7 @@ export class EngineBroker implements Broker {
     return {
       ...counters,
       inFlightBytes: this.#budget.usedBytes,
+      lentBytes: this.#fetchPool.usedBytes,
       topics: topics.size,
       partitions: partitions.length,
       offlinePartitions: partitions.filter(({ state }) => state !== "online").length,
@@ -438,6 +444,7 @@ export class EngineBroker implements Broker {
 
   async #close(): Promise<void> {
     const { topics, metadata, timers, options } = this.#parts;
+    this.#fetchPool.close(new MoldauError("BROKER_CLOSED", "the broker is stopping: retry when it is back"));
     await topics.settle();
     const partitions = [...topics.partitions()];
     await Promise.all(partitions.map((partition) => partition.settle()));

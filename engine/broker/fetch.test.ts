@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { MoldauError } from "../errors.ts";
 import { createTwinKernel } from "../kernel/twin.ts";
-import { maxWaiters } from "../limits.ts";
+import { maxRunBytes, maxWaiters } from "../limits.ts";
 import { BatchHeader } from "../log/record-batch.ts";
 import type { Storage } from "../port/storage.ts";
 import { memoryStorage } from "../storage/memory.ts";
 import { zeroCounters } from "./counters.ts";
 import { Fetcher } from "./fetch.ts";
+import { FetchPool } from "./fetch-pool.ts";
 import { openBroker } from "./open.ts";
 import { Timers } from "./timers.ts";
 import type { Broker, FetchedPartition, FetchOptions } from "./types.ts";
@@ -206,7 +207,9 @@ test("many who wait are woken over several turns, each once however often the hi
 test("more waits than there may be are refused with a retriable error", async () => {
   const clock = new ManualClock();
   const counters = { ...zeroCounters(), waitingFetches: maxWaiters };
-  const fetcher = new Fetcher(() => assert.fail("nothing is asked for"), new Timers(clock), clock, counters);
+  const find = (): never => assert.fail("nothing is asked for");
+  const pool = new FetchPool(maxRunBytes, () => assert.fail("nothing is lent"));
+  const fetcher = new Fetcher({ find, timers: new Timers(clock), clock, counters, pool });
   await assert.rejects(fetcher.fetch([], { maxWaitMs: 1000 }), (error: unknown) => {
     return error instanceof MoldauError && error.code === "THROTTLING_QUOTA_EXCEEDED" && error.retriable;
   });
@@ -216,4 +219,134 @@ test("more waits than there may be are refused with a retriable error", async ()
   assert.equal(counters.waitingFetches, maxWaiters);
   await clock.advance(1000);
   assert.deepEqual(await waiting.promise, []);
+});
+
+/** One partition of twenty batches of a mebibyte, and a pool in which they do not all fit. */
+async function openedForLoans(storage: Storage = memoryStorage()): Promise<Broker> {
+  const broker = await openBroker({ ...testWorld(storage), fetchPoolBytes: 16 * mebibyte });
+  await broker.createTopic("t", { partitions: 2 });
+  for (let at = 0; at < 20; at += 1) await append(broker, 0, mebibyte - 200);
+  return broker;
+}
+
+const mebibyte = 1024 * 1024;
+
+test("answers that nobody takes hold no more than the pool; each given back serves the next in turn", async () => {
+  const broker = await openedForLoans();
+  const [whole] = await fetchAll(broker, [0], { maxBytes: 4 * mebibyte });
+  const controller = new AbortController();
+  const { signal } = controller;
+  const asked = Array.from({ length: 60 }, () =>
+    watch(fetchAll(broker, [0], { maxBytes: 16 * mebibyte, pooled: true, signal })),
+  );
+  await drain();
+  const answered = (): number => asked.filter(({ settled }) => settled).length;
+  assert.equal(answered(), 8, "an answer takes an eighth at most");
+  assert.ok(broker.metrics().lentBytes <= 16 * mebibyte);
+  const held = new Set<number>();
+  for (const { promise } of asked.slice(0, 8)) {
+    const [fetched] = (await promise) as [FetchedPartition];
+    assert.deepEqual(fetched.bytes, whole?.bytes.subarray(0, fetched.bytes.length));
+    held.add(fetched.bytes.byteOffset);
+  }
+  assert.equal(held.size, 8);
+  for (let next = 8; next < 20; next += 1) {
+    const [fetched] = (await (asked[next - 8] as (typeof asked)[number]).promise) as [FetchedPartition];
+    fetched.release();
+    fetched.release();
+    await drain();
+    assert.equal(answered(), next + 1);
+    assert.ok(asked[next]?.settled, "in the order of asking");
+  }
+  const unpooled = await fetchAll(broker, [0], { maxBytes: 4 * mebibyte });
+  assert.equal(unpooled[0]?.bytes.length, whole?.bytes.length, "who wants bytes of his own waits for nobody");
+  controller.abort(new Error("gone"));
+  for (const { promise } of asked.slice(20)) await assert.rejects(promise, /gone/);
+  for (const { promise } of asked.slice(12, 20)) (await promise)[0]?.release();
+  assert.equal(broker.metrics().lentBytes, 0);
+  await broker.close();
+});
+
+test("lent bytes stay as they are until they are given back, whatever is appended and fetched meanwhile", async () => {
+  for (const tailCacheBytes of [0, 64 * mebibyte]) {
+    const broker = await openBroker({ ...testWorld(memoryStorage()), tailCacheBytes, fetchPoolBytes: 16 * mebibyte });
+    await broker.createTopic("t", { partitions: 1 });
+    const held: { readonly fetched: FetchedPartition; readonly expected: Uint8Array }[] = [];
+    for (let round = 0; round < 30; round += 1) {
+      await append(broker, 0, 1000 * (round + 1));
+      const offset = Math.max(0, round - 3);
+      const [fetched] = (await fetchAll(broker, [offset], { pooled: true })) as [FetchedPartition];
+      held.push({ fetched, expected: fetched.bytes.slice() });
+      assert.equal(batchesIn(fetched), round - offset + 1);
+      if (round % 3 === 2) held.splice(0, 1)[0]?.fetched.release();
+      for (const { fetched: one, expected } of held) assert.deepEqual(one.bytes, expected);
+    }
+    for (const { fetched } of held) fetched.release();
+    assert.equal(broker.metrics().lentBytes, 0);
+    await broker.close();
+  }
+});
+
+test("a batch larger than one answer's share comes whole all the same", async () => {
+  const broker = await openBroker({ ...testWorld(memoryStorage()), tailCacheBytes: 0, fetchPoolBytes: 16 * mebibyte });
+  await broker.createTopic("t", { partitions: 2, configs: { "max.message.bytes": 12 * mebibyte } });
+  const size = await append(broker, 0, 5 * mebibyte);
+  await append(broker, 1, 10);
+  const fetched = await fetchAll(broker, [0, 0], { pooled: true });
+  assert.deepEqual(fetched.map(batchesIn), [1, 0]);
+  assert.equal(fetched[0]?.bytes.length, size);
+  for (const part of fetched) part.release();
+  assert.equal(broker.metrics().lentBytes, 0);
+  await broker.close();
+});
+
+test("a fetch holds nothing while it waits for more, nor when its client goes in between", async () => {
+  const broker = await openedForLoans();
+  const waiting = watch(fetchAll(broker, [19], { pooled: true, minBytes: 1.5 * mebibyte, maxWaitMs: 60_000 }));
+  await drain();
+  assert.deepEqual([waiting.settled, broker.metrics().lentBytes], [false, 0]);
+  await append(broker, 0, mebibyte - 200);
+  await drain();
+  assert.ok(waiting.settled);
+  assert.ok(broker.metrics().lentBytes > 0);
+  (await waiting.promise)[0]?.release();
+  const controller = new AbortController();
+  const gone = fetchAll(broker, [0], { pooled: true, signal: controller.signal });
+  controller.abort(new Error("gone"));
+  await assert.rejects(gone, /gone/);
+  assert.equal(broker.metrics().lentBytes, 0);
+  await broker.close();
+});
+
+test("fetches of several partitions do not wait for each other in a circle", async () => {
+  const broker = await openedForLoans();
+  for (let at = 0; at < 4; at += 1) await append(broker, 1, mebibyte - 200);
+  const both = [0, 1].map((first) => ({ topic: "t", partition: first, offset: 0, maxBytes: mebibyte }));
+  const asked = Array.from({ length: 40 }, (_, at) =>
+    watch(broker.fetchBatches(at % 2 === 0 ? both : [...both].reverse(), { pooled: true })),
+  );
+  let served = 0;
+  while (served < asked.length) {
+    await drain();
+    const ready = asked.slice(served).filter(({ settled }) => settled);
+    assert.ok(ready.length > 0, `only ${served} of ${asked.length} were served`);
+    for (const { promise } of ready) {
+      const parts = await promise;
+      assert.ok(batchesIn(parts[0] as FetchedPartition) > 0, "the first partition has data, always");
+      for (const part of parts) part.release();
+    }
+    served += ready.length;
+  }
+  assert.equal(broker.metrics().lentBytes, 0);
+  await broker.close();
+});
+
+test("a fetch that waits for room is told when the broker stops, and not kept", async () => {
+  const broker = await openedForLoans();
+  const held = await Promise.all(Array.from({ length: 8 }, () => fetchAll(broker, [0], { pooled: true })));
+  const waiting = fetchAll(broker, [0], { pooled: true });
+  await drain();
+  await broker.close();
+  assert.equal((await waiting)[0]?.error?.code, "BROKER_CLOSED");
+  for (const parts of held) for (const part of parts) part.release();
 });

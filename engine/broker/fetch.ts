@@ -4,13 +4,15 @@
 // Never: polls; a waiting fetch costs a listener a partition and one timer.
 //
 // Invariants: the first partition that has data yields at least one whole batch, even over the
-//   limit; an error of a partition answers at once; a gone client frees its wait.
+//   limit; an error of a partition answers at once; a gone client frees its wait, and what was
+//   lent for it. Nothing that is lent is held while a fetch waits, be it for data or for room.
 
 import { MoldauError, toMoldauError } from "../errors.ts";
 import { maxWaiters } from "../limits.ts";
-import { BatchHeader } from "../log/record-batch.ts";
+import { type Lender, ownMemory } from "../log/lending.ts";
 import type { Clock } from "../port/world.ts";
 import type { Counters } from "./counters.ts";
+import type { FetchPool } from "./fetch-pool.ts";
 import type { Partition } from "./partition.ts";
 import type { Timers } from "./timers.ts";
 import type { FetchedPartition, FetchOptions, FetchPartition } from "./types.ts";
@@ -19,37 +21,50 @@ export const defaultFetchBytes: number = 50 * 1024 * 1024;
 /** More waits that end in one turn than this are spread over the next ones. */
 const wakesPerTurn = 64;
 
+export interface FetcherParts {
+  readonly find: (topic: string, partition: number) => Partition;
+  readonly timers: Timers;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly pool: FetchPool;
+}
+
 export class Fetcher {
   readonly #find: (topic: string, partition: number) => Partition;
   readonly #timers: Timers;
   readonly #clock: Clock;
   readonly #counters: Counters;
+  readonly #pool: FetchPool;
   #wokenThisTurn = 0;
   #turnScheduled = false;
   readonly #laterWakes: (() => void)[] = [];
 
-  constructor(find: (topic: string, partition: number) => Partition, timers: Timers, clock: Clock, counters: Counters) {
+  constructor({ find, timers, clock, counters, pool }: FetcherParts) {
     this.#find = find;
     this.#timers = timers;
     this.#clock = clock;
     this.#counters = counters;
+    this.#pool = pool;
   }
 
   async fetch(wanted: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]> {
-    const { minBytes = 1, maxBytes = defaultFetchBytes, maxWaitMs = 0, signal } = options;
+    const { minBytes = 1, maxWaitMs = 0, signal, pooled = false } = options;
+    const most = pooled ? this.#pool.answerBytes : Number.POSITIVE_INFINITY;
+    const maxBytes = Math.min(options.maxBytes ?? defaultFetchBytes, most);
     const deadline = this.#clock.monotonic() + maxWaitMs;
     const wantedBytes = Math.min(minBytes, maxBytes);
     this.#counters.fetches += 1;
     for (;;) {
       signal?.throwIfAborted();
       const before = this.#highBytes(wanted);
-      const { fetched, isFull } = await this.#read(wanted, maxBytes);
+      const { fetched, isFull } = await this.#read(wanted, maxBytes, pooled, signal);
       const sizeBytes = fetched.reduce((sum, { bytes }) => sum + bytes.length, 0);
       const left = deadline - this.#clock.monotonic();
       if (sizeBytes >= wantedBytes || isFull || left <= 0 || fetched.some(({ error }) => error !== undefined)) {
         this.#counters.bytesFetched += sizeBytes;
         return fetched;
       }
+      releaseAll(fetched);
       await this.#wait(wanted, before, wantedBytes - sizeBytes, left, signal);
     }
   }
@@ -68,18 +83,28 @@ export class Fetcher {
   async #read(
     wanted: readonly FetchPartition[],
     maxBytes: number,
+    pooled: boolean,
+    signal: AbortSignal | undefined,
   ): Promise<{ readonly fetched: FetchedPartition[]; readonly isFull: boolean }> {
     const fetched: FetchedPartition[] = [];
     let isFull = false;
     let left = maxBytes;
     let empty = true;
-    for (const one of wanted) {
-      const readableTo = this.#highWatermark(one);
-      const part = await this.#readPartition(one, left, empty);
-      if (part.nextOffset < readableTo) isFull = true;
-      if (part.bytes.length > 0) empty = false;
-      left = Math.max(0, left - part.bytes.length);
-      fetched.push(part);
+    try {
+      for (const one of wanted) {
+        const readableTo = this.#highWatermark(one);
+        const lender = pooled ? (empty ? this.#pool.patient(signal) : this.#pool.hasty) : ownMemory;
+        const part = await this.#readPartition(one, left, empty, lender);
+        fetched.push(part);
+        // Who has gone gives nothing back.
+        if (pooled) signal?.throwIfAborted();
+        if (part.nextOffset < readableTo) isFull = true;
+        if (part.bytes.length > 0) empty = false;
+        left = Math.max(0, left - part.bytes.length);
+      }
+    } catch (error) {
+      releaseAll(fetched);
+      throw error;
     }
     return { fetched, isFull: isFull && !empty };
   }
@@ -92,17 +117,26 @@ export class Fetcher {
     }
   }
 
-  async #readPartition(wanted: FetchPartition, left: number, atLeastOne: boolean): Promise<FetchedPartition> {
+  async #readPartition(
+    wanted: FetchPartition,
+    left: number,
+    atLeastOne: boolean,
+    lender: Lender,
+  ): Promise<FetchedPartition> {
     const { topic, partition, offset } = wanted;
     let found: Partition | null = null;
     try {
       found = this.#find(topic, partition);
       const log = found.readable();
       const limit = Math.min(left, wanted.maxBytes ?? left);
-      const bytes = await log.read(offset, limit, atLeastOne);
+      const batches = await log.read(offset, limit, atLeastOne, lender);
+      const { bytes, nextOffset } = batches;
       const { logStartOffset, highWatermark } = log;
-      const nextOffset = bytes.length === 0 ? offset : lastOffsetOf(bytes) + 1;
-      return { topic, partition, bytes, logStartOffset, highWatermark, lastStableOffset: highWatermark, nextOffset };
+      return {
+        ...{ topic, partition, bytes, nextOffset },
+        ...{ logStartOffset, highWatermark, lastStableOffset: highWatermark },
+        release: () => batches.release(),
+      };
     } catch (thrown) {
       // What was closed under the reader fails in its files: the reason is what counts.
       const error = toMoldauError(found?.state === "closed" ? found.unavailable() : thrown);
@@ -116,6 +150,7 @@ export class Fetcher {
         highWatermark: log?.highWatermark ?? -1,
         lastStableOffset: log?.highWatermark ?? -1,
         nextOffset: offset,
+        release: () => {},
         error,
       };
     }
@@ -187,9 +222,6 @@ export class Fetcher {
   }
 }
 
-function lastOffsetOf(bytes: Uint8Array): number {
-  const header = new BatchHeader(bytes);
-  let last = -1;
-  for (let position = 0; header.at(position); position += header.sizeBytes) last = header.lastOffset;
-  return last;
+function releaseAll(fetched: readonly FetchedPartition[]): void {
+  for (const part of fetched) part.release();
 }

@@ -21,6 +21,8 @@ export interface BrokerOptions extends World {
   readonly retentionCheckIntervalMs?: number;
   readonly tailCacheBytes?: number;
   readonly inFlightBytes?: number;
+  /** Memory that pooled fetches share, made at the first of them. At least limits.maxRunBytes; limits.fetchPoolBytes. */
+  readonly fetchPoolBytes?: number;
 }
 
 export interface Header {
@@ -109,19 +111,30 @@ export interface FetchOptions {
   readonly maxBytes?: number; // 50 MiB, Kafka's fetch.max.bytes
   /** How long to wait for minBytes, woken by the high watermark. 0: answer at once. */
   readonly maxWaitMs?: number;
+  /**
+   * Lends the bytes instead of giving them away: they lie, aligned, in memory that all fetches
+   * share, until `release`. One answer is an eighth of it at most (or one batch), and waits its
+   * turn when there is no room. For a face that passes bytes on.
+   */
+  readonly pooled?: boolean; // false
   readonly signal?: AbortSignal;
 }
 
 export interface FetchedPartition {
   readonly topic: string;
   readonly partition: number;
-  /** Whole batches; the first may begin before the offset asked for. Empty at the end. The caller's own bytes. */
+  /**
+   * Whole batches; the first may begin before the offset asked for. Empty at the end. The caller's
+   * own, or with `pooled` until `release`: not to be transferred, and not to be touched after it.
+   */
   readonly bytes: Uint8Array;
   readonly logStartOffset: number;
   readonly highWatermark: number;
   readonly lastStableOffset: number;
   /** Where to go on after these bytes. */
   readonly nextOffset: number;
+  /** Gives pooled bytes back, once nobody reads them any more: with a socket they are until it has sent them. Again is harmless. */
+  readonly release: () => void;
   readonly error?: import("../errors.ts").MoldauError;
 }
 
@@ -236,6 +249,8 @@ export interface BrokerMetrics {
   readonly segmentsDeleted: number;
   readonly waitingFetches: number;
   readonly inFlightBytes: number;
+  /** Lent by pooled fetches and not released yet. */
+  readonly lentBytes: number;
   readonly topics: number;
   readonly partitions: number;
   readonly offlinePartitions: number;

@@ -5,14 +5,34 @@
 // Never: shows anything at or above the high watermark, or changes the log.
 
 import { MoldauError } from "../errors.ts";
+import { StorageError } from "../port/storage.ts";
 import { storageError } from "./append-errors.ts";
+import type { Lender, Lending } from "./lending.ts";
 import type { Log } from "./log.ts";
 import { BatchHeader, headerSizeBytes } from "./record-batch.ts";
-import { batchSizeAt, type Segment } from "./segment.ts";
+import type { Segment } from "./segment.ts";
 import { walkHeaders } from "./walk.ts";
 
 /** Where recent readers will go on is remembered for so many of them. */
 const maxCursors = 32;
+
+/** Whole batches, in memory that is lent until `release`. */
+export class ReadBatches {
+  readonly bytes: Uint8Array;
+  /** Where to go on after them. */
+  readonly nextOffset: number;
+  readonly #lending: Lending | null;
+
+  constructor(bytes: Uint8Array, nextOffset: number, lending: Lending | null) {
+    this.bytes = bytes;
+    this.nextOffset = nextOffset;
+    this.#lending = lending;
+  }
+
+  release(): void {
+    this.#lending?.release();
+  }
+}
 
 export class LogReader {
   readonly #log: Log;
@@ -34,72 +54,86 @@ export class LogReader {
 
   /**
    * Whole batches from the one that holds `offset`, up to the high watermark and about `maxBytes`;
-   * at least one batch when `atLeastOne`. The bytes are the caller's own.
+   * at least one batch when `atLeastOne`. They lie in what `lender` lends; none when it has no room.
    */
-  async read(offset: number, maxBytes: number, atLeastOne: boolean): Promise<Uint8Array> {
+  async read(offset: number, maxBytes: number, atLeastOne: boolean, lender: Lender): Promise<ReadBatches> {
     this.checkOffset(offset);
-    const high = this.#log.high;
-    if (offset >= high.offset) return new Uint8Array(0);
-    const fromTail = this.#readTail(offset, maxBytes, high.offset, atLeastOne);
-    if (fromTail !== null) return fromTail;
-    const index = this.#segmentIndex(offset);
+    if (offset >= this.#log.highWatermark) return nothing(offset);
+    const tail = this.#planTail(offset, maxBytes, atLeastOne);
+    if (tail === null) return this.#readFiles(offset, maxBytes, atLeastOne, lender, null);
+    if (tail.sizeBytes === 0) return nothing(offset);
+    let lending = lender.lend(tail.sizeBytes);
+    if (lending === null) return nothing(offset);
+    if (!(lending instanceof Promise)) return copyTail(tail, lending);
+    lending = await lending;
+    // While it waited, the tail may have grown or gone.
+    const now = this.#planTail(offset, lending.bytes.length, atLeastOne);
+    if (now === null) return this.#readFiles(offset, lending.bytes.length, atLeastOne, lender, lending);
+    return copyTail(now, lending);
+  }
+
+  /** `inHand`: what was lent already, to be used or released here. */
+  async #readFiles(
+    offset: number,
+    maxBytes: number,
+    atLeastOne: boolean,
+    lender: Lender,
+    inHand: Lending | null,
+  ): Promise<ReadBatches> {
+    let lending = inHand;
+    try {
+      const place = await this.#find(offset);
+      if (place !== null) {
+        const { segment, position, end } = place;
+        let sizeBytes = Math.min(Math.max(maxBytes, headerSizeBytes), end - position);
+        for (;;) {
+          if (lending === null || lending.bytes.length < sizeBytes) {
+            lending?.release();
+            lending = await lender.lend(sizeBytes);
+            if (lending === null) return nothing(offset);
+          } else lending.keep(sizeBytes);
+          const length = await segment.log.read(lending.bytes, position);
+          const whole = wholeBatches(lending.bytes, length);
+          if (whole.sizeBytes > 0) {
+            this.#remember(whole.nextOffset, segment, position + whole.sizeBytes);
+            lending.keep(whole.sizeBytes);
+            return new ReadBatches(lending.bytes, whole.nextOffset, lending);
+          }
+          if (!atLeastOne) break;
+          const needed = whole.neededBytes;
+          if (needed <= sizeBytes || position + needed > end) {
+            throw new MoldauError("CORRUPT_MESSAGE", `no batch at byte ${position} of ${segment.log.path}`);
+          }
+          sizeBytes = needed;
+        }
+      }
+    } catch (error) {
+      lending?.release();
+      if (error instanceof MoldauError) throw error;
+      // Retention may take a segment from under a reader: then the offset is out of range.
+      this.checkOffset(offset);
+      throw error instanceof StorageError ? storageError(error, `cannot read ${this.#log.context.folder}`) : error;
+    }
+    lending?.release();
+    this.checkOffset(offset);
+    return nothing(offset);
+  }
+
+  /** Where the batch that holds `offset` begins, and how far its file may be read. */
+  async #find(
+    offset: number,
+  ): Promise<{ readonly segment: Segment; readonly position: number; readonly end: number } | null> {
+    const { high, segments } = this.#log;
     const cursor = this.#cursors.get(offset);
     this.#cursors.delete(offset);
-    for (let at = index; at < this.#log.segments.length; at += 1) {
-      const segment = this.#log.segments[at] as Segment;
-      const position = cursor?.segment === segment ? cursor.position : await this.#positionIn(segment, offset);
+    for (let at = this.#segmentIndex(offset); at < segments.length; at += 1) {
+      const segment = segments[at] as Segment;
+      const position = cursor?.segment === segment ? cursor.position : await segment.positionOf(offset);
       if (position === null) continue;
       const end = segment === high.segment ? high.position : segment.sizeBytes;
-      if (position >= end) return new Uint8Array(0);
-      const bytes = await this.#readWhole(segment, position, end, { offset, maxBytes, atLeastOne });
-      if (bytes !== null) return bytes;
-      this.checkOffset(offset);
-      return new Uint8Array(0);
+      return position < end ? { segment, position, end } : null;
     }
-    this.checkOffset(offset);
-    return new Uint8Array(0);
-  }
-
-  async #positionIn(segment: Segment, offset: number): Promise<number | null> {
-    try {
-      return await segment.positionOf(offset);
-    } catch (error) {
-      return this.#goneOrThrow(error, offset);
-    }
-  }
-
-  /** Retention may take a segment from under a reader: then the offset is out of range. */
-  #goneOrThrow(error: unknown, offset: number): null {
-    this.checkOffset(offset);
-    throw storageError(error, `cannot read ${this.#log.context.folder}`);
-  }
-
-  async #readWhole(
-    segment: Segment,
-    position: number,
-    end: number,
-    { offset, maxBytes, atLeastOne }: { offset: number; maxBytes: number; atLeastOne: boolean },
-  ): Promise<Uint8Array | null> {
-    try {
-      let buffer = new Uint8Array(Math.min(Math.max(maxBytes, headerSizeBytes), end - position));
-      let length = await segment.log.read(buffer, position);
-      let whole = wholeBatches(buffer, length, maxBytes);
-      if (whole.sizeBytes === 0) {
-        const needed = atLeastOne ? await batchSizeAt(segment.log, position) : 0;
-        if (needed === 0) return new Uint8Array(0);
-        if (needed === null || position + needed > end) {
-          throw new MoldauError("CORRUPT_MESSAGE", `no batch at byte ${position} of ${segment.log.path}`);
-        }
-        buffer = new Uint8Array(needed);
-        length = await segment.log.read(buffer, position);
-        whole = wholeBatches(buffer, length, needed);
-      }
-      this.#remember(whole.nextOffset, segment, position + whole.sizeBytes);
-      return buffer.subarray(0, whole.sizeBytes);
-    } catch (error) {
-      if (error instanceof MoldauError) throw error;
-      return this.#goneOrThrow(error, offset);
-    }
+    return null;
   }
 
   #remember(nextOffset: number, segment: Segment, position: number): void {
@@ -112,9 +146,12 @@ export class LogReader {
     this.#cursors.set(nextOffset, { segment, position });
   }
 
-  #readTail(offset: number, maxBytes: number, end: number, atLeastOne: boolean): Uint8Array | null {
+  /** What of the tail a read would get; null when it has to go to the files. */
+  #planTail(offset: number, maxBytes: number, atLeastOne: boolean): TailPlan | null {
+    const end = this.#log.highWatermark;
     const pieces: Uint8Array[] = [];
     let sizeBytes = 0;
+    let nextOffset = offset;
     let found = false;
     for (const chunk of this.#log.context.tail.from(offset, end)) {
       found = true;
@@ -126,19 +163,13 @@ export class LogReader {
         const over = sizeBytes + (stop - start) + header.sizeBytes > maxBytes;
         if (over && !(atLeastOne && sizeBytes === 0 && stop === start)) break;
         stop += header.sizeBytes;
+        nextOffset = header.lastOffset + 1;
       }
       if (stop > start) pieces.push(chunk.bytes.subarray(start, stop));
       sizeBytes += stop - start;
       if (stop < chunk.bytes.length || sizeBytes >= maxBytes) break;
     }
-    if (!found) return null;
-    const bytes = new Uint8Array(sizeBytes);
-    let at = 0;
-    for (const piece of pieces) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
-    return bytes;
+    return found ? { pieces, sizeBytes, nextOffset } : null;
   }
 
   /** The segment that holds `offset`: the last whose base is not above it. */
@@ -199,13 +230,43 @@ export class LogReader {
   }
 }
 
-function wholeBatches(bytes: Uint8Array, length: number, maxBytes: number): { sizeBytes: number; nextOffset: number } {
+/** `neededBytes`: what the batch behind them takes, by its header; 0 when there is none. */
+function wholeBatches(
+  bytes: Uint8Array,
+  length: number,
+): { readonly sizeBytes: number; readonly nextOffset: number; readonly neededBytes: number } {
   const header = new BatchHeader(bytes.subarray(0, length));
   let sizeBytes = 0;
   let nextOffset = -1;
-  while (header.at(sizeBytes) && sizeBytes + header.sizeBytes <= maxBytes) {
+  while (header.at(sizeBytes)) {
     sizeBytes += header.sizeBytes;
     nextOffset = header.lastOffset + 1;
   }
-  return { sizeBytes, nextOffset };
+  header.position = sizeBytes;
+  const isHeader = sizeBytes + headerSizeBytes <= length && header.magic === 2;
+  return { sizeBytes, nextOffset, neededBytes: isHeader ? header.sizeBytes : 0 };
+}
+
+interface TailPlan {
+  /** Of the tail: good until the next append. */
+  readonly pieces: readonly Uint8Array[];
+  readonly sizeBytes: number;
+  readonly nextOffset: number;
+}
+
+function copyTail({ pieces, sizeBytes, nextOffset }: TailPlan, lending: Lending): ReadBatches {
+  lending.keep(sizeBytes);
+  const { bytes } = lending;
+  let position = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, position);
+    position += piece.length;
+  }
+  return new ReadBatches(bytes, nextOffset, lending);
+}
+
+const noBytes = new Uint8Array(0);
+
+function nothing(offset: number): ReadBatches {
+  return new ReadBatches(noBytes, offset, null);
 }

@@ -18,7 +18,8 @@ import type { Clock, Logger } from "../port/world.ts";
 import { replaceFile } from "../storage/replace-file.ts";
 import { checkTimestamp, faultError, storageError } from "./append-errors.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
-import { LogReader } from "./log-reader.ts";
+import { type Lender, ownMemory } from "./lending.ts";
+import { LogReader, type ReadBatches } from "./log-reader.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { BatchHeader } from "./record-batch.ts";
 import { removeIfThere, Segment, type SegmentContext } from "./segment.ts";
@@ -416,8 +417,8 @@ export class Log {
     this.#reader.checkOffset(offset);
   }
 
-  read(offset: number, maxBytes: number, atLeastOne: boolean): Promise<Uint8Array> {
-    return this.#reader.read(offset, maxBytes, atLeastOne);
+  read(offset: number, maxBytes: number, atLeastOne: boolean, lender: Lender = ownMemory): Promise<ReadBatches> {
+    return this.#reader.read(offset, maxBytes, atLeastOne, lender);
   }
 
   batchAtOrAfter(timestamp: number, fromOffset: number): Promise<Uint8Array | null> {

@@ -9,7 +9,7 @@
 import type { IndexTable, Kernel } from "../kernel/kernel.ts";
 import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
 import { replaceFile } from "../storage/replace-file.ts";
-import { BatchHeader, headerSizeBytes } from "./record-batch.ts";
+import type { BatchHeader } from "./record-batch.ts";
 import { type SegmentFileKind, segmentFileName } from "./segment-names.ts";
 import { SparseIndex } from "./sparse-index.ts";
 import { walkHeaders } from "./walk.ts";
@@ -455,12 +455,4 @@ export async function removeIfThere(storage: Storage, path: string): Promise<voi
   } catch (error) {
     if (!(error instanceof StorageError) || error.kind !== "not-found") throw error;
   }
-}
-
-/** A batch's whole size at a position of a file, by its header; null when there is no batch. */
-export async function batchSizeAt(file: StorageFile, position: number): Promise<number | null> {
-  const bytes = new Uint8Array(headerSizeBytes);
-  if ((await file.read(bytes, position)) < headerSizeBytes) return null;
-  const header = new BatchHeader(bytes);
-  return header.magic === 2 && header.sizeBytes >= headerSizeBytes ? header.sizeBytes : null;
 }

@@ -33,6 +33,7 @@ const brokerMetrics: Readonly<Record<keyof BrokerMetrics, Metric>> = {
   segmentsDeleted: { kind: "counter", name: "segments_deleted_total", help: "Segments deleted by retention" },
   waitingFetches: { kind: "gauge", name: "waiting_fetches", help: "Fetches that wait for data" },
   inFlightBytes: { kind: "gauge", name: "in_flight_bytes", help: "Bytes of requests held now" },
+  lentBytes: { kind: "gauge", name: "lent_bytes", help: "Bytes of answers that clients have not taken yet" },
   topics: { kind: "gauge", name: "topics", help: "Topics" },
   partitions: { kind: "gauge", name: "partitions", help: "Partitions" },
   offlinePartitions: { kind: "gauge", name: "offline_partitions", help: "Partitions that are not online" },
