@@ -421,6 +421,11 @@ export class EngineBroker implements Broker {
     return this.#budget.reserve(bytes, signal);
   }
 
+  tryReserve(bytes: number): (() => void) | null {
+    this.#open();
+    return this.#budget.tryReserve(bytes);
+  }
+
   metrics(): BrokerMetrics {
     const { counters, topics } = this.#parts;
     const partitions = [...topics.partitions()];

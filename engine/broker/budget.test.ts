@@ -145,3 +145,19 @@ test("never over the total, in the order of asking, and nobody is forgotten", as
     { numRuns: 40 },
   );
 });
+
+test("room is lent at once only when it is there and nobody waits for it", async () => {
+  const budget = new Budget(100);
+  const give = budget.tryReserve(60)!;
+  assert.equal(budget.usedBytes, 60);
+  assert.equal(budget.tryReserve(41), null);
+  const waiting = budget.reserve(50);
+  // It would fit, but overtake the one that waits.
+  assert.equal(budget.tryReserve(10), null);
+  give();
+  give();
+  (await waiting)();
+  assert.equal(budget.tryReserve(101), null);
+  budget.tryReserve(100)!();
+  assert.equal(budget.usedBytes, 0);
+});

@@ -75,6 +75,11 @@ export class Budget {
     });
   }
 
+  /** Room that is there now and that nobody waits for; null when `reserve` would wait or refuse. */
+  tryReserve(bytes: number): (() => void) | null {
+    return this.#waiters.size === 0 && this.#usedBytes + bytes <= this.totalBytes ? this.#take(bytes) : null;
+  }
+
   #take(bytes: number): () => void {
     this.#usedBytes += bytes;
     let released = false;

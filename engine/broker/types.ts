@@ -289,6 +289,8 @@ export interface Broker {
   allocateProducer(): Promise<{ readonly producerId: number; readonly producerEpoch: number }>;
   /** Waits until `bytes` of requests fit the in-flight budget; call the result when they are done. MESSAGE_TOO_LARGE when they never can. */
   reserve(bytes: number, signal?: AbortSignal): Promise<() => void>;
+  /** The same without a wait: null when there is no room now, or others wait for it. */
+  tryReserve(bytes: number): (() => void) | null;
   metrics(): BrokerMetrics;
   /** Runs retention now. Resolves to the segments deleted. */
   runRetention(): Promise<number>;

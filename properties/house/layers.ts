@@ -36,7 +36,14 @@ const wholeFiles = ["engine/storage/read-file.ts", "engine/storage/replace-file.
 const trialStore = "engine/storage/overlay.ts";
 const engineDoor = "engine/index.ts";
 /** Those who provide a port may name it; the rest of the engine they see through its door. */
-const forRuntimes = [engineDoor, "engine/port/", "server/runtime/runtime.ts", "server/runtime/web/", "node:"];
+const forRuntimes = [
+  engineDoor,
+  "engine/port/",
+  "server/runtime/runtime.ts",
+  "server/exchange.ts",
+  "server/runtime/web/",
+  "node:",
+];
 
 const runtimeGlobals = ban("is a runtime's own; use what engine/port hands in", [
   ..."Bun Deno Buffer process require global __dirname __filename".split(" "),
@@ -74,13 +81,20 @@ const rules: readonly Rule[] = [
   { files: "assembly/", may: [], never: [], bans: new Map() },
   {
     files: "server/http/",
-    may: [engineDoor, "hono", "@hono/zod-openapi", "zod", "cbor-x", "prom-client"],
+    may: [engineDoor, "server/exchange.ts", "hono", "@hono/zod-openapi", "zod", "cbor-x", "prom-client"],
     never: ["server/kafka/", "server/runtime/", "node:"],
     bans: portableBans,
   },
   { files: "server/kafka/", may: [engineDoor], never: ["hono", "node:net"], bans: portableBans },
   // What a runtime is to hand over: types only.
-  { files: "server/runtime/runtime.ts", may: [engineDoor, "engine/port/"], never: ["node:"], bans: portableBans },
+  {
+    files: "server/runtime/runtime.ts",
+    may: [engineDoor, "engine/port/", "server/exchange.ts"],
+    never: ["node:"],
+    bans: portableBans,
+  },
+  // What a listener may hand to a face beside the Request: types only.
+  { files: "server/exchange.ts", may: [], never: ["node:"], bans: portableBans },
   // The default world, and the door of `moldau/engine`: all of the engine, web standards, nothing else.
   { files: "server/runtime/web/", may: ["engine/"], never: ["node:"], bans: portableBans },
   {

@@ -117,7 +117,7 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
       ...(flags.corsOrigin === undefined ? {} : { corsOrigin: flags.corsOrigin }),
     });
     listener = await runtime.serve({
-      fetch: (request) => app.fetch(request),
+      fetch: (request, exchange) => app.fetch(request, exchange === undefined ? {} : { exchange }),
       host: flags.host,
       port: flags.httpPort,
       onError: (error) =>

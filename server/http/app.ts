@@ -7,12 +7,15 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
 import type { Broker, Clock, Logger } from "../../engine/index.ts";
-import { discardBody } from "./body.ts";
+import type { ExchangeBindings } from "../exchange.ts";
+import { bodyIdleMs, smallBodyMs } from "./body.ts";
+import { Deadlines } from "./deadlines.ts";
 import { healthOperations } from "./health.ts";
+import { IncomingBody } from "./incoming-body.ts";
 import { createMetrics } from "./metrics.ts";
 import { offsetOperations } from "./offsets.ts";
 import { openApiOperations } from "./openapi.ts";
-import { type Face, logUnforeseen, type Operation, type RuntimeName, runOperation } from "./operation.ts";
+import { type Face, logUnforeseen, type Operation, type Runner, type RuntimeName, runner } from "./operation.ts";
 import { problemResponse, RequestError } from "./problem.ts";
 import { producerOperations } from "./producers.ts";
 import { fetchOperations } from "./records-fetch.ts";
@@ -36,7 +39,7 @@ export interface AppOptions {
   readonly heartbeatMs?: number;
 }
 
-type Environment = { Variables: { route: string | null } };
+type Environment = { Bindings: ExchangeBindings };
 
 const silent: Logger = { log: () => {} };
 const corsHeaders = {
@@ -58,7 +61,11 @@ const corsHeaders = {
 export function createApp(options: AppOptions): Hono<Environment> {
   const { broker, runtime, version, clock, corsOrigin } = options;
   const { logger = silent, maxRequestBytes = 16 * 1024 * 1024, heartbeatMs = 15_000 } = options;
-  const face: Face = { broker, runtime, version, clock, logger, maxRequestBytes, heartbeatMs };
+  const deadlines = {
+    idleBodies: new Deadlines(clock, bodyIdleMs),
+    smallBodies: new Deadlines(clock, smallBodyMs),
+  };
+  const face: Face = { broker, runtime, version, clock, logger, maxRequestBytes, heartbeatMs, deadlines };
   const metrics = createMetrics(face);
   const operations: Operation[] = [
     ...topicOperations(face),
@@ -72,30 +79,38 @@ export function createApp(options: AppOptions): Hono<Environment> {
   operations.push(...openApiOperations([...operations], face));
 
   const app = new Hono<Environment>();
-  app.use(async (context, next) => {
-    const started = clock.monotonic();
-    context.set("route", null);
-    await next();
-    metrics.observe(context.req.method, context.get("route"), context.res.status, (clock.monotonic() - started) / 1000);
-  });
+  // Not a middleware: a route that stands alone is called at once.
+  const observed =
+    (route: string | null, run: Runner): Runner =>
+    async (context) => {
+      const started = clock.monotonic();
+      const response = await run(context);
+      metrics.requests.observe(context.req.method, route, response.status, (clock.monotonic() - started) / 1000);
+      return response;
+    };
   if (corsOrigin !== undefined) {
-    app.use(cors({ ...corsHeaders, origin: typeof corsOrigin === "string" ? corsOrigin : [...corsOrigin] }));
+    const origin = typeof corsOrigin === "string" ? corsOrigin : [...corsOrigin];
+    const crossOrigin = cors({ ...corsHeaders, origin });
+    app.use(async (context, next) => {
+      const preflight = await crossOrigin(context, next);
+      if (preflight !== undefined) metrics.requests.observe(context.req.method, null, preflight.status, 0);
+      return preflight;
+    });
   }
   for (const one of operations) {
     const path = one.path.replaceAll(/\{(\w+)\}/g, ":$1");
-    app.on(one.method.toUpperCase(), path, (context) => {
-      context.set("route", one.path);
-      return runOperation(one, context, face);
-    });
+    app.on(one.method.toUpperCase(), path, observed(one.path, runner(one, face)));
   }
   const served = methodsByPath(operations);
-  app.notFound(async (context) => {
-    await discardBody(context.req.raw, face);
-    return answerUnserved(context.req.method, context.req.path, served);
-  });
-  app.onError(async (error, context) => {
-    await discardBody(context.req.raw, face);
-    logUnforeseen(face, error, `${context.req.method} ${context.req.path}`);
+  app.notFound(
+    observed(null, async ({ req, env }) => {
+      await new IncomingBody(req.raw, env?.exchange).discard(face);
+      return answerUnserved(req.method, req.path, served);
+    }),
+  );
+  app.onError(async (error, { req }) => {
+    logUnforeseen(face, error, `${req.method} ${req.path}`);
+    metrics.requests.observe(req.method, null, 500, 0);
     return problemResponse(error);
   });
   return app;

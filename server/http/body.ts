@@ -1,13 +1,16 @@
 // A request's body in memory, within its limits.
 //
 // Owns: the limit of one request, and the share of the broker's budget that a body takes.
-// Never: looks into the bytes.
+// Never: looks into the bytes, or copies what came in one piece.
 //
 // Invariants: a body over the limit is refused by its Content-Length before a byte is kept,
 //   else as soon as it passes the limit; a body that ended early is never handed on; one that
 //   falls silent gives its share back. What is refused is read past without being kept.
 
 import { MoldauError } from "../../engine/index.ts";
+import type { BodyFlow, BodyReader } from "../exchange.ts";
+import type { Deadline } from "./deadlines.ts";
+import { Discarding, type IncomingBody } from "./incoming-body.ts";
 import type { Face } from "./operation.ts";
 import { parseInteger } from "./parameters.ts";
 import { invalid } from "./problem.ts";
@@ -18,31 +21,27 @@ export const freeBytes: number = 64 * 1024;
 /** A body that holds budget and is silent for so long loses it. Milliseconds. */
 export const bodyIdleMs: number = 10_000;
 /** A body of at most `freeBytes` is whole by then. Milliseconds. */
-const smallBodyMs = 30_000;
+export const smallBodyMs: number = 30_000;
 /** How long a body waits for its turn. Milliseconds. */
 const budgetWaitMs = 10_000;
 
-/** How long a refused body is read past, and how long a pause in it may be. Milliseconds. */
-const discardMs = 5000;
-const discardIdleMs = 250;
-
 export interface HeldBody {
-  readonly bytes: Uint8Array;
+  /** As they came. */
+  readonly chunks: readonly Uint8Array[];
+  readonly sizeBytes: number;
   /** Gives the budget back; call it when the bytes are no longer needed. */
   release(): void;
 }
 
-/** Requests whose body somebody has begun to read. */
-const begun = new WeakSet<Request>();
-
-export function beginBody(request: Request): ReadableStreamDefaultReader<Uint8Array> | null {
-  begun.add(request);
-  return request.body === null ? null : request.body.getReader();
+export async function holdBody(body: IncomingBody, face: Face): Promise<HeldBody> {
+  const declared = declaredBytes(body.request, face);
+  if (declared === null) return holdUndeclared(body, face);
+  return declared > freeBytes ? holdLarge(body, declared, face) : holdSmall(body, declared, face);
 }
 
-export async function holdBody(request: Request, face: Face): Promise<HeldBody> {
-  const declared = declaredBytes(request, face);
-  return declared === null ? holdUndeclared(request, face) : holdDeclared(request, declared, face);
+/** One piece, which is the body's own when it came as one. */
+export function wholeBody({ chunks, sizeBytes }: HeldBody): Uint8Array {
+  return concat(chunks, sizeBytes);
 }
 
 /** Content-Length, null when there is none; refused when over the limit. */
@@ -54,42 +53,165 @@ export function declaredBytes(request: Request, face: Face): number | null {
   return bytes;
 }
 
-async function holdDeclared(request: Request, declared: number, face: Face): Promise<HeldBody> {
-  if (declared > freeBytes) return holdLarge(request, declared, face);
-  // Nothing is reserved before it is whole, so that one that stalls holds nothing.
-  begun.add(request);
-  const buffer = await inTime(face, smallBodyMs, request.arrayBuffer().catch(endedEarly), () =>
-    invalid(`the body was not whole after ${smallBodyMs / 1000} s; nothing was appended`),
-  );
-  const bytes = new Uint8Array(buffer);
-  if (bytes.length !== declared) throw wrongLength(bytes.length, declared);
-  return { bytes, release: await reserve(bytes.length, request.signal, face) };
+/** Nothing is reserved before it is whole, so that one that stalls holds nothing. */
+async function holdSmall(body: IncomingBody, declared: number, face: Face): Promise<HeldBody> {
+  let chunks: readonly Uint8Array[];
+  let sizeBytes: number;
+  if (body.isDirect) {
+    const collecting = new Collecting(body, face, { declared, isSmall: true });
+    await collecting.whole();
+    ({ chunks, sizeBytes } = collecting);
+  } else {
+    const bytes = await inTime(face, smallBodyMs, body.arrayBuffer().catch(endedEarly), notWhole);
+    chunks = [new Uint8Array(bytes)];
+    sizeBytes = bytes.byteLength;
+    if (sizeBytes !== declared) throw wrongLength(sizeBytes, declared);
+  }
+  return { chunks, sizeBytes, release: await reserve(sizeBytes, body.request, face) };
 }
 
-async function holdLarge(request: Request, declared: number, face: Face): Promise<HeldBody> {
-  const release = await reserve(declared, request.signal, face);
-  const reader = beginBody(request);
-  try {
-    const bytes = new Uint8Array(declared);
-    let sizeBytes = 0;
-    while (reader !== null) {
-      const { done, value } = await readInTime(reader, face);
-      if (done) break;
-      if (sizeBytes + value.length > declared) throw wrongLength(sizeBytes + value.length, declared);
-      bytes.set(value, sizeBytes);
-      sizeBytes += value.length;
+async function holdLarge(body: IncomingBody, declared: number, face: Face): Promise<HeldBody> {
+  const release = await reserve(declared, body.request, face);
+  const collecting = new Collecting(body, face, { declared }, release);
+  await collecting.whole();
+  const { chunks, sizeBytes } = collecting;
+  return { chunks, sizeBytes, release };
+}
+
+async function holdUndeclared(body: IncomingBody, face: Face): Promise<HeldBody> {
+  // All at once: two bodies that grow share by share could wait for each other for ever.
+  const grow = (): Promise<() => void> => reserve(face.maxRequestBytes, body.request, face);
+  const collecting = new Collecting(body, face, { declared: null, grow });
+  await collecting.whole();
+  const { chunks, sizeBytes, release } = collecting;
+  return { chunks, sizeBytes, release };
+}
+
+interface Expected {
+  /** Bytes. */
+  readonly declared: number | null;
+  /** It is to be whole in time, and not only to go on. */
+  readonly isSmall?: boolean;
+  /** Asks for room once it has passed `freeBytes`; nothing is read meanwhile. */
+  readonly grow?: () => Promise<() => void>;
+}
+
+class Collecting implements BodyReader {
+  readonly chunks: Uint8Array[] = [];
+  sizeBytes = 0;
+  /** Of the budget; called here when the body is refused. */
+  release: () => void;
+  readonly #face: Face;
+  readonly #expected: Expected;
+  readonly #flow: BodyFlow;
+  #deadline: Deadline;
+  #hasGrown = false;
+  #state: "open" | "over" | "refused" = "open";
+  #settle: (fault: Error | null) => void = () => {};
+  readonly #settled: Promise<Error | null>;
+  #discarding: Discarding | null = null;
+
+  constructor(body: IncomingBody, face: Face, expected: Expected, release: () => void = () => {}) {
+    this.#face = face;
+    this.#expected = expected;
+    this.release = release;
+    this.#settled = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#deadline = this.#beginDeadline();
+    this.#flow = body.read(this);
+  }
+
+  /** Rejects with what is wrong, when the rest has been read past. */
+  async whole(): Promise<void> {
+    const fault = await this.#settled;
+    if (fault === null) return;
+    if (this.#state === "refused") {
+      this.#discarding = new Discarding(this.#face);
+      await this.#discarding.from(this.#flow);
     }
-    if (sizeBytes !== declared) throw wrongLength(sizeBytes, declared);
-    return { bytes, release };
-  } catch (thrown) {
-    release();
-    if (reader !== null) await discard(reader, face);
-    throw thrown;
+    throw fault;
+  }
+
+  chunk(bytes: Uint8Array): void {
+    if (this.#state !== "open") return this.#discarding?.chunk(bytes);
+    const { declared, isSmall, grow } = this.#expected;
+    this.sizeBytes += bytes.length;
+    if (declared !== null && this.sizeBytes > declared) return this.#refuse(wrongLength(this.sizeBytes, declared));
+    if (this.sizeBytes > this.#face.maxRequestBytes) return this.#refuse(tooLarge(this.#face));
+    this.chunks.push(bytes);
+    if (isSmall !== true) this.#deadline.renew();
+    if (grow === undefined || this.#hasGrown || this.sizeBytes <= freeBytes) return;
+    this.#hasGrown = true;
+    this.#grow(grow);
+  }
+
+  end(): void {
+    if (this.#state !== "open") return this.#endRefused();
+    const { declared } = this.#expected;
+    this.#finish(
+      "over",
+      declared === null || this.sizeBytes === declared ? null : wrongLength(this.sizeBytes, declared),
+    );
+  }
+
+  broken(): void {
+    if (this.#state !== "open") return this.#endRefused();
+    this.#finish("over", brokenOff());
+  }
+
+  #endRefused(): void {
+    this.#state = "over";
+    this.#discarding?.end();
+  }
+
+  async #grow(grow: () => Promise<() => void>): Promise<void> {
+    this.#flow.pause();
+    this.#deadline.end();
+    try {
+      const release = await grow();
+      if (this.#state !== "open") return release();
+      this.release = release;
+    } catch (thrown) {
+      this.#refuse(thrown as Error);
+      return;
+    }
+    this.#deadline = this.#beginDeadline();
+    this.#flow.resume();
+  }
+
+  #beginDeadline(): Deadline {
+    const { smallBodies, idleBodies } = this.#face.deadlines;
+    return this.#expected.isSmall === true
+      ? smallBodies.begin(() => this.#refuse(notWhole()))
+      : idleBodies.begin(() => this.#refuse(fellSilent()));
+  }
+
+  #refuse(fault: Error): void {
+    if (this.#state === "open") this.#finish("refused", fault);
+  }
+
+  #finish(state: "over" | "refused", fault: Error | null): void {
+    this.#state = state;
+    this.#deadline.end();
+    if (fault !== null) {
+      this.chunks.length = 0;
+      this.release();
+    }
+    this.#settle(fault);
   }
 }
 
 /** A share of the broker's budget, or THROTTLING_QUOTA_EXCEEDED when there is no room for long. */
-export async function reserve(sizeBytes: number, signal: AbortSignal, face: Face): Promise<() => void> {
+export async function reserve(
+  sizeBytes: number,
+  /** Its signal is made when it is asked for. */
+  requested: { readonly signal: AbortSignal },
+  face: Face,
+): Promise<() => void> {
+  const atOnce = face.broker.tryReserve(sizeBytes);
+  if (atOnce !== null) return atOnce;
+  const { signal } = requested;
   const waiting = new AbortController();
   const leave = (): void => waiting.abort(signal.reason);
   if (signal.aborted) leave();
@@ -106,16 +228,6 @@ export async function reserve(sizeBytes: number, signal: AbortSignal, face: Face
   }
 }
 
-/** The next piece of a body, or INVALID_REQUEST when it broke off or is silent for long. */
-function readInTime(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  face: Face,
-): Promise<Awaited<ReturnType<typeof reader.read>>> {
-  return inTime(face, bodyIdleMs, reader.read().catch(endedEarly), () =>
-    invalid(`no byte of the body came for ${bodyIdleMs / 1000} s; nothing was appended`),
-  );
-}
-
 export async function inTime<T>({ clock }: Face, ms: number, awaited: Promise<T>, late: () => Error): Promise<T> {
   let unschedule = (): void => {};
   const lateness = new Promise<never>((_, reject) => {
@@ -125,67 +237,6 @@ export async function inTime<T>({ clock }: Face, ms: number, awaited: Promise<T>
     return await Promise.race([awaited, lateness]);
   } finally {
     unschedule();
-  }
-}
-
-async function holdUndeclared(request: Request, face: Face): Promise<HeldBody> {
-  const reader = beginBody(request);
-  if (reader === null) return { bytes: new Uint8Array(0), release: () => {} };
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  let release = (): void => {};
-  let reserved = false;
-  try {
-    for (;;) {
-      const { done, value } = await readInTime(reader, face);
-      if (done) break;
-      sizeBytes += value.length;
-      if (sizeBytes > face.maxRequestBytes) throw tooLarge(face);
-      // All at once: two bodies that grow share by share could wait for each other for ever.
-      if (sizeBytes > freeBytes && !reserved) {
-        reserved = true;
-        release = await reserve(face.maxRequestBytes, request.signal, face);
-      }
-      chunks.push(value);
-    }
-    return { bytes: concat(chunks, sizeBytes), release };
-  } catch (thrown) {
-    release();
-    await discard(reader, face);
-    throw thrown;
-  }
-}
-
-/**
- * Reads past the body of a request that is refused, within limits: what is left unread costs the
- * client its connection on some runtimes, and its answer when it writes into a closed one.
- */
-export async function discardBody(request: Request, face: Face): Promise<void> {
-  if (begun.has(request) || request.method === "GET" || request.method === "HEAD") return;
-  const reader = beginBody(request);
-  if (reader !== null) await discard(reader, face);
-}
-
-async function discard(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  { clock, maxRequestBytes }: Face,
-): Promise<void> {
-  const end = clock.monotonic() + discardMs;
-  let idle = (): void => {};
-  try {
-    for (let left = 2 * maxRequestBytes; left > 0 && clock.monotonic() < end; ) {
-      const silence = new Promise<null>((resolve) => {
-        idle = clock.schedule(discardIdleMs, () => resolve(null));
-      });
-      const piece = await Promise.race([reader.read(), silence]);
-      idle();
-      if (piece === null || piece.done) break;
-      left -= piece.value.length;
-    }
-    // Not cancelled: that would cut the connection before the answer is out.
-    reader.releaseLock();
-  } catch {
-    idle(); // the client has gone
   }
 }
 
@@ -204,8 +255,20 @@ function wrongLength(sizeBytes: number, declared: number): MoldauError {
   return invalid(`the body has ${sizeBytes} bytes, but content-length says ${declared}; nothing was appended`);
 }
 
+function notWhole(): MoldauError {
+  return invalid(`the body was not whole after ${smallBodyMs / 1000} s; nothing was appended`);
+}
+
+function fellSilent(): MoldauError {
+  return invalid(`no byte of the body came for ${bodyIdleMs / 1000} s; nothing was appended`);
+}
+
+function brokenOff(): MoldauError {
+  return invalid("the request ended before its body did; nothing was appended");
+}
+
 function endedEarly(): never {
-  throw invalid("the request ended before its body did; nothing was appended");
+  throw brokenOff();
 }
 
 export function tooLarge(face: Face): MoldauError {

@@ -24,6 +24,8 @@ export function bodyForm<F extends Form>(headers: Headers, offered: readonly F[]
     throw unsupported(`content-encoding ${shown(encoding)} is not taken; send the body as it is`, offered);
   }
   if (given === null) throw unsupported("the request has no content-type", offered);
+  const exactly = offered.find((one) => mediaTypes[one] === given);
+  if (exactly !== undefined) return exactly;
   const [type = "", ...parameters] = given.toLowerCase().split(";");
   const form = offered.find((one) => mediaTypes[one] === type.trim());
   if (form === undefined) throw unsupported(`content-type ${shown(given)} is not taken here`, offered);

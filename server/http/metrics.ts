@@ -4,9 +4,10 @@
 // Never: lets a client choose a label: routes are the known paths, methods the known ones.
 
 import { z } from "@hono/zod-openapi";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import type { BrokerMetrics } from "../../engine/index.ts";
 import { type Face, type Operation, operation } from "./operation.ts";
+import { RequestMetrics } from "./request-metrics.ts";
 import { respond } from "./respond.ts";
 
 interface Metric {
@@ -40,15 +41,8 @@ const brokerMetrics: Readonly<Record<keyof BrokerMetrics, Metric>> = {
   tailCacheBytes: { kind: "gauge", name: "tail_cache_bytes", help: "Recent bytes kept in memory for readers" },
 };
 
-const methods = new Set(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]);
-const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-
-export interface RequestMetrics {
-  /** `route` is a known path, or null. Seconds until the answer's head; streams go on after it. */
-  observe(method: string, route: string | null, status: number, seconds: number): void;
-}
-
-export interface Metrics extends RequestMetrics {
+export interface Metrics {
+  readonly requests: RequestMetrics;
   readonly operations: readonly Operation[];
 }
 
@@ -77,26 +71,10 @@ export function createMetrics(face: Face): Metrics {
     registers,
   });
   info.set({ version: face.version, runtime: face.runtime.name, runtime_version: face.runtime.version }, 1);
-  const labelNames = ["method", "route", "status"] as const;
-  const requests = new Counter({
-    name: "moldau_http_requests_total",
-    help: "Requests answered",
-    labelNames,
-    registers,
-  });
-  const seconds = new Histogram({
-    name: "moldau_http_request_seconds",
-    help: "Time until the head of an answer",
-    labelNames,
-    buckets: secondsBuckets,
-    registers,
-  });
+  const requests = new RequestMetrics();
+  requests.register(registry);
   return {
-    observe(method, route, status, elapsedSeconds) {
-      const labels = { method: methods.has(method) ? method : "other", route: route ?? "none", status };
-      requests.inc(labels);
-      seconds.observe(labels, elapsedSeconds);
-    },
+    requests,
     operations: [
       operation({
         method: "get",

@@ -19,7 +19,8 @@ import {
   type RecordInput,
   type TopicDescription,
 } from "../../engine/index.ts";
-import { beginBody, bodyIdleMs, freeBytes, inTime, reserve } from "./body.ts";
+import { bodyIdleMs, freeBytes, inTime, reserve } from "./body.ts";
+import { PulledBody } from "./incoming-body.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, logUnforeseen } from "./operation.ts";
 import { errorMember, invalid } from "./problem.ts";
@@ -46,14 +47,13 @@ export interface StreamProduceOptions {
 
 export function streamProduce(stream: StreamProduceOptions): Response {
   const { call, answerForm, face } = stream;
-  const { topic, partition, request } = call;
+  const { topic, partition } = call;
   // What can be refused is refused with a status, before there is a stream.
   const limits = topicLimits(face.broker.describeTopic(topic));
   if (partition >= 0) face.broker.offsets(topic, partition);
   const pump = new Pump(stream, limits);
-  const reader = beginBody(request);
-  if (reader === null) throw invalid("the body is empty; send one record a line or item");
-  pump.run(reader);
+  if (call.body.isAbsent) throw invalid("the body is empty; send one record a line or item");
+  pump.run(new PulledBody(call.body));
   const body = new ReadableStream<Uint8Array>(
     { pull: (controller) => pump.pull(controller), cancel: () => pump.cancel() },
     { highWaterMark: 0 },
@@ -94,7 +94,7 @@ class Pump {
   #underWayGroups = 0;
   #ended = false;
   #cancelled = false;
-  #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  #body: PulledBody | null = null;
   #moreAnswers: () => void = () => {};
   #moreRoom: () => void = () => {};
   #releaseLong: () => void = () => {};
@@ -108,35 +108,35 @@ class Pump {
 
   // ---- in: the request's body --------------------------------------------------------------
 
-  async run(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-    this.#reader = reader;
+  async run(body: PulledBody): Promise<void> {
+    this.#body = body;
     try {
-      await this.#readAll(reader);
+      await this.#readAll(body);
     } catch (thrown) {
       if (!this.#cancelled) {
         logUnforeseen(this.#stream.face, thrown, "a streaming produce");
         this.#answer(Promise.resolve([{ error: thrown as Error }]), 0);
       }
-      reader.cancel(thrown).catch(() => {});
+      body.leave();
     }
     this.#dropLong();
     this.#ended = true;
     this.#moreAnswers();
   }
 
-  async #readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  async #readAll(body: PulledBody): Promise<void> {
     const limitBytes = this.#stream.face.maxRequestBytes;
     while (!this.#cancelled) {
-      const reading = reader.read().catch(endedEarly);
+      const reading = body.next().catch(endedEarly);
       // A stream may be silent for as long as it likes, but not while others wait for what it holds.
       const piece = this.#holdsLong ? inTime(this.#stream.face, bodyIdleMs, reading, fellSilent) : reading;
-      const { done, value } = await piece;
-      const items = done ? this.#splitter.end() : this.#splitter.push(value);
+      const chunks = await piece;
+      const items = chunks === null ? this.#splitter.end() : chunks.flatMap((chunk) => this.#splitter.push(chunk));
       const long = items.findIndex(({ sizeBytes }) => sizeBytes > limitBytes);
       await this.#send(long < 0 ? items : items.slice(0, long));
       if (long >= 0 || this.#splitter.pendingBytes > limitBytes) throw tooLong(limitBytes);
       if (this.#splitter.broken !== null) throw this.#splitter.broken;
-      if (done) return;
+      if (chunks === null) return;
       if (this.#splitter.pendingBytes > freeBytes) await this.#holdLong();
       else this.#dropLong();
     }
@@ -146,7 +146,7 @@ class Pump {
   async #holdLong(): Promise<void> {
     if (this.#holdsLong) return;
     const { face, call } = this.#stream;
-    this.#releaseLong = await reserve(face.maxRequestBytes, call.signal, face);
+    this.#releaseLong = await reserve(face.maxRequestBytes, call, face);
     this.#holdsLong = true;
   }
 
@@ -219,7 +219,7 @@ class Pump {
       refused = thrown as Error;
       logUnforeseen(this.#stream.face, thrown, "a streaming produce");
       // Every item to come would meet the same.
-      if (errorMember(thrown).code === "BROKER_CLOSED") this.#reader?.cancel().catch(() => {});
+      if (errorMember(thrown).code === "BROKER_CLOSED") this.#body?.leave();
     } finally {
       release();
     }
@@ -258,7 +258,7 @@ class Pump {
   /** Nobody listens any more: what was sent stays sent, nothing more is read. */
   cancel(): void {
     this.#cancelled = true;
-    this.#reader?.cancel().catch(() => {});
+    this.#body?.leave();
     this.#moreRoom();
   }
 }

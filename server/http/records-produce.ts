@@ -7,7 +7,7 @@
 import { z } from "@hono/zod-openapi";
 import type { Acks, ProduceResult, ProducerStamp } from "../../engine/index.ts";
 import { answer } from "./answer.ts";
-import { holdBody } from "./body.ts";
+import { holdBody, wholeBody } from "./body.ts";
 import { acceptedForm, bodyForm, type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, type Operation, operation } from "./operation.ts";
 import { integerParameter, parseInteger } from "./parameters.ts";
@@ -140,9 +140,9 @@ async function produce(call: Call<Query>, form: BodyForm, answerForm: Form, face
     const options = produceOptions(query.acks, query.timeoutMs);
     return streamProduce({ call, form, answerForm, options, face });
   }
-  const { bytes, release } = await holdBody(call.request, face);
+  const held = await holdBody(call.body, face);
   try {
-    const { records, acks } = decodeBody(form, bytes);
+    const { records, acks } = decodeBody(form, wholeBody(held));
     if (partition !== undefined) {
       const stray = records.findIndex((record) => record.partition !== undefined && record.partition !== partition);
       if (stray >= 0) throw invalid(`records[${stray}].partition is not the path's, ${partition}`);
@@ -154,7 +154,7 @@ async function produce(call: Call<Query>, form: BodyForm, answerForm: Form, face
     });
     return answerResults(answerForm, results, partition);
   } finally {
-    release();
+    held.release();
   }
 }
 
@@ -195,11 +195,11 @@ async function append(call: Call<Query>, answerForm: Form, face: Face): Promise<
   const { producer, ...conditions } = readConditions(headers, partition);
   if (producer !== undefined)
     throw invalid("producer-id: raw batches carry their producer id, epoch and sequence themselves");
-  const { bytes, release } = await holdBody(call.request, face);
+  const held = await holdBody(call.body, face);
   try {
-    if (bytes.length === 0) throw invalid("the body is empty; send whole record batches");
+    if (held.sizeBytes === 0) throw invalid("the body is empty; send whole record batches");
     const options = { ...produceOptions(query.acks, query.timeoutMs), ...conditions };
-    const appended = await face.broker.appendBatches(topic, partition, bytes, options);
+    const appended = await face.broker.appendBatches(topic, partition, held.chunks, options);
     const { baseOffset, lastOffset, logAppendTime, logStartOffset, duplicate } = appended;
     const etag: Record<string, string> = duplicate || lastOffset < 0 ? {} : { etag: `"${lastOffset + 1}"` };
     return answer(
@@ -209,7 +209,7 @@ async function append(call: Call<Query>, answerForm: Form, face: Face): Promise<
       etag,
     );
   } finally {
-    release();
+    held.release();
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import { answer, jsonOrCbor } from "./answer.ts";
-import { holdBody } from "./body.ts";
+import { holdBody, wholeBody } from "./body.ts";
 import { bodyForm } from "./media-type.ts";
 import { type Call, type Face, type Operation, operation } from "./operation.ts";
 import { parseBy } from "./parameters.ts";
@@ -98,13 +98,14 @@ export function topicOperations(face: Face): Operation[] {
 
 /** A body of settings; none at all is an empty one. */
 async function smallBody(call: Call<unknown>, face: Face): Promise<unknown> {
-  const { bytes, release } = await holdBody(call.request, face);
+  const held = await holdBody(call.body, face);
   try {
+    const bytes = wholeBody(held);
     if (bytes.length === 0) return {};
     return bodyForm(call.headers, ["json", "cbor"]) === "cbor"
       ? decodeCbor(bytes, "the body")
       : decodeJson(bytes, "the body").value;
   } finally {
-    release();
+    held.release();
   }
 }

@@ -219,6 +219,132 @@ test("a client that leaves aborts its request's signal", async () => {
   });
 });
 
+/** An HTTP/2 frame (RFC 9113, 4.1). */
+function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** What a listener's own body port said of each request; null where it has none. */
+function bodyPort(): {
+  readonly said: (string | null)[];
+  readonly fetch: ServeOptions["fetch"];
+  next(): Promise<void>;
+} {
+  const said: (string | null)[] = [];
+  let over = (): void => {};
+  const fetch: ServeOptions["fetch"] = (_request, exchange) =>
+    new Promise((resolve) => {
+      let sizeBytes = 0;
+      const settle = (word: string | null): void => {
+        said.push(word === null ? null : `${word} ${sizeBytes}`);
+        over();
+        resolve(new Response("read"));
+      };
+      if (exchange?.readBody === undefined) return settle(null);
+      let isWithin = true;
+      const flow = exchange.readBody({
+        chunk(bytes) {
+          assert.ok(!isWithin && bytes.length > 0);
+          sizeBytes += bytes.length;
+          flow.pause();
+          setTimeout(() => flow.resume(), 1);
+        },
+        end: () => settle("whole"),
+        broken: () => settle("broken"),
+      });
+      isWithin = false;
+    });
+  const next = (): Promise<void> => new Promise((resolve) => (over = resolve));
+  return { said, fetch, next };
+}
+
+test("a body comes whole through the listener's port, or is said to be broken, once", async () => {
+  const { said, fetch, next } = bodyPort();
+  await serving({ fetch }, async (port) => {
+    const has = runtime.name === "node";
+    const saying = (word: string): string | null => (has ? word : null);
+    await viaHttp1(port, "/", { method: "POST", body: large });
+    await viaHttp1(port, "/", { method: "POST", headers: { "content-length": 0 } });
+    await withSession(`http://${host}:${port}`, async (session) => {
+      await viaHttp2(session, "/", large);
+      await viaHttp2(session, "/", Buffer.alloc(0));
+    });
+    assert.deepEqual(said.splice(0), ["whole 3000000", "whole 0", "whole 3000000", "whole 0"].map(saying));
+
+    for (const head of ["content-length: 10", "transfer-encoding: chunked"]) {
+      const over = next();
+      const socket = net.connect(port, host);
+      socket.write(`POST / HTTP/1.1\r\nhost: x\r\n${head}\r\n\r\n${head.startsWith("t") ? "3\r\nabc\r\n" : "abc"}`);
+      setTimeout(() => socket.destroy(), 50);
+      await within(5000, over, head);
+    }
+    // By hand: node's client ends a stream before it resets it, and then the body is whole.
+    for (const code of [http2.constants.NGHTTP2_CANCEL, http2.constants.NGHTTP2_NO_ERROR]) {
+      const over = next();
+      const socket = net.connect(port, host);
+      const post = Buffer.from([0x83, 0x86, 0x84, 0x41, 1, 0x78]);
+      socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0, Buffer.alloc(0))]));
+      socket.write(Buffer.concat([frame(1, 4, 1, post), frame(0, 0, 1, Buffer.from("abc"))]));
+      setTimeout(() => socket.write(frame(3, 0, 1, Buffer.from([0, 0, 0, code]))), 50);
+      await within(5000, over, `HTTP/2 reset with ${code}`);
+      socket.destroy();
+    }
+    const over = next();
+    await withSession(`http://${host}:${port}`, async (session) => {
+      const stream = session.request({ ":path": "/", ":method": "POST" });
+      stream.on("error", () => {});
+      stream.write("abc");
+      await sleep(50);
+    });
+    await within(5000, over, "HTTP/2 connection's end");
+    await sleep(50);
+    assert.deepEqual(
+      said,
+      Array.from({ length: 5 }, () => saying("broken 3")),
+    );
+  });
+});
+
+test("an answer that has left, or never will, is told of once", async () => {
+  if (runtime.name === "bun") return; // Bun gives no sign of it
+  let told = 0;
+  let over = (): void => {};
+  const fetch: ServeOptions["fetch"] = async (_request, exchange) => {
+    exchange?.onSent?.(() => {
+      told += 1;
+      over();
+    });
+    return new Response(large);
+  };
+  await serving({ fetch }, async (port) => {
+    const next = (): Promise<void> => new Promise((resolve) => (over = resolve));
+    let sent = next();
+    assert.equal((await viaHttp1(port, "/")).body.length, large.length);
+    await within(5000, sent, "HTTP/1.1");
+    await withSession(`http://${host}:${port}`, async (session) => {
+      sent = next();
+      assert.equal((await viaHttp2(session, "/")).body.length, large.length);
+      await within(5000, sent, "HTTP/2");
+      sent = next();
+      const cut = session.request({ ":path": "/" });
+      cut.on("error", () => {});
+      await new Promise((resolve) => cut.once("response", resolve));
+      cut.close(http2.constants.NGHTTP2_CANCEL);
+      await within(5000, sent, "HTTP/2 reset");
+    });
+    sent = next();
+    const socket = net.connect(port, host, () => socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
+    socket.once("data", () => socket.destroy());
+    await within(5000, sent, "HTTP/1.1 connection's end");
+    assert.equal(told, 4);
+  });
+});
+
 test("close lets a request in flight finish and refuses new connections", async () => {
   let arrived = (): void => {};
   const here = new Promise<void>((resolve) => {

@@ -5,6 +5,7 @@
 
 import type { Storage } from "../../engine/port/storage.ts";
 import type { Decompressor } from "../../engine/port/world.ts";
+import type { Exchange } from "../exchange.ts";
 
 export interface TlsOptions {
   /** PEM texts. */
@@ -13,7 +14,7 @@ export interface TlsOptions {
 }
 
 export interface ServeOptions {
-  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly fetch: (request: Request, exchange?: Exchange) => Response | Promise<Response>;
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;

@@ -9,8 +9,9 @@
 import http from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
-import { getRequestListener, RequestError } from "@hono/node-server";
+import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from "@hono/node-server";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
+import { NodeExchange } from "./exchange.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0");
 /** A connection that has not said what it speaks by then is cut. Milliseconds. */
@@ -48,7 +49,11 @@ export async function serveNode(
   },
 ): Promise<Listener> {
   const onError = options.onError ?? (() => {});
-  const answer = getRequestListener(options.fetch, {
+  const fetch: FetchCallback = (request, env) => {
+    const { incoming, outgoing } = env as HttpBindings | Http2Bindings;
+    return options.fetch(request, new NodeExchange(incoming, outgoing));
+  };
+  const answer = getRequestListener(fetch, {
     errorHandler(error) {
       onError(error);
       return new Response(null, { status: error instanceof RequestError ? 400 : 500 });
@@ -122,6 +127,7 @@ interface Servers {
   closeIdle(): void;
 }
 
+type FetchCallback = Parameters<typeof getRequestListener>[0];
 type Answer = ReturnType<typeof getRequestListener>;
 
 function plainServer(answer: Answer): Servers {
