@@ -1,38 +1,267 @@
-import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
+import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
-import { bytesOf, recordsOf, repeat } from "./kernel.ts";
-import { runBench } from "./main.ts";
-import { lastResult, measure } from "./measure.ts";
+import { fileURLToPath } from "node:url";
+import { baselines } from "./baselines.ts";
+import { benchmarks, chosen } from "./benchmarks.ts";
+import { type Bench, efforts, type Outcome, type SubjectRuntime, spreadOf } from "./harness/benchmark.ts";
+import { comparison, OutputsDiffer } from "./harness/comparison.ts";
+import { bytesOf, recordsOf, repeat } from "./harness/data.ts";
+import { lastResult, race } from "./harness/race.ts";
+import { type Result, resultLines, verdictLines } from "./harness/report.ts";
+import { runOne } from "./harness/run-one.ts";
+import { findRuntime, whatDiffers } from "./harness/setup.ts";
+import { isWeak, verdictsOf } from "./harness/verdict.ts";
+import { javaScriptValidator } from "./micro/validate.ts";
+import { parseOptions } from "./options.ts";
+import { bestPeer, targets } from "./targets.ts";
 
-test("the benchmark runs, small, and measures everything that it compares", async () => {
-  const lines: string[] = [];
-  const report = await runBench({ sampleMs: 0.1, samples: 1 }, (line) => lines.push(line));
-  const names = report.measurements.map(({ name }) => name);
-  strictEqual(new Set(names).size, names.length, "two works of one name");
-  for (const { name, medianNs, fastestNs, slowestNs } of report.measurements) {
-    ok(Number.isFinite(medianNs) && medianNs > 0 && fastestNs <= medianNs && medianNs <= slowestNs, name);
-    ok(
-      lines.some((line) => line.startsWith(name)),
-      `${name} is not printed`,
-    );
+const root = fileURLToPath(new URL(import.meta.url.includes("/dist/") ? "../.." : "..", import.meta.url));
+
+/** The runtime that runs this test: servers are started under it too. */
+function thisRuntime(): SubjectRuntime {
+  const name = (["bun", "deno"] as const).find((other) => process.versions[other] !== undefined) ?? "node";
+  const found = findRuntime(name, root);
+  return {
+    name,
+    version: process.versions[name] ?? "unknown",
+    command: process.execPath,
+    arguments: found?.arguments ?? [],
+    built: name === "node" && import.meta.url.includes("/dist/"),
+  };
+}
+
+async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "moldau-bench-test-"));
+  try {
+    await use({ effort: efforts.tiny, runtime: thisRuntime(), folder, root });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  strictEqual(report.ratios.length, 6 - report.missing.length, "a comparison names work that is not there");
-  ok(report.machine.cores >= 1 && /^(node|bun|deno) \d/.test(report.machine.runtime));
-  deepStrictEqual(JSON.parse(JSON.stringify(report)), report);
+}
+
+const outcomeOf = (ratio: number, peerSpeed = 6): Outcome => ({
+  subject: { name: "moldau", unit: "GB/s", ...spreadOf([peerSpeed * ratio]) },
+  peers: [{ name: "@node-rs/crc32", unit: "GB/s", ...spreadOf([peerSpeed]) }],
+  ratios: [{ peer: "@node-rs/crc32", ...spreadOf([ratio]) }],
+  curves: [],
+  notes: [],
+  missing: [],
 });
 
-test("a measurement counts operations, synchronous and not", async () => {
-  let runs = 0;
-  const work = { name: "count", run: () => ++runs };
-  const { medianNs } = await measure(work, { sampleMs: 0, samples: 3 });
-  ok(medianNs >= 0);
-  strictEqual(runs, 4); // one to warm up, three samples
-  await measure({ name: "later", run: () => Promise.resolve("done") }, { sampleMs: 0, samples: 1 });
-  strictEqual(lastResult(), "done");
+for (const group of new Set(benchmarks.map((benchmark) => benchmark.group))) {
+  test(`${group}: each benchmark runs, small, and its outputs are equal`, async () => {
+    await withBench(async (bench) => {
+      for (const benchmark of benchmarks.filter((one) => one.group === group)) {
+        const result = await runOne(benchmark, bench);
+        for (const missing of result.missing) console.error(`NOT MEASURED in ${result.name}: ${missing}`);
+        requirePlausible(result);
+        deepStrictEqual(JSON.parse(JSON.stringify(result)), result);
+      }
+      deepStrictEqual(readdirSync(bench.folder), []);
+    });
+  });
+}
+
+function requirePlausible(result: Result): void {
+  const { name, subject, peers, ratios, verdicts, missing, curves } = result;
+  const printed = resultLines(result).join("\n");
+  for (const figure of [subject, ...peers]) {
+    ok(
+      figure.least > 0 && figure.least <= figure.median && figure.median <= figure.greatest,
+      `${name}: ${figure.name}`,
+    );
+    ok(Number.isFinite(figure.greatest) && printed.includes(figure.name), `${name}: ${figure.name}`);
+  }
+  for (const { peer, median } of ratios) {
+    ok(median > 0 && Number.isFinite(median), `${name} against ${peer}`);
+    ok(peers.some((figure) => figure.name === peer));
+  }
+  for (const { points } of curves) ok(points.length > 0 && points.every(({ y }) => y > 0 && Number.isFinite(y)), name);
+  if (missing.length > 0) return;
+  strictEqual(verdicts.length, targetsFor(result), name);
+  for (const { is, peer } of verdicts) ok(is !== "not measured", `${name} has no result against ${peer}`);
+  for (const { peer } of baselines.filter((known) => name.startsWith(known.benchmark)))
+    ok(
+      peers.some((figure) => figure.name === peer),
+      `${name}: a figure is known for ${peer}, which is not measured`,
+    );
+}
+
+function targetsFor({ name, runtime }: Result): number {
+  return targets.filter(
+    ({ benchmark, goal }) =>
+      benchmark === name && !(goal.kind === "at most" && goal.only !== undefined && !runtime.startsWith(goal.only)),
+  ).length;
+}
+
+test("every target and every known figure is of a benchmark that is there, and no name is given twice", () => {
+  const names = benchmarks.map(({ name }) => name);
+  strictEqual(new Set(names).size, names.length);
+  for (const { benchmark } of targets) ok(names.includes(benchmark), benchmark);
+  for (const { benchmark } of baselines)
+    ok(
+      names.some((name) => name.startsWith(benchmark)),
+      benchmark,
+    );
+});
+
+test("nothing is timed whose output differs from its peer's", async () => {
+  let timed = 0;
+  const work = (): Uint8Array => {
+    timed++;
+    return new Uint8Array([1, 2, 3]);
+  };
+  const against = (other: unknown) =>
+    comparison({ group: "g", name: "three bytes", timed: "" }, () => ({
+      quantity: { bytes: 3 },
+      subject: { name: "moldau", work },
+      peers: [{ name: "peer", work: () => other }],
+    }));
+  await withBench(async (bench) => {
+    for (const [other, message] of [
+      [new Uint8Array([1, 2, 4]), /peer .*byte 2: 3 against 4/],
+      [new Uint8Array([1, 2]), /3 bytes against 2/],
+      ["else", /against "else"/],
+    ] as const) {
+      timed = 0;
+      await rejects(
+        against(other).run(bench),
+        (error: Error) => error instanceof OutputsDiffer && message.test(error.message),
+      );
+      strictEqual(timed, 1);
+    }
+    const { subject } = await against(new Uint8Array([1, 2, 3])).run(bench);
+    strictEqual(subject.unit, "GB/s");
+  });
+});
+
+test("work that has no output cannot be compared", async () => {
+  await withBench(async (bench) => {
+    const silent = { name: "moldau", work: () => {} };
+    const none = comparison({ group: "g", name: "n", timed: "" }, () => ({
+      quantity: { operations: 1 },
+      subject: silent,
+      peers: [{ ...silent, name: "peer" }],
+    }));
+    await rejects(none.run(bench), /no output/);
+  });
+});
+
+test("a race counts operations, synchronous and not, and turns the order round", async () => {
+  const order: string[] = [];
+  const times = await race([() => order.push("a"), () => Promise.resolve(order.push("b"))], { rounds: 2, sampleMs: 0 });
+  deepStrictEqual(order, ["a", "b", "a", "b", "b", "a"]); // to warm up, then two rounds
+  deepStrictEqual(
+    times.map((rounds) => rounds.length),
+    [2, 2],
+  );
+  strictEqual(lastResult(), 6);
+});
+
+test("a target is met, missed, or not proved by a peer that limps", () => {
+  const is = (outcome: Outcome, runtime: SubjectRuntime["name"] = "node"): string | undefined =>
+    verdictsOf("crc32c 64 KiB, in place", outcome, { name: runtime })[0]?.is;
+  strictEqual(is(outcomeOf(3.0)), "pass");
+  strictEqual(is(outcomeOf(2.99)), "short");
+  strictEqual(is(outcomeOf(3.0, 2)), "weak baseline");
+  strictEqual(is(outcomeOf(2.99, 2)), "short");
+  strictEqual(is(outcomeOf(3.0, 2), "bun"), "pass"); // the known figures are Node's
+  strictEqual(is({ ...outcomeOf(3), ratios: [] }), "not measured");
+});
+
+test("a rate limps when it is lower than known, a time when it is higher", () => {
+  const known = { benchmark: "", peer: "", value: 100, unit: "ns/record" };
+  const figure = { name: "peer", unit: "ns/record", ...spreadOf([120]) };
+  strictEqual(isWeak(figure, known), false);
+  strictEqual(isWeak({ ...figure, ...spreadOf([200]) }, known), true);
+  strictEqual(isWeak({ ...figure, unit: "GB/s", ...spreadOf([50]) }, { ...known, unit: "GB/s" }), true);
+  throws(() => isWeak(figure, { ...known, unit: "GB/s" }), /is in ns\/record/);
+});
+
+test("the hardest of several peers is the one that counts, where a target says so", () => {
+  const outcome = {
+    ...outcomeOf(2),
+    ratios: [
+      { peer: "slow", ...spreadOf([2]) },
+      { peer: "@node-rs/crc32", ...spreadOf([0.7]) },
+    ],
+  };
+  const target = { benchmark: "b", goal: { kind: "ratio", peer: bestPeer, atLeast: 0.8 } } as const;
+  deepStrictEqual(verdictsOf("b", outcome, { name: "node" }, [target]), [
+    { benchmark: "b", target: "≥ 0.8x", result: "0.70x", peer: "@node-rs/crc32", is: "short" },
+  ]);
+});
+
+test("a curve is flat when no point strays", () => {
+  const flat = (...heights: number[]): string | undefined =>
+    verdictsOf(
+      "b",
+      { ...outcomeOf(1), curves: [{ name: "c", x: "", y: "", points: heights.map((y, x) => ({ x, y })) }] },
+      { name: "node" },
+      [{ benchmark: "b", goal: { kind: "flat", within: 0.1, curve: "c" } }],
+    )[0]?.is;
+  strictEqual(flat(100, 105, 95), "pass");
+  strictEqual(flat(100, 130, 100), "short");
+  strictEqual(flat(100), "not measured");
+});
+
+test("the verdicts are counted", () => {
+  const verdict = { benchmark: "b", target: "≥ 2x", result: "3x", peer: "p", is: "pass" as const };
+  const result = {
+    ...outcomeOf(1),
+    group: "g",
+    name: "b",
+    timed: "",
+    runtime: "node 20",
+    verdicts: [verdict, { ...verdict, is: "short" as const }],
+  };
+  match(verdictLines([result]).join("\n"), /1 pass, 1 short$/);
+});
+
+test("the command line says what it does not know", () => {
+  deepStrictEqual(parseOptions(["--quick", "--only", "crc", "--runtime", "bun"]), {
+    ...{ help: false, list: false, check: false, effort: "quick", only: "crc", runtimes: ["bun"] },
+  });
+  match(parseOptions(["--fast"]) as string, /--fast/);
+  match(parseOptions(["--runtime", "java"]) as string, /java/);
+  match(parseOptions(["crc"]) as string, /crc/);
+  ok(chosen("crc").length > 0 && chosen("crc").length < benchmarks.length);
+  deepStrictEqual(chosen("no such thing"), []);
+});
+
+test("peers are installed anew when the lock file says something else", () => {
+  const lock = (packages: Record<string, { version?: string; optional?: boolean }>) => ({
+    packages: { "": {}, ...packages },
+  });
+  const wanted = lock({
+    "node_modules/a": { version: "1.0.0" },
+    "node_modules/b-mac": { version: "2.0.0", optional: true },
+  });
+  strictEqual(whatDiffers(wanted, lock({ "node_modules/a": { version: "1.0.0" } })), null);
+  strictEqual(whatDiffers(wanted, null), "nothing is installed");
+  strictEqual(whatDiffers(wanted, lock({})), "a is absent, not 1.0.0");
+  strictEqual(whatDiffers(wanted, lock({ "node_modules/a": { version: "1.0.1" } })), "a is 1.0.1, not 1.0.0");
+  const other = lock({ "node_modules/a": { version: "1.0.0" }, "node_modules/b-mac": { version: "2.0.1" } });
+  strictEqual(whatDiffers(wanted, other), "b-mac is 2.0.1, not 2.0.0");
+});
+
+test("the validator in JavaScript refuses what the kernel refuses", () => {
+  const crcOf = (): number => 0;
+  throws(() => javaScriptValidator(Buffer.alloc(60), crcOf)(), /truncated/);
+  throws(() => javaScriptValidator(Buffer.alloc(61), crcOf)(), /length/);
+  const batch = Buffer.alloc(61);
+  batch.writeInt32BE(49, 8);
+  throws(() => javaScriptValidator(batch, crcOf)(), /magic/);
+  batch[16] = 2;
+  throws(() => javaScriptValidator(batch, () => 1)(), /checksum/);
+  throws(() => javaScriptValidator(batch, crcOf)(), /count/);
 });
 
 test("the data is the same every time", () => {
   deepStrictEqual(bytesOf(64), bytesOf(128).subarray(0, 64));
-  deepStrictEqual(recordsOf(2), recordsOf(3).slice(0, 2));
+  deepStrictEqual(recordsOf(2, 10), recordsOf(3, 10).slice(0, 2));
   deepStrictEqual(repeat(new Uint8Array([1, 2]), 2), new Uint8Array([1, 2, 1, 2]));
 });

@@ -1,100 +1,172 @@
-// `npm run bench [-- --quick] [-- --json file]`: numbers, with the machine they were taken on.
+// `npm run bench`: measures, with the peers, on the machine at hand, and says which targets are met.
 //
-// Owns: which work is measured, the report, and the ratios that it draws.
-// Never: fails on a slow number.
+// Owns: the command line, the order of work, and the end: whatever happens, no process and no folder
+//   is left behind.
+// Never: fails because something is slow, unless --check asks for it.
 
-import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
-import { createTwinKernel } from "../engine/kernel/twin.ts";
-import { loadWasmKernel } from "../engine/kernel/wasm.ts";
-import { kernelWork } from "./kernel.ts";
-import { logWork } from "./log.ts";
-import { describeMachine, type Machine } from "./machine.ts";
-import { type Effort, type Measurement, measure } from "./measure.ts";
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { chosen } from "./benchmarks.ts";
+import type { Benchmark, Effort, SubjectRuntime } from "./harness/benchmark.ts";
+import { describeMachine } from "./harness/machine.ts";
+import { machineLines, type Report, type Result, resultLines, runtimeName, verdictLines } from "./harness/report.ts";
+import { findRuntime, installPeers } from "./harness/setup.ts";
+import { parseOptions, usage } from "./options.ts";
+import type { SuiteOrder } from "./suite.ts";
 
-export interface Ratio {
-  readonly name: string;
-  /** Times as fast as what it is compared with; under 1 is slower. */
-  readonly speed: number;
-}
-
-export interface Report {
-  readonly machine: Machine;
-  readonly measurements: readonly Measurement[];
-  readonly ratios: readonly Ratio[];
-  /** Peers that were not installed, so not measured. */
-  readonly missing: readonly string[];
-}
-
-/** What is compared with what, by the names of the work. */
-const comparisons: readonly (readonly [string, string])[] = [
-  ["crc32c 1 MiB, wasm", "crc32c 1 MiB, twin"],
-  ["crc32c 1 MiB, wasm", "crc32c 1 MiB, @node-rs/crc32 (native)"],
-  ["encode 100 records, wasm", "encode 100 records, twin"],
-  ["validate and stamp 64 batches, wasm", "validate and stamp 64 batches, twin"],
-  ["append, file, durability os", "raw write"],
-  ["append, file, acks all", "raw write and fdatasync"],
-];
-
-export async function runBench(effort: Effort, show: (line: string) => void): Promise<Report> {
-  const machine = describeMachine();
-  show(`${machine.runtime}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}\n`);
-  const wasm = await loadWasmKernel();
-  const { works, missing } = kernelWork([wasm, createTwinKernel()], repositoryRoot());
-  const log = await logWork(wasm);
-  const measurements: Measurement[] = [];
-  try {
-    for (const work of [...works, ...log.works]) {
-      const measurement = await measure(work, effort);
-      measurements.push(measurement);
-      show(describe(measurement));
-    }
-  } finally {
-    await log.close();
-  }
-  const ratios = comparisons.flatMap(([name, other]) => ratioOf(measurements, name, other));
-  show("");
-  for (const { name, speed } of ratios) show(`${speed.toFixed(2).padStart(8)} x  ${name}`);
-  for (const name of missing) show(`not measured: ${name}, which \`npm ci --prefix bench\` installs`);
-  return { machine, measurements, ratios, missing };
-}
-
-function ratioOf(measurements: readonly Measurement[], name: string, other: string): Ratio[] {
-  const one = measurements.find((measurement) => measurement.name === name);
-  const two = measurements.find((measurement) => measurement.name === other);
-  if (one === undefined || two === undefined) return [];
-  return [{ name: `${name} against ${other}`, speed: two.medianNs / one.medianNs }];
-}
-
-function describe({ name, medianNs, fastestNs, slowestNs, bytes, records }: Measurement): string {
-  const columns = [
-    name.padEnd(52),
-    `${duration(medianNs)} (${duration(fastestNs)} to ${duration(slowestNs)})`.padEnd(40),
-  ];
-  if (bytes > 0) columns.push(`${((bytes / medianNs) * 1000).toFixed(0).padStart(6)} MB/s`);
-  if (records > 0) columns.push(`${((records / medianNs) * 1000).toFixed(2).padStart(7)} M records/s`);
-  return columns.join(" ").trimEnd();
-}
-
-function duration(nanoseconds: number): string {
-  if (nanoseconds < 1e3) return `${nanoseconds.toFixed(1)} ns`;
-  if (nanoseconds < 1e6) return `${(nanoseconds / 1e3).toFixed(1)} µs`;
-  return `${(nanoseconds / 1e6).toFixed(2)} ms`;
-}
-
+const here = dirname(fileURLToPath(import.meta.url));
 /** The sources' folder, also for what was built into dist/. */
-function repositoryRoot(): string {
-  const above = fileURLToPath(new URL("..", import.meta.url));
-  return existsSync(join(above, "tsconfig.json")) ? above : join(above, "..");
+const root = existsSync(join(here, "../tsconfig.json")) ? resolve(here, "..") : resolve(here, "../..");
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+let child: ChildProcess | undefined;
+let folder: string | undefined;
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2));
+  if (typeof options === "string") {
+    process.stderr.write(`${options}\n`);
+    return 1;
+  }
+  if (options.help) {
+    say(usage);
+    return 0;
+  }
+  const selected = chosen(options.only);
+  if (selected.length === 0) {
+    process.stderr.write(`nothing has '${options.only}' in its name; --list shows all names\n`);
+    return 1;
+  }
+  if (options.list) {
+    for (const { group, name, timed } of selected) say(`${group}: ${name}\n    ${timed}`);
+    return 0;
+  }
+
+  installPeers(root, say);
+  const runtimes = pickRuntimes(options.runtimes);
+  mkdirSync(options.folder ?? tmpdir(), { recursive: true });
+  folder = mkdtempSync(join(options.folder ?? tmpdir(), "moldau-bench-"));
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  const about = {
+    moldau: version,
+    machine: describeMachine(folder),
+    node: process.versions.node,
+    effort: options.effort,
+  };
+  for (const line of machineLines(about)) say(line);
+  const results: Result[] = [];
+  for (const runtime of runtimes) {
+    say(`\n━━ ${runtimeName(runtime)}`);
+    for (const group of new Set(selected.map((benchmark) => benchmark.group))) {
+      const members = selected.filter((benchmark) => benchmark.group === group);
+      await runGroup(members, runtime, options.effort, (result) => {
+        results.push(result);
+        for (const line of resultLines(result)) say(line);
+      });
+    }
+  }
+  say("");
+  for (const line of verdictLines(results)) say(line);
+  const report: Report = { ...about, results };
+  if (options.json !== undefined) {
+    mkdirSync(dirname(resolve(options.json)), { recursive: true });
+    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    say(`\nwritten: ${options.json}`);
+  }
+  const missed = results.flatMap(({ verdicts }) => verdicts).filter(({ is }) => is !== "pass");
+  return options.check && missed.length > 0 ? 1 : 0;
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, json: { type: "string" } } });
-  const effort = values.quick ? { sampleMs: 5, samples: 3 } : { sampleMs: 200, samples: 7 };
-  const report = await runBench(effort, (line) => process.stdout.write(`${line}\n`));
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+function pickRuntimes(names: readonly SubjectRuntime["name"][] | undefined): SubjectRuntime[] {
+  const found: SubjectRuntime[] = [];
+  for (const name of names ?? (["node", "bun", "deno"] as const)) {
+    const runtime = findRuntime(name, root);
+    if (runtime !== null) found.push(runtime);
+    else if (names !== undefined)
+      throw new Error(`${name} is neither in bench/node_modules, where it is for Linux on x64, nor on the PATH`);
+    else say(`NOT MEASURED: ${name}, which is neither in bench/node_modules nor on the PATH`);
+  }
+  return found;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await main();
+/** A suite's process for each kind of work in the group. */
+async function runGroup(
+  members: readonly Benchmark[],
+  runtime: SubjectRuntime,
+  effort: Effort["name"],
+  take: (result: Result) => void,
+): Promise<void> {
+  for (const kind of ["process", "server"] as const) {
+    const names = members.filter(({ runs }) => runs === kind).map(({ name }) => name);
+    if (names.length === 0) continue;
+    // What only starts servers runs under Node whatever they run under: the same load for all.
+    const host = kind === "process" ? runtime : (findRuntime("node", root) as SubjectRuntime);
+    const program = host.built ? join(root, "dist/bench/suite.js") : join(root, "bench/suite.ts");
+    const order: SuiteOrder = { names, effort, runtime, folder: folder as string, root };
+    await runSuite(host, program, order, take);
+  }
+}
+
+async function runSuite(
+  host: SubjectRuntime,
+  program: string,
+  order: SuiteOrder,
+  take: (result: Result) => void,
+): Promise<void> {
+  const started = spawn(host.command, [...host.arguments, program, JSON.stringify(order)], {
+    cwd: root,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  child = started;
+  const ended = new Promise<string | null>((resolve, reject) => {
+    started.once("error", reject);
+    started.once("close", (status, signal) => resolve(status === 0 ? null : (signal ?? `status ${status}`)));
+  });
+  const names = new Set(order.names);
+  for await (const line of createInterface({ input: started.stdout as NodeJS.ReadableStream })) {
+    const result = JSON.parse(line) as Result;
+    names.delete(result.name);
+    take(result);
+  }
+  const failure = await ended;
+  child = undefined;
+  if (failure !== null || names.size > 0)
+    throw new Error(`${runtimeName(order.runtime)}: '${[...names][0]}' ended with ${failure ?? "no result"}`);
+}
+
+/** Its standard input ends with us, and so does it; asking is only faster. */
+function cleanUp(): void {
+  child?.kill("SIGTERM");
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+for (const [signal, status] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const) {
+  process.on(signal, () => {
+    const running = child;
+    const finish = (): never => {
+      cleanUp();
+      process.exit(status);
+    };
+    if (running === undefined || running.exitCode !== null) finish();
+    else {
+      running.once("close", finish);
+      running.kill("SIGTERM");
+    }
+  });
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+} finally {
+  cleanUp();
+}

@@ -1,0 +1,24 @@
+// Everything that is measured.
+//
+// Owns: the list and its order. Never: how any of it is measured.
+
+import type { Benchmark } from "./harness/benchmark.ts";
+import { appendBenchmarks } from "./micro/append.ts";
+import { crc32cBenchmarks } from "./micro/crc32c.ts";
+import { encodeBenchmarks } from "./micro/encode.ts";
+import { searchBenchmarks } from "./micro/search.ts";
+import { validateBenchmarks } from "./micro/validate.ts";
+
+export const benchmarks: readonly Benchmark[] = [
+  ...crc32cBenchmarks,
+  ...encodeBenchmarks,
+  ...validateBenchmarks,
+  ...searchBenchmarks,
+  ...appendBenchmarks,
+];
+
+/** Those with this part in "group name"; a group's name alone takes its whole group. */
+export function chosen(part: string | undefined): readonly Benchmark[] {
+  if (part === undefined) return benchmarks;
+  return benchmarks.filter(({ group, name }) => `${group} ${name}`.includes(part));
+}

@@ -1,0 +1,115 @@
+// Judges an outcome by its targets.
+//
+// Owns: what is a pass, what falls short, and what is no proof because the peer limped.
+// Never: measures, or knows where targets come from.
+
+import { type Baseline, baselineOf, weakBelow } from "../baselines.ts";
+import { bestPeer, type Target, targets } from "../targets.ts";
+import type { Figure, Outcome, Ratio, SubjectRuntime } from "./benchmark.ts";
+
+export interface Verdict {
+  readonly benchmark: string;
+  /** For people: "≥ 3x", "< 300 ms", "flat within 10%". */
+  readonly target: string;
+  readonly result: string;
+  readonly peer: string;
+  readonly is: "pass" | "short" | "weak baseline" | "not measured";
+}
+
+export function verdictsOf(
+  benchmark: string,
+  outcome: Outcome,
+  runtime: Pick<SubjectRuntime, "name">,
+  all: readonly Target[] = targets,
+): Verdict[] {
+  return all
+    .filter((target) => target.benchmark === benchmark)
+    .flatMap(({ goal }): Verdict[] => {
+      switch (goal.kind) {
+        case "ratio":
+          return [ratioVerdict(benchmark, outcome, goal.peer, goal.atLeast, runtime)];
+        case "at most": {
+          if (goal.only !== undefined && goal.only !== runtime.name) return [];
+          const { median, unit } = outcome.subject;
+          if (unit !== goal.unit) throw new Error(`${benchmark} is measured in ${unit}, its target is in ${goal.unit}`);
+          return [
+            {
+              benchmark,
+              target: `< ${goal.value} ${unit}`,
+              result: `${digits(median)} ${unit}`,
+              peer: "",
+              is: median < goal.value ? "pass" : "short",
+            },
+          ];
+        }
+        case "flat":
+          return [flatVerdict(benchmark, outcome, goal.curve, goal.within)];
+      }
+    });
+}
+
+function ratioVerdict(
+  benchmark: string,
+  { ratios, peers }: Outcome,
+  wanted: string,
+  atLeast: number,
+  runtime: Pick<SubjectRuntime, "name">,
+): Verdict {
+  const ratio = wanted === bestPeer ? hardest(ratios) : ratios.find(({ peer }) => peer === wanted);
+  const target = `≥ ${atLeast}x`;
+  if (ratio === undefined) return { benchmark, target, result: "", peer: wanted, is: "not measured" };
+  const known = baselineOf(benchmark, ratio.peer);
+  const figure = peers.find(({ name }) => name === ratio.peer) as Figure;
+  // The known figures are Node's.
+  const limps = runtime.name === "node" && known !== undefined && isWeak(figure, known);
+  const reached = ratio.median >= atLeast;
+  return {
+    benchmark,
+    target,
+    result: `${digits(ratio.median)}x`,
+    peer: ratio.peer,
+    is: !reached ? "short" : limps ? "weak baseline" : "pass",
+  };
+}
+
+function hardest(ratios: readonly Ratio[]): Ratio | undefined {
+  return [...ratios].sort((a, b) => a.median - b.median)[0];
+}
+
+/** Rates are worse when lower, times when higher. */
+export function isWeak(figure: Figure, known: Baseline): boolean {
+  if (figure.unit !== known.unit)
+    throw new Error(`${figure.name} is in ${figure.unit}, its known figure in ${known.unit}`);
+  const share = isRate(figure.unit) ? figure.median / known.value : known.value / figure.median;
+  return share < weakBelow;
+}
+
+export function isRate(unit: string): boolean {
+  return unit.endsWith("/s");
+}
+
+/** Against the median of the curve, so that one odd point at its beginning decides nothing. */
+function flatVerdict(benchmark: string, { curves }: Outcome, name: string, within: number): Verdict {
+  const target = `flat within ${Math.round(within * 100)}%`;
+  const curve = curves.find((candidate) => candidate.name === name);
+  if (curve === undefined || curve.points.length < 2)
+    return { benchmark, target, result: "", peer: name, is: "not measured" };
+  const heights = curve.points.map(({ y }) => y);
+  const [least, greatest] = [Math.min(...heights), Math.max(...heights)];
+  const middle = (least + greatest) / 2;
+  const strays = (greatest - least) / 2 / middle;
+  return {
+    benchmark,
+    target,
+    result: `±${(strays * 100).toFixed(0)}%`,
+    peer: name,
+    is: strays <= within ? "pass" : "short",
+  };
+}
+
+/** Three digits that mean something. */
+export function digits(value: number): string {
+  if (!Number.isFinite(value)) return "?";
+  if (value >= 1000) return Math.round(value).toLocaleString("en");
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}

@@ -1,0 +1,74 @@
+// The command line of `npm run bench`.
+//
+// Owns: which options there are, and what is said of a wrong one.
+
+import { parseArgs } from "node:util";
+import type { Effort, SubjectRuntime } from "./harness/benchmark.ts";
+
+export interface Options {
+  readonly help: boolean;
+  readonly list: boolean;
+  readonly check: boolean;
+  readonly effort: Effort["name"];
+  readonly only?: string;
+  /** Absent: Node, and the others where they are. */
+  readonly runtimes?: readonly SubjectRuntime["name"][];
+  readonly json?: string;
+  readonly folder?: string;
+}
+
+export const usage = `Measures Moldau against its peers, and prints each target with its result.
+
+  npm run bench                            everything, on Node, Bun and Deno
+  npm run bench -- --quick                 the same in little time; the figures are rough
+  npm run bench -- --only crc              what has this in its name (--list shows the names)
+
+  --quick            less of everything
+  --only <part>      only what has this part in "group name": crc, encode, validate, search, append ...
+  --runtime <name>   node, bun or deno; may be given several times
+  --json <file>      writes the report as JSON
+  --folder <folder>  the disk to measure: data goes into a new folder there, removed afterwards
+                     (default: the system's folder for temporary files)
+  --check            ends with 1 when a target is not met
+  --list             lists what there is, and what exactly is timed
+  --help             this
+
+Ratios are taken in one run: subject and peer in turns, the median of each turn's ratio, with its
+spread. Outputs are compared before anything is timed. "weak baseline" stands in place of a pass when
+the peer ran well below the speed known of it.`;
+
+const runtimeNames = ["node", "bun", "deno"] as const;
+
+/** What was asked for, or what is wrong with it. */
+export function parseOptions(args: readonly string[]): Options | string {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        help: { type: "boolean", default: false },
+        list: { type: "boolean", default: false },
+        check: { type: "boolean", default: false },
+        quick: { type: "boolean", default: false },
+        only: { type: "string" },
+        runtime: { type: "string", multiple: true },
+        json: { type: "string" },
+        folder: { type: "string" },
+      },
+    });
+    const { help, list, check, quick, only, runtime, json, folder } = values;
+    const unknown = runtime?.find((name) => !(runtimeNames as readonly string[]).includes(name));
+    if (unknown !== undefined) return `there is no runtime '${unknown}': it is ${runtimeNames.join(", ")}`;
+    return {
+      help,
+      list,
+      check,
+      effort: quick ? "quick" : "full",
+      ...(only === undefined ? {} : { only }),
+      ...(runtime === undefined ? {} : { runtimes: runtime as SubjectRuntime["name"][] }),
+      ...(json === undefined ? {} : { json }),
+      ...(folder === undefined ? {} : { folder }),
+    };
+  } catch (error) {
+    return `${(error as Error).message}\n--help shows the options`;
+  }
+}

@@ -1,0 +1,40 @@
+// What Moldau means to reach, as data: the lines of its targets, each against a peer of the same run.
+//
+// Owns: the numbers. Nothing here may be lowered because a run fell short.
+// Never: a result.
+
+/** Of a benchmark's outcome, by its name. */
+export interface Target {
+  readonly benchmark: string;
+  /** What must be reached. */
+  readonly goal: Goal;
+}
+
+export type Goal =
+  /** Times as good as this peer; "best peer" is the fastest of them. */
+  | { readonly kind: "ratio"; readonly peer: string; readonly atLeast: number }
+  /** The subject's own figure. */
+  | { readonly kind: "at most"; readonly value: number; readonly unit: string; readonly only?: "node" }
+  /** Each of the benchmark's curves stays within this share of its first point's height, or above. */
+  | { readonly kind: "flat"; readonly within: number; readonly curve: string };
+
+const bestPeer = "best peer";
+
+export const targets: readonly Target[] = [
+  ...ratio("crc32c 1 KiB, in place", "@node-rs/crc32", 2),
+  ...ratio("crc32c 16 KiB, in place", "@node-rs/crc32", 2.3),
+  ...ratio("crc32c 64 KiB, in place", "@node-rs/crc32", 3),
+  ...ratio("crc32c 1 MiB, in place", "@node-rs/crc32", 3),
+  ...ratio("validate 1 MiB, records of 100 B", "JavaScript with @node-rs/crc32", 2),
+  ...ratio("validate 1 MiB, records of 1 KiB", "JavaScript with @node-rs/crc32", 2),
+  ...ratio("search 1 M entries", "DataView", 4),
+  ...ratio("append 64 KiB, records of 1 KiB, no sync", "writeSync", 0.8),
+  ...ratio("append 64 KiB, group commit of 16", "writeSync and fdatasync", 0.9),
+  ...ratio("append 64 KiB, group commit of 64", "writeSync and fdatasync", 0.9),
+];
+
+function ratio(benchmark: string, peer: string, atLeast: number): Target[] {
+  return [{ benchmark, goal: { kind: "ratio", peer, atLeast } }];
+}
+
+export { bestPeer };
