@@ -12,6 +12,7 @@ import net from "node:net";
 import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from "@hono/node-server";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
 import { NodeExchange } from "./exchange.ts";
+import { Turns } from "./turns.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0");
 /** A connection that has not said what it speaks by then is cut. Milliseconds. */
@@ -49,9 +50,13 @@ export async function serveNode(
   },
 ): Promise<Listener> {
   const onError = options.onError ?? (() => {});
-  const fetch: FetchCallback = (request, env) => {
+  const turns = new Turns();
+  const fetch: FetchCallback = async (request, env) => {
     const { incoming, outgoing } = env as HttpBindings | Http2Bindings;
-    return options.fetch(request, new NodeExchange(incoming, outgoing));
+    const came = turns.current();
+    const response = await options.fetch(request, new NodeExchange(incoming, outgoing));
+    if (!came.isOver) await came.end;
+    return response;
   };
   const answer = getRequestListener(fetch, {
     errorHandler(error) {
