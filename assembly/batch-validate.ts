@@ -25,7 +25,7 @@ import {
 import { isSafe, maxSafeInteger, readInt16, readInt32, readInt64, writeInt16, writeInt32, writeInt64 } from "./bytes";
 import { crc32c } from "./crc32c";
 import * as faults from "./faults";
-import { answer } from "./memory";
+import { answer } from "./results";
 import { checkRecords, walkedMaxTimestamp } from "./records";
 
 /** Answers batch count and record count, or with a fault its position. */

@@ -6,17 +6,4 @@ export { crc32c } from "./crc32c";
 export { murmur2 } from "./murmur2";
 export { indexRecords } from "./records";
 export { copyOffsetKeys, copyTimestampKeys, searchOffsetKeys, searchTimestampKeys } from "./search";
-export {
-  batches,
-  batchesBytes,
-  columns,
-  columnsBytes,
-  doubles,
-  doublesBytes,
-  indexCache,
-  indexCacheBytes,
-  memoryBytes,
-  results,
-  staging,
-  stagingBytes,
-} from "./memory";
+export * from "./memory";
