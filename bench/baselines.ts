@@ -37,6 +37,8 @@ export const baselines: readonly Baseline[] = [
   { benchmark: "append 64 KiB, records of", peer: "writeSync", value: 3.7, unit: gigabytes },
   { benchmark: "append 64 KiB, group commit of 16", peer: "writeSync and fdatasync", value: 1.05, unit: gigabytes },
   { benchmark: "append 64 KiB, group commit of 64", peer: "writeSync and fdatasync", value: 1.5, unit: gigabytes },
+  { benchmark: "produce 64 KiB batches, HTTP/1.1", peer: "bare drain", value: 861, unit: "MB/s" },
+  { benchmark: "produce 64 KiB batches, h2c", peer: "bare drain", value: 809, unit: "MB/s" },
 ];
 
 /** The figure for a benchmark whose name begins so. */

@@ -3,6 +3,7 @@
 // Owns: the list and its order. Never: how any of it is measured.
 
 import type { Benchmark } from "./harness/benchmark.ts";
+import { httpProduceBenchmarks } from "./macro/http-produce.ts";
 import { appendBenchmarks } from "./micro/append.ts";
 import { crc32cBenchmarks } from "./micro/crc32c.ts";
 import { encodeBenchmarks } from "./micro/encode.ts";
@@ -15,6 +16,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...validateBenchmarks,
   ...searchBenchmarks,
   ...appendBenchmarks,
+  ...httpProduceBenchmarks,
 ];
 
 /** Those with this part in "group name"; a group's name alone takes its whole group. */

@@ -21,6 +21,11 @@ process.stdin.on("end", () => process.exit(1));
 process.stdin.resume();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
+process.on("uncaughtException", (error) => {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+});
+
 const order = JSON.parse(process.argv[2] ?? "") as SuiteOrder;
 for (const name of order.names) {
   const benchmark = benchmarks.find((candidate) => candidate.name === name);

@@ -1,0 +1,117 @@
+// A server in a process of its own, and what that process costs.
+//
+// Owns: its start, its end, and the look at it through /proc. None outlives this process.
+// Never: speaks to it (load/).
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Bench, SubjectRuntime } from "./benchmark.ts";
+
+const readyTimeoutMs = 60_000;
+const stopTimeoutMs = 20_000;
+/** A second of a core in the units of /proc/<pid>/stat; Linux has had 100 on every machine for long. */
+const ticksPerSecond = 100;
+
+export interface ChildServer {
+  readonly port: number;
+  readonly child: ChildProcess;
+  /** From its start until it said its address. Milliseconds. */
+  readonly readyMs: number;
+  /** Seconds of a core used so far, all threads together; null where there is no /proc. */
+  cpuSeconds(): number | null;
+  /** Resident memory. MiB; null where there is no /proc. */
+  residentMiB(): number | null;
+  stop(): Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+export interface MoldauOptions {
+  readonly folder: string;
+  readonly durability?: "sync" | "os";
+  /** Given to the runtime, before the program. */
+  readonly runtimeFlags?: readonly string[];
+}
+
+export function startMoldau(
+  { runtime, root }: Bench,
+  { folder, durability = "sync", runtimeFlags = [] }: MoldauOptions,
+): Promise<ChildServer> {
+  const program = join(root, runtime.built ? "dist/server/main.js" : "server/main.ts");
+  const flags = ["serve", "--http-port", "0", "--data-dir", folder, "--durability", durability];
+  return start(runtime.command, [...runtime.arguments, ...runtimeFlags, program, ...flags], root);
+}
+
+/** One of bench/servers. */
+export function startPeer({ runtime, root }: Bench, kind: string, file = ""): Promise<ChildServer> {
+  return start(runtime.command, [...runtime.arguments, peerProgram(runtime, root), kind, file], root);
+}
+
+function peerProgram({ name, built }: SubjectRuntime, root: string): string {
+  return join(root, built ? "dist/bench/servers" : "bench/servers", `${name}.${built ? "js" : "ts"}`);
+}
+
+/** Resolves when it prints its address, as Moldau does once it listens. */
+function start(command: string, args: readonly string[], cwd: string): Promise<ChildServer> {
+  const started = performance.now();
+  const child = spawn(command, args, { cwd, stdio: ["pipe", "pipe", "pipe"] });
+  running.add(child);
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  ended.then(() => running.delete(child));
+  let output = "";
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => {
+      child.kill("SIGKILL");
+      reject(new Error(`${command} ${args.join(" ")} ${why}:\n${output}`));
+    };
+    const timer = setTimeout(() => fail("did not start"), readyTimeoutMs);
+    child.once("error", reject);
+    child.once("exit", (status) => {
+      clearTimeout(timer);
+      fail(`ended with ${status}`);
+    });
+    const read = (chunk: Buffer): void => {
+      output += chunk;
+      const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(output)?.[1];
+      if (port === undefined) return;
+      clearTimeout(timer);
+      resolve(serverOf(child, Number(port), performance.now() - started, ended));
+    };
+    child.stdout.on("data", read);
+    child.stderr.on("data", read);
+  });
+}
+
+function serverOf(child: ChildProcess, port: number, readyMs: number, ended: Promise<void>): ChildServer {
+  const look = <T>(file: string, read: (text: string) => T): T | null => {
+    let text: string;
+    try {
+      text = readFileSync(`/proc/${child.pid}/${file}`, "utf8");
+    } catch {
+      return null;
+    }
+    return read(text);
+  };
+  return {
+    port,
+    child,
+    readyMs,
+    cpuSeconds: () =>
+      look("stat", (text) => {
+        // The second field is the name in brackets and may hold spaces; 14 and 15 are the times.
+        const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+        return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+      }),
+    residentMiB: () => look("status", (text) => Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1]) / 1024),
+    async stop() {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,64 @@
+// Servers under the same load, in turns.
+//
+// Owns: the turns, the rates and ratios made of them, and the look at who was busy: a server that
+//   was not may have been faster than its client.
+// Never: knows what is asked of the servers.
+
+import { drive, type Prepared, type Wire } from "../load/wire.ts";
+import { type Bench, type Figure, type Outcome, type Ratio, spreadOf } from "./benchmark.ts";
+import type { ChildServer } from "./child-server.ts";
+
+export interface LoadedServer {
+  readonly name: string;
+  readonly server: ChildServer;
+  readonly wire: Wire;
+  readonly prepared: readonly Prepared[];
+}
+
+/** What one request counts for. */
+export type LoadUnit = { readonly unit: "MB/s"; readonly bytes: number } | { readonly unit: "requests/s" };
+
+/** Less of a core than this, and the server was not what set the pace. */
+const busyShare = 0.85;
+
+export async function raceUnderLoad(
+  contenders: readonly LoadedServer[],
+  unit: LoadUnit,
+  { effort }: Bench,
+): Promise<Outcome> {
+  for (const { wire, prepared } of contenders) await drive(wire, prepared, effort.runMs / 2);
+  const rates: number[][] = contenders.map(() => []);
+  const shares: (number | null)[][] = contenders.map(() => []);
+  for (let run = 0; run < effort.runs; run++) {
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const which = run % 2 === 0 ? turn : contenders.length - 1 - turn;
+      const { server, wire, prepared } = contenders[which] as LoadedServer;
+      const cpuBefore = server.cpuSeconds();
+      const { requests, seconds } = await drive(wire, prepared, effort.runMs);
+      const cpuAfter = server.cpuSeconds();
+      const perSecond = requests / seconds;
+      rates[which]?.push(unit.unit === "MB/s" ? (perSecond * unit.bytes) / 1e6 : perSecond);
+      shares[which]?.push(cpuBefore === null || cpuAfter === null ? null : (cpuAfter - cpuBefore) / seconds);
+    }
+  }
+  const figures = contenders.map(
+    ({ name }, index): Figure => ({ name, unit: unit.unit, ...spreadOf(rates[index] as number[]) }),
+  );
+  const [subject, ...peers] = figures as [Figure, ...Figure[]];
+  const ratios = peers.map(
+    ({ name }, index): Ratio => ({
+      peer: name,
+      ...spreadOf((rates[0] as number[]).map((rate, run) => rate / (rates[index + 1]?.[run] as number))),
+    }),
+  );
+  const notes = contenders.map(({ name }, index) => busyNote(name, shares[index] as (number | null)[]));
+  return { subject, peers, ratios, curves: [], notes, missing: [] };
+}
+
+function busyNote(name: string, shares: readonly (number | null)[]): string {
+  const known = shares.filter((share) => share !== null);
+  if (known.length === 0) return `${name}: how busy its server was is not known here`;
+  const { median } = spreadOf(known);
+  const text = `${name}'s server used ${(median * 100).toFixed(0)}% of a core`;
+  return median >= busyShare ? text : `${text}: client-bound, or waiting for the disk`;
+}
