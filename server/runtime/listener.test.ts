@@ -470,13 +470,86 @@ if (runtime.name === "node") {
     }
   });
 
-  test("what one HTTP/2 connection may make us hold is bounded by its streams and their windows", async () => {
+  const mebibyte = 1024 * 1024;
+
+  test("HTTP/2 windows are granted out of the budget: many to one connection, few to each of many", async () => {
     await serving({ fetch: () => new Promise<Response>(() => {}) }, async (port) => {
-      await withSession(`http://${host}:${port}`, async (session) => {
+      const sessions: http2.ClientHttp2Session[] = [];
+      const granted = (): number[] =>
+        sessions.map(({ remoteSettings }) => remoteSettings.initialWindowSize! * remoteSettings.maxConcurrentStreams!);
+      const join = async (): Promise<void> => {
+        const session = http2.connect(`http://${host}:${port}`);
+        session.on("error", () => {});
+        sessions.push(session);
         await new Promise((resolve) => session.once("remoteSettings", resolve));
-        const { initialWindowSize, maxConcurrentStreams } = session.remoteSettings;
-        assert.ok((initialWindowSize ?? Number.NaN) * (maxConcurrentStreams ?? Number.NaN) <= 128 * 1024 * 1024);
-      });
+        await sleep(50);
+      };
+      try {
+        await join();
+        assert.deepEqual(granted(), [50 * mebibyte]);
+        for (let count = 2; count <= 20; count += 1) {
+          await join();
+          const sum = granted().reduce((all, one) => all + one, 0);
+          assert.ok(sum <= 64 * mebibyte + count * 6.25 * mebibyte, `${count}: ${sum}`);
+        }
+        assert.deepEqual(new Set(granted()), new Set([6.25 * mebibyte]));
+        for (const session of sessions.splice(1)) session.destroy();
+        await sleep(100);
+        assert.deepEqual(granted(), [50 * mebibyte], "what others had is given back");
+      } finally {
+        for (const session of sessions) session.destroy();
+      }
     });
+  });
+
+  test("hostile connections make us hold no more than the budget and their floors", async () => {
+    await serving({ fetch: () => new Promise<Response>(() => {}) }, async (port) => {
+      const sessions: http2.ClientHttp2Session[] = [];
+      let before = -1;
+      const sentBytes = (): number => sessions.reduce((sum, { socket }) => sum + socket.bytesWritten, 0);
+      try {
+        for (let count = 0; count < 4; count += 1) {
+          const session = http2.connect(`http://${host}:${port}`);
+          session.on("error", () => {});
+          sessions.push(session);
+          await new Promise((resolve) => session.once("remoteSettings", resolve));
+          await sleep(50);
+          for (let at = 0; at < 100; at += 1) {
+            const stream = session.request({ ":path": "/", ":method": "POST" });
+            stream.on("error", () => {});
+            stream.write(Buffer.alloc(mebibyte));
+          }
+          // All that this one may send is here before the next one comes and shrinks its share.
+          before = -1;
+          while (sentBytes() > before) {
+            before = sentBytes();
+            await sleep(200);
+          }
+        }
+        assert.ok(before > 40 * mebibyte, `${before}: what is granted can be used`);
+        assert.ok(before < (64 + 4 * 6.25 + 1) * mebibyte, `${before}`);
+      } finally {
+        for (const session of sessions) session.destroy();
+      }
+    });
+  });
+
+  test("a peer that keeps a large window by never acknowledging a smaller one is cut", async () => {
+    const { serveNode } = await import("./node/listener.ts");
+    const listener = await serveNode({ host, port: 0, fetch: echo }, { acknowledgeMs: 100 });
+    const silent = net.connect(listener.port, host);
+    try {
+      silent.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0, Buffer.alloc(0))]));
+      silent.on("error", () => {});
+      silent.resume();
+      await within(5000, new Promise((resolve) => silent.once("close", resolve)), "its end");
+      await withSession(`http://${host}:${listener.port}`, async (session) => {
+        await sleep(300);
+        assert.equal((await viaHttp2(session, "/")).status, 200, "who acknowledges stays");
+      });
+    } finally {
+      silent.destroy();
+      await within(5000, listener.close(100), "close");
+    }
   });
 }

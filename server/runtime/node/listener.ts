@@ -10,9 +10,11 @@ import http from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
 import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from "@hono/node-server";
+import { limits as engineLimits } from "../../../engine/index.ts";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
 import { NodeExchange } from "./exchange.ts";
 import { Turns } from "./turns.ts";
+import { firstSettings, WindowGrants } from "./window-grants.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0");
 /** A connection that has not said what it speaks by then is cut. Milliseconds. */
@@ -25,12 +27,8 @@ const keepAliveTimeoutMs = 65_000;
 const maxConnections = 10_000;
 /** An HTTP/2 connection without a stream is closed after so long. Milliseconds. */
 const idleSessionTimeoutMs = 120_000;
-/** The default (64 KiB) costs a round trip each; this holds a large batch. Bytes. */
-const streamWindowBytes = 1024 * 1024;
-/** Node gives this window back as bytes arrive, read or not: it bounds what travels, not what is held. Bytes. */
-const connectionWindowBytes = 16 * 1024 * 1024;
-/** Times the stream window, what one connection may make us hold of bodies that nobody reads yet. */
-const maxStreams = 100;
+/** A peer that has not acknowledged its window by then is cut. Milliseconds. */
+const acknowledgeMs = 10_000;
 /**
  * Past it a connection's new streams are refused. Node counts answers queued, headers and streams
  * here, not bodies received. Megabytes.
@@ -38,17 +36,20 @@ const maxStreams = 100;
 const sessionMemoryMegabytes = 64;
 
 const http2Options = {
-  settings: { initialWindowSize: streamWindowBytes, maxConcurrentStreams: maxStreams, enablePush: false },
+  settings: firstSettings,
   maxSessionMemory: sessionMemoryMegabytes,
 } as const;
 
-export async function serveNode(
-  options: ServeOptions,
-  limits: { readonly maxConnections: number; readonly idleSessionTimeoutMs: number } = {
-    maxConnections,
-    idleSessionTimeoutMs,
-  },
-): Promise<Listener> {
+export interface NodeLimits {
+  readonly maxConnections: number;
+  readonly idleSessionTimeoutMs: number;
+  readonly acknowledgeMs: number;
+}
+
+const usualLimits: NodeLimits = { maxConnections, idleSessionTimeoutMs, acknowledgeMs };
+
+export async function serveNode(options: ServeOptions, given: Partial<NodeLimits> = {}): Promise<Listener> {
+  const limits = { ...usualLimits, ...given };
   const onError = options.onError ?? (() => {});
   const turns = new Turns();
   const fetch: FetchCallback = async (request, env) => {
@@ -64,6 +65,7 @@ export async function serveNode(
       return new Response(null, { status: error instanceof RequestError ? 400 : 500 });
     },
   });
+  const windows = new WindowGrants(engineLimits.inFlightBytes, limits.acknowledgeMs);
   const sockets = new Set<net.Socket>();
   const sessions = new Set<http2.ServerHttp2Session>();
   const server = options.tls === undefined ? plainServer(answer) : secureServer(options.tls, answer);
@@ -71,7 +73,7 @@ export async function serveNode(
   server.http2.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
-    session.setLocalWindowSize(connectionWindowBytes);
+    windows.add(session);
     closeWhenIdle(session, limits.idleSessionTimeoutMs);
     if (closing) session.close();
   });
