@@ -14,6 +14,12 @@ export const maxRunBytes: number = 12 * 1024 * 1024;
 /** Recent bytes of all partitions kept in memory for readers at the tail. Bytes. */
 export const tailCacheBytes: number = 32 * 1024 * 1024;
 
+/** A log is kept for readers at its tail until so much was appended since the last of them read there. Bytes. */
+export const tailWantedBytes: number = 8 * 1024 * 1024;
+
+/** A reader of a file so near to its end will soon read at the tail. Bytes. */
+export const nearTailBytes: number = 4 * 1024 * 1024;
+
 /** Requests whose bytes are held at once, over all connections; more wait. Bytes. */
 export const inFlightBytes: number = 64 * 1024 * 1024;
 

@@ -243,8 +243,12 @@ export class EngineBroker implements Broker {
     this.#open();
     const found = this.#parts.topics.findPartition(topic, partition);
     if (sizeOfRun(bytes) === 0) throw new MoldauError("INVALID_RECORD", "there are no batches to append");
-    const appended = await found.append((append) => this.#appendNow(append, bytes, options.expectedEndOffset));
-    await this.#acknowledge(found, appended.lastOffset, options.acks ?? "all", options.timeoutMs);
+    const appending = found.append((append) => this.#appendNow(append, bytes, options.expectedEndOffset));
+    const appended = appending instanceof Promise ? await appending : appending;
+    const { acks = "all", timeoutMs = defaultTimeoutMs } = options;
+    // Awaits only what is not there yet: a tick would let whoever comes next go first.
+    if (acks === "all" && !found.isAcknowledged(appended.lastOffset))
+      await found.acknowledged(appended.lastOffset, timeoutMs);
     return {
       baseOffset: appended.baseOffset,
       lastOffset: appended.lastOffset,
@@ -280,19 +284,7 @@ export class EngineBroker implements Broker {
     acks: Acks,
     timeoutMs: number = defaultTimeoutMs,
   ): Promise<void> {
-    if (acks !== "all") return;
-    const acknowledged = partition.acknowledged(lastOffset);
-    await new Promise<void>((resolve, reject) => {
-      const timer = this.#parts.timers.after(timeoutMs, () => {
-        reject(
-          new MoldauError(
-            "REQUEST_TIMED_OUT",
-            `not acknowledged within ${timeoutMs} ms: the records are written and may yet be acknowledged`,
-          ),
-        );
-      });
-      acknowledged.then(resolve, reject).then(() => timer.cancel());
-    });
+    if (acks === "all") await partition.acknowledged(lastOffset, timeoutMs);
   }
 
   // ---- fetch -------------------------------------------------------------------------------

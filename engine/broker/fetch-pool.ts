@@ -159,7 +159,9 @@ class PooledBytes implements Lending {
 
   keep(sizeBytes: number): void {
     if (sizeBytes < this.bytes.length) this.bytes = this.bytes.subarray(0, sizeBytes);
-    this.#shrink(roomFor(sizeBytes));
+    // Slivers would only leave holes in which the next answer of that size finds no room.
+    const roomBytes = roomFor(sizeBytes);
+    if (this.#roomBytes - roomBytes > this.#roomBytes >>> 3) this.#shrink(roomBytes);
   }
 
   release(): void {

@@ -42,6 +42,7 @@ interface AckWaiter {
   readonly offset: number;
   readonly resolve: () => void;
   readonly reject: (error: MoldauError) => void;
+  readonly timer: Timer;
 }
 
 /** Appends a run of batches, which may be overwritten when it returns. Throws MoldauError. */
@@ -130,29 +131,34 @@ export class Partition {
   // ---- append ------------------------------------------------------------------------------
 
   /**
-   * Runs `work` in one synchronous step in which nobody else appends, once the epoch's entry is
-   * durable (the first append of a broker's life waits for that).
+   * Runs `work` in one synchronous step in which nobody else appends: at once, or when the epoch's
+   * entry is durable (the first append of a broker's life waits for that).
    */
-  async append<Result>(work: (append: AppendNow) => Result): Promise<Result> {
+  append<Result>(work: (append: AppendNow) => Result): Result | Promise<Result> {
     this.#writable();
-    // Those who came while the entry was being written go first, in their order.
-    if (!this.#epochReady || this.#waitingForEpoch > 0) {
-      this.#waitingForEpoch += 1;
-      try {
-        await this.#startEpoch();
-      } finally {
-        this.#waitingForEpoch -= 1;
-      }
-    }
-    const log = this.#writable();
-    return work((bytes, expectedEndOffset) => {
-      const rollsBefore = log.rolls;
-      const appended = this.#appendNow(log, bytes, expectedEndOffset);
-      this.context.counters.segmentRolls += log.rolls - rollsBefore;
-      if (!appended.duplicate) this.#appended(log, log.rolls > rollsBefore);
-      return appended;
-    });
+    return this.#epochReady && this.#waitingForEpoch === 0 ? work(this.#append) : this.#appendInEpoch(work);
   }
+
+  async #appendInEpoch<Result>(work: (append: AppendNow) => Result): Promise<Result> {
+    // Those who came while the entry was being written go first, in their order.
+    this.#waitingForEpoch += 1;
+    try {
+      await this.#startEpoch();
+    } finally {
+      this.#waitingForEpoch -= 1;
+    }
+    this.#writable();
+    return work(this.#append);
+  }
+
+  readonly #append: AppendNow = (bytes, expectedEndOffset) => {
+    const log = this.#writable();
+    const rollsBefore = log.rolls;
+    const appended = this.#appendNow(log, bytes, expectedEndOffset);
+    this.context.counters.segmentRolls += log.rolls - rollsBefore;
+    if (!appended.duplicate) this.#appended(log, log.rolls > rollsBefore);
+    return appended;
+  };
 
   #writable(): Log {
     if (this.log !== null && this.#state === "online") return this.log;
@@ -225,19 +231,39 @@ export class Partition {
 
   // ---- durability --------------------------------------------------------------------------
 
-  /** Resolves when the high watermark has passed `lastOffset`; rejects when it never will. */
-  acknowledged(lastOffset: number): Promise<void> {
-    const log = this.log;
-    if (log !== null && log.highWatermark > lastOffset) return Promise.resolve();
+  isAcknowledged(lastOffset: number): boolean {
+    return this.log !== null && this.log.highWatermark > lastOffset;
+  }
+
+  /**
+   * Resolves when the high watermark has passed `lastOffset`; rejects when it never will, and with
+   * REQUEST_TIMED_OUT when it has not within `timeoutMs`.
+   */
+  acknowledged(lastOffset: number, timeoutMs: number): Promise<void> {
+    if (this.isAcknowledged(lastOffset)) return Promise.resolve();
     if (this.#state !== "online") return Promise.reject(this.#lost());
     const waiting = new Promise<void>((resolve, reject) => {
+      const timer = this.context.timers.after(timeoutMs, () => this.#timeOut(waiter, timeoutMs));
+      const waiter: AckWaiter = { offset: lastOffset, resolve, reject, timer };
       let at = this.#acks.length;
       // A retry waits for its original, which lies before what was appended meanwhile.
       while (at > 0 && (this.#acks[at - 1] as AckWaiter).offset > lastOffset) at -= 1;
-      this.#acks.splice(at, 0, { offset: lastOffset, resolve, reject });
+      if (at === this.#acks.length) this.#acks.push(waiter);
+      else this.#acks.splice(at, 0, waiter);
     });
     this.flush();
     return waiting;
+  }
+
+  #timeOut(waiter: AckWaiter, timeoutMs: number): void {
+    const at = this.#acks.indexOf(waiter);
+    if (at >= 0) this.#acks.splice(at, 1);
+    waiter.reject(
+      new MoldauError(
+        "REQUEST_TIMED_OUT",
+        `not acknowledged within ${timeoutMs} ms: the records are written and may yet be acknowledged`,
+      ),
+    );
   }
 
   #lost(): MoldauError {
@@ -352,7 +378,10 @@ export class Partition {
   #rejectAcks(): void {
     const waiters = this.#acks;
     this.#acks = [];
-    for (const waiter of waiters) waiter.reject(this.#lost());
+    for (const waiter of waiters) {
+      waiter.timer.cancel();
+      waiter.reject(this.#lost());
+    }
   }
 
   // ---- waking ------------------------------------------------------------------------------
@@ -367,12 +396,17 @@ export class Partition {
     const high = this.log?.highWatermark ?? 0;
     let served = 0;
     while (served < this.#acks.length && (this.#acks[served] as AckWaiter).offset < high) served += 1;
-    if (served > 0) for (const waiter of this.#acks.splice(0, served)) waiter.resolve();
+    if (served > 0) {
+      for (const waiter of this.#acks.splice(0, served)) {
+        waiter.timer.cancel();
+        waiter.resolve();
+      }
+    }
     this.#tell();
   }
 
   #tell(): void {
-    for (const listener of [...this.#listeners]) listener();
+    if (this.#listeners.size > 0) for (const listener of [...this.#listeners]) listener();
   }
 
   /** Ends all waits and frees the files. */

@@ -9,7 +9,7 @@
 export interface Lending {
   /** As many as were asked for, or as were kept; of any content. */
   readonly bytes: Uint8Array;
-  /** Gives back all but the first `sizeBytes`. */
+  /** Needs no more than the first `sizeBytes`: the rest is given back where that is worth while. */
   keep(sizeBytes: number): void;
   release(): void;
 }

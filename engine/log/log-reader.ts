@@ -5,6 +5,7 @@
 // Never: shows anything at or above the high watermark, or changes the log.
 
 import { MoldauError } from "../errors.ts";
+import { nearTailBytes } from "../limits.ts";
 import { StorageError } from "../port/storage.ts";
 import { storageError } from "./append-errors.ts";
 import type { Lender, Lending } from "./lending.ts";
@@ -58,9 +59,14 @@ export class LogReader {
    */
   async read(offset: number, maxBytes: number, atLeastOne: boolean, lender: Lender): Promise<ReadBatches> {
     this.checkOffset(offset);
-    if (offset >= this.#log.highWatermark) return nothing(offset);
+    const { tail: cached } = this.#log.context;
+    if (offset >= this.#log.highWatermark) {
+      cached.want();
+      return nothing(offset);
+    }
     const tail = this.#planTail(offset, maxBytes, atLeastOne);
     if (tail === null) return this.#readFiles(offset, maxBytes, atLeastOne, lender, null);
+    cached.want();
     if (tail.sizeBytes === 0) return nothing(offset);
     let lending = lender.lend(tail.sizeBytes);
     if (lending === null) return nothing(offset);
@@ -96,6 +102,8 @@ export class LogReader {
           const whole = wholeBatches(lending.bytes, length);
           if (whole.sizeBytes > 0) {
             this.#remember(whole.nextOffset, segment, position + whole.sizeBytes);
+            const isNear = segment === this.#log.active && segment.sizeBytes - position < nearTailBytes;
+            if (isNear) this.#log.context.tail.want();
             lending.keep(whole.sizeBytes);
             return new ReadBatches(lending.bytes, whole.nextOffset, lending);
           }

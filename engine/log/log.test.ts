@@ -6,6 +6,7 @@ import { ManualClock, type TestWorld, testWorld } from "../broker/world.test.sup
 import { MoldauError } from "../errors.ts";
 import type { EncodeOptions } from "../kernel/kernel.ts";
 import { createTwinKernel } from "../kernel/twin.ts";
+import { maxRunBytes } from "../limits.ts";
 import { StorageError } from "../port/storage.ts";
 import type { StorageOperation } from "../port/storage-operation.ts";
 import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
@@ -111,6 +112,11 @@ test("a segment ends when its records span more than segment.ms, by their own ti
   await append(batch(["c"], { timestamp: start + 1001 }));
   await append(batch(["late"], { timestamp: start - 5000 }));
   assert.deepEqual(await segments(), [0, 2]);
+  // A run goes to one segment: its newest batch decides, wherever it stands.
+  await append(Buffer.concat([2002, 1, 2].map((ms) => batch(["d"], { timestamp: start + 1000 + ms }))));
+  assert.deepEqual(await segments(), [0, 2, 4]);
+  await append(Buffer.concat([1, 4005, 2].map((ms) => batch(["e"], { timestamp: start + 1000 + ms }))));
+  assert.deepEqual(await segments(), [0, 2, 4, 7]);
   await broker.close();
 });
 
@@ -264,10 +270,54 @@ test("a read that the disk fails is not an offset that is gone", async () => {
   await broker.close();
 });
 
+test("who follows a log reads no file, from the first append after he came to its end", async () => {
+  let reads = 0;
+  const storage = memoryStorage({
+    trace: ({ kind, paths }) => (reads += kind === "read" && /log$/.test(paths[0]!) ? 1 : 0),
+  });
+  const { broker, append } = await opened({}, storage);
+  for (let at = 0; at < 3; at += 1) await append(batch([`${at}`]));
+  assert.equal(broker.metrics().tailCacheBytes, 0, "nobody reads");
+  let offset = 0;
+  const follow = async (): Promise<string[]> => {
+    const fetched = await broker.fetchRecords("t", 0, { offset });
+    offset = fetched.nextOffset;
+    return fetched.records.map(({ value }) => text(value));
+  };
+  assert.deepEqual(await follow(), ["0", "1", "2"]);
+  assert.ok(reads > 0, "these lie in the file alone");
+  reads = 0;
+  for (let at = 3; at < 9; at += 3) {
+    for (let more = 0; more < 3; more += 1) await append(batch([`${at + more}`]));
+    assert.deepEqual(await follow(), [`${at}`, `${at + 1}`, `${at + 2}`]);
+  }
+  assert.equal(reads, 0);
+  assert.ok(broker.metrics().tailCacheBytes > 0);
+  await broker.close();
+});
+
+test("a run in chunks is appended as one in one piece", async () => {
+  const { broker, append } = await opened();
+  const run = Buffer.concat([batch(["a", "b"]), batch(["c"])]);
+  const chunks = [run.subarray(0, 3), run.subarray(3, 80), new Uint8Array(0), run.subarray(80)];
+  const { baseOffset, lastOffset } = await broker.appendBatches("t", 0, chunks);
+  assert.deepEqual([baseOffset, lastOffset], [0, 2]);
+  await append(run);
+  assert.deepEqual(await values(broker), ["a", "b", "c", "a", "b", "c"]);
+  assert.equal(broker.metrics().bytesAppended, 2 * run.length);
+  for (const nothing of [[], [new Uint8Array(0)]])
+    await assert.rejects(broker.appendBatches("t", 0, nothing), code("INVALID_RECORD"));
+  const large = [new Uint8Array(maxRunBytes), new Uint8Array(1)];
+  await assert.rejects(broker.appendBatches("t", 0, large), code("MESSAGE_TOO_LARGE"));
+  await broker.close();
+});
+
 test("from any offset, in any bite, from memory or from disk, a reader gets every record once", async () => {
   for (const tailCacheBytes of [0, 2000, 1_000_000]) {
     const broker = await openBroker({ ...testWorld(memoryStorage()), tailCacheBytes });
     await broker.createTopic("t", { configs: { "segment.bytes": 700, "index.interval.bytes": 100 } });
+    // Somebody is at the end: what comes is kept in memory.
+    assert.deepEqual((await broker.fetchRecords("t", 0, { offset: 0 })).records, []);
     let records = 0;
     for (let at = 0; at < 40; at += 1) {
       const many = Array.from({ length: 1 + (at % 4) }, (_, index) => `${records + index}`);

@@ -110,6 +110,10 @@ export class Log {
   #snapshots: number[];
   #directoryDirty = false;
   readonly #reader: LogReader = new LogReader(this);
+  /** Over the kernel's memory, in which every prepared run lies: made once, not once an append. */
+  #header: BatchHeader = new BatchHeader(new Uint8Array(0));
+  /** The greatest of the run that #check saw last. Milliseconds. */
+  #runMaxTimestamp = -1;
 
   constructor(context: LogContext, state: LogState) {
     this.context = context;
@@ -195,7 +199,7 @@ export class Log {
     if (!Number.isSafeInteger(this.logEndOffset + prepared.recordCount)) {
       throw new MoldauError("INVALID_RECORD", "offsets would pass 2^53-1");
     }
-    this.#write(prepared);
+    this.#write(prepared, now);
     const baseOffset = this.logEndOffset;
     this.logEndOffset += prepared.recordCount;
     return {
@@ -212,9 +216,12 @@ export class Log {
   /** Refuses what a client may not send; finds a retry of what is here already. */
   #check(run: PreparedRun, now: number): Appended | null {
     const { config } = this.context;
-    const header = new BatchHeader(run.bytes);
-    for (let position = 0; position < run.bytes.length; position += header.sizeBytes) {
+    const header = this.#headerOver(run.bytes);
+    const end = run.bytes.byteOffset + run.bytes.length;
+    this.#runMaxTimestamp = -1;
+    for (let position = run.bytes.byteOffset; position < end; position += header.sizeBytes) {
       header.position = position;
+      this.#runMaxTimestamp = Math.max(this.#runMaxTimestamp, header.maxTimestamp);
       if (header.isControl || header.isTransactional) {
         const kind = header.isControl ? "control" : "transactional";
         throw new MoldauError("INVALID_RECORD", `${kind} batches are refused: Moldau has no transactions yet`);
@@ -244,9 +251,15 @@ export class Log {
     return null;
   }
 
-  #write(run: PreparedRun): void {
-    const header = new BatchHeader(run.bytes);
-    if (this.#mustRoll(header, run)) this.roll();
+  /** Its positions count from the beginning of the memory that `bytes` lie in. */
+  #headerOver({ buffer }: Uint8Array): BatchHeader {
+    if (this.#header.bytes.buffer !== buffer) this.#header = new BatchHeader(new Uint8Array(buffer));
+    return this.#header;
+  }
+
+  #write(run: PreparedRun, now: number): void {
+    const header = this.#headerOver(run.bytes);
+    if (this.#mustRoll(run, now)) this.roll();
     const segment = this.active;
     const start = segment.sizeBytes;
     try {
@@ -254,9 +267,9 @@ export class Log {
     } catch (error) {
       throw storageError(error, `cannot write ${segment.log.path}`);
     }
-    const now = this.context.clock.now();
+    const { byteOffset } = run.bytes;
     for (let position = 0; position < run.bytes.length; position += header.sizeBytes) {
-      header.position = position;
+      header.position = byteOffset + position;
       segment.noteBatch(header, start + position);
       if (header.producerId >= 0) noteProducer(this.producers, header, now);
     }
@@ -264,16 +277,15 @@ export class Log {
     this.context.tail.append(this.logEndOffset, this.logEndOffset + run.recordCount, run.bytes);
   }
 
-  #mustRoll(first: BatchHeader, run: PreparedRun): boolean {
-    const { config, clock } = this.context;
+  #mustRoll(run: PreparedRun, now: number): boolean {
+    const { config } = this.context;
     const segment = this.active;
     if (segment.sizeBytes === 0) return false;
     if (segment.sizeBytes + run.bytes.length > config.segmentBytes) return true;
     if (segment.indexSizeBytes + 12 > config.segmentIndexBytes) return true;
     if (this.logEndOffset + run.recordCount - segment.baseOffset > 0x7fffffff) return true;
     // As Kafka: by the records' time where they have one, else by the clock since creation.
-    const age =
-      segment.firstTimestamp >= 0 ? first.maxTimestamp - segment.firstTimestamp : clock.now() - segment.createdMs;
+    const age = segment.firstTimestamp >= 0 ? this.#runMaxTimestamp - segment.firstTimestamp : now - segment.createdMs;
     return age > config.segmentMs;
   }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { tailWantedBytes } from "../limits.ts";
 import { LogTail, TailCache } from "./tail-cache.ts";
 
 test("what is found is the end of what was appended, byte for byte, within the budget", () => {
@@ -20,6 +21,7 @@ test("what is found is the end of what was appended, byte for byte, within the b
           covered.cleared += 1;
         }
         const bytes = new Uint8Array(size).fill(at % 251);
+        one.tail.want();
         one.tail.append(one.bytes.length, one.bytes.length + 1, bytes);
         one.bytes.push(bytes);
         assert.ok(cache.usedBytes <= cache.budgetBytes);
@@ -51,12 +53,38 @@ test("what is found is the end of what was appended, byte for byte, within the b
 test("logs that come and go leave nothing behind, though the budget is never spent", () => {
   const cache = new TailCache(1_000_000);
   const stays = new LogTail(cache);
+  stays.want();
   stays.append(0, 1, new Uint8Array(10));
   for (let round = 0; round < 100; round += 1) {
     const goes = new LogTail(cache);
+    goes.want();
     for (let at = 0; at < 100; at += 1) goes.append(at, at + 1, new Uint8Array(10));
     goes.clear();
   }
   assert.ok(cache.entries < 2500, `${cache.entries} entries`);
   assert.equal([...stays.from(0, 1)].length, 1);
+});
+
+test("nothing is kept of a log that nobody reads at its tail, nor for long after the last who did", () => {
+  const cache = new TailCache(4 * tailWantedBytes);
+  const tail = new LogTail(cache);
+  const piece = new Uint8Array(tailWantedBytes / 4);
+  let end = 0;
+  const append = (): number => {
+    tail.append(end, end + 1, piece);
+    end += 1;
+    return cache.usedBytes;
+  };
+  assert.equal(append(), 0);
+  tail.want();
+  for (let at = 1; at <= 4; at += 1) assert.ok(append() >= at * piece.length);
+  assert.equal([...tail.from(1, end)].length, 4);
+  assert.equal([...tail.from(0, end)].length, 0, "what came before it was wanted is not here");
+  tail.want();
+  for (let at = 5; at <= 8; at += 1) assert.ok(append() >= at * piece.length);
+  assert.equal(append(), 0);
+  assert.equal([...tail.from(end - 1, end)].length, 0);
+  tail.want();
+  assert.ok(append() > 0);
+  assert.equal([...tail.from(end - 1, end)].length, 1);
 });

@@ -1,8 +1,13 @@
-// The newest bytes of every log, kept in memory for readers at the tail, under one budget.
+// The newest bytes of every log that somebody reads at its tail, in memory, under one budget.
 //
-// Owns: copies of appended runs, and which go first when the budget is spent: the oldest of all
-//   logs, so that within a log what is kept is always one contiguous end of it.
+// Owns: copies of appended runs, whether one is made at all, and which go first when the budget is
+//   spent: the oldest of all logs, so that within a log what is kept is always one contiguous end.
 // Never: decides what a reader may see (log.ts), or holds what was not appended.
+//
+// A log that nobody follows is not copied: the copy costs an append of 64 KiB a quarter of its time,
+// and whoever reads it later finds it in the system's page cache.
+
+import { tailWantedBytes } from "../limits.ts";
 
 /** What keeping a chunk costs besides its bytes, so that many small appends stay within the budget. Bytes. */
 const chunkOverheadBytes = 256;
@@ -29,16 +34,23 @@ export class LogTail {
   /** Chunks from #first on are live; compacted now and then. */
   #chunks: TailChunk[] = [];
   #first = 0;
+  #wantedBytes = 0;
 
   constructor(cache: TailCache) {
     this.cache = cache;
   }
 
+  /** Somebody reads near the end: the next limits.tailWantedBytes are kept. */
+  want(): void {
+    this.#wantedBytes = tailWantedBytes;
+  }
+
   append(baseOffset: number, nextOffset: number, bytes: Uint8Array): void {
-    if (bytes.length > this.cache.budgetBytes) {
-      this.clear();
+    if (this.#wantedBytes <= 0 || bytes.length > this.cache.budgetBytes) {
+      if (this.#chunks.length > 0) this.clear();
       return;
     }
+    this.#wantedBytes -= bytes.length;
     const copy = this.cache.take(bytes.length);
     copy.set(bytes);
     this.#chunks.push({ baseOffset, nextOffset, bytes: copy });
