@@ -5,7 +5,7 @@ export const maxSafeInteger: i64 = 9007199254740991;
 // @ts-ignore: decorator
 @inline
 export function isSafe(value: i64): bool {
-  return value <= maxSafeInteger && value >= -maxSafeInteger;
+  return <u64>(value + maxSafeInteger) <= 2 * <u64>maxSafeInteger;
 }
 
 // @ts-ignore: decorator

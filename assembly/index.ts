@@ -1,6 +1,6 @@
 // The module's door: what JavaScript may call, and where the regions lie. No imports.
 
-export { encodeBatch } from "./batch-encode";
+export { encodeColumns } from "./batch-encode";
 export { prepareRun, validPrefix } from "./batch-validate";
 export { crc32c } from "./crc32c";
 export { murmur2 } from "./murmur2";

@@ -7,10 +7,10 @@
 //
 //   results     what a call answers beyond its return value
 //   tables      CRC-32C's sixteen tables, built when the module starts
-//   columns     indexRecords: recordStride int32 a record; encodeBatch: the lengths of its pieces
-//   doubles     indexRecords: timestamp deltas; encodeBatch: timestamps
-//   staging     arguments, copied in by JavaScript; never handed out, so that filling it
-//               cannot overwrite an argument that lies in this memory
+//   columns     indexRecords: recordStride int32 a record; encodeColumns: the lengths of the pieces
+//   doubles     indexRecords: timestamp deltas; encodeColumns: timestamps
+//   staging     arguments, copied in by JavaScript, or the pieces of records to encode; no result
+//               lies in it, so that filling it cannot overwrite one that is an argument
 //   batches     runs and batches that are handed out as views
 //   indexCache  copies of index tables (search.ts), placed by JavaScript
 //   --          nothing: a null pointer's page, room for more, and what a search may read

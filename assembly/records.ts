@@ -1,8 +1,13 @@
 // The records inside an uncompressed batch, found without copying; their shape is drawn in
 // engine/kernel/twin/records.ts.
 //
-// Invariants: reads nothing outside [start, end); each record that passes takes at least
-//   smallestRecordBytes, so a walk ends whatever the counts claim.
+// Most records have varints of at most three bytes. Those are read a word at a time and taken
+// as they stand when their pieces end exactly where the record's length says; whatever else
+// there is, every fault included, readRecord reads again with a check at every byte.
+//
+// Invariants: no verdict depends on a byte outside [start, end). What is read before it is
+//   checked lies less than 16 MiB behind the end, and the index cache lies there. Each record
+//   that passes takes at least smallestRecordBytes, so a walk ends whatever the counts claim.
 
 import { smallestRecordBytes } from "./batch-layout";
 import { isSafe } from "./bytes";
@@ -33,45 +38,56 @@ function walk(start: usize, end: usize, count: i32, baseTimestamp: i64, dense: b
   for (let index = 0; index < count; index++) {
     if (position === end) return faults.count;
 
-    // A varint comes back as its value below and the position behind it above; 0 when it overran.
-    let read = varint(position, end);
-    const length = valueOf(read);
-    position = positionOf(read);
-    if (position === 0 || length < 1 || length > <i32>(end - position)) return faults.record;
-    const recordEnd = position + length;
+    // The next record's place depends on this length only: a processor reads on from there
+    // while it still compares this record's pieces.
+    const length = load<u32>(position);
+    const bodyPosition = position + shortSize(length);
+    const lengthBits = shortBits(length);
+    let recordEnd = bodyPosition + (lengthBits >>> 1);
+    const timestamp = load<u32>(bodyPosition + 1);
+    let cursor = bodyPosition + 1 + shortSize(timestamp);
+    const offset = load<u32>(cursor);
+    cursor += shortSize(offset);
+    const key = load<u32>(cursor);
+    let keyPosition = cursor + shortSize(key);
+    const keyBits = shortBits(key);
+    cursor = keyPosition + (keyBits >>> 1);
+    const value = load<u32>(cursor);
+    let valuePosition = cursor + shortSize(value);
+    const valueBits = shortBits(value);
+    cursor = valuePosition + (valueBits >>> 1);
+    const headerBits = <u32>load<u8>(cursor++);
+    let headersPosition = cursor;
+    let headerCount = headerBits >>> 1;
+    if (headerBits !== 0) cursor = (headerBits & 129) === 0 ? skipHeaders(cursor, recordEnd, headerCount) : 0;
 
-    position = varlong(position + 1, recordEnd);
-    if (position === 0) return faults.record;
-    const timestampDelta = varlongValue;
-    if (!isSafe(timestampDelta)) return faults.timestamp;
-
-    read = varint(position, recordEnd);
-    const offsetDelta = valueOf(read);
-    position = positionOf(read);
-    if (position === 0) return faults.record;
-
-    read = varint(position, recordEnd);
-    const keyLength = valueOf(read);
-    const keyPosition = positionOf(read);
-    if (keyPosition === 0 || keyLength < -1 || keyLength > <i32>(recordEnd - keyPosition)) return faults.record;
-
-    read = varint(keyPosition + max(keyLength, 0), recordEnd);
-    const valueLength = valueOf(read);
-    const valuePosition = positionOf(read);
-    if (valuePosition === 0 || valueLength < -1 || valueLength > <i32>(recordEnd - valuePosition)) return faults.record;
-
-    read = varint(valuePosition + max(valueLength, 0), recordEnd);
-    const headerCount = valueOf(read);
-    const headersPosition = positionOf(read);
-    if (headersPosition === 0 || headerCount < 0) return faults.record;
-    position = headerCount === 0 ? headersPosition : skipHeaders(headersPosition, recordEnd, headerCount);
-    if (position !== recordEnd) return faults.record;
+    let timestampDelta = <i64>signed(shortBits(timestamp));
+    let offsetDelta = signed(shortBits(offset));
+    let keyLength = signed(keyBits);
+    let valueLength = signed(valueBits);
+    const isPlain =
+      cursor === recordEnd && recordEnd <= end && bodyPosition - position <= 3 && (lengthBits & 1) === 0 &&
+      keyLength >= -1 && valueLength >= -1;
+    if (!isPlain) {
+      const fault = readRecord(position, end);
+      if (fault !== faults.none) return fault;
+      recordEnd = readRecordEnd;
+      timestampDelta = readTimestampDelta;
+      offsetDelta = readOffsetDelta;
+      keyPosition = readKeyPosition;
+      keyLength = readKeyLength;
+      valuePosition = readValuePosition;
+      valueLength = readValueLength;
+      headersPosition = readHeadersPosition;
+      headerCount = readHeaderCount;
+    }
+    position = recordEnd;
 
     if (dense) {
       if (offsetDelta !== index) return faults.record;
-      const timestamp = baseTimestamp + timestampDelta;
-      if (!isSafe(timestamp)) return faults.timestamp;
-      maxTimestamp = max(maxTimestamp, timestamp);
+      const recordTimestamp = baseTimestamp + timestampDelta;
+      if (!isSafe(recordTimestamp)) return faults.timestamp;
+      maxTimestamp = max(maxTimestamp, recordTimestamp);
     } else {
       if (offsetDelta <= lastOffsetDelta) return faults.record;
       lastOffsetDelta = offsetDelta;
@@ -92,21 +108,101 @@ function walk(start: usize, end: usize, count: i32, baseTimestamp: i64, dense: b
   return faults.none;
 }
 
+// What readRecord found.
+let readRecordEnd: usize = 0;
+let readTimestampDelta: i64 = 0;
+let readOffsetDelta: i32 = 0;
+let readKeyPosition: usize = 0;
+let readKeyLength: i32 = 0;
+let readValuePosition: usize = 0;
+let readValueLength: i32 = 0;
+let readHeadersPosition: usize = 0;
+let readHeaderCount: i32 = 0;
+
+/** Any record, in the order of its bytes. A fault. */
+function readRecord(position: usize, end: usize): i32 {
+  // A varint comes back as its value below and the position behind it above; 0 when it overran.
+  let read = varint(position, end);
+  const length = valueOf(read);
+  position = positionOf(read);
+  if (position === 0 || length < 1 || length > <i32>(end - position)) return faults.record;
+  const recordEnd = position + length;
+
+  position = varlong(position + 1, recordEnd);
+  if (position === 0) return faults.record;
+  if (!isSafe(readTimestampDelta)) return faults.timestamp;
+
+  read = varint(position, recordEnd);
+  position = positionOf(read);
+  if (position === 0) return faults.record;
+  readOffsetDelta = valueOf(read);
+
+  read = varint(position, recordEnd);
+  readKeyLength = valueOf(read);
+  readKeyPosition = positionOf(read);
+  if (!isPiece(readKeyPosition, readKeyLength, recordEnd)) return faults.record;
+
+  read = varint(readKeyPosition + max(readKeyLength, 0), recordEnd);
+  readValueLength = valueOf(read);
+  readValuePosition = positionOf(read);
+  if (!isPiece(readValuePosition, readValueLength, recordEnd)) return faults.record;
+
+  read = varint(readValuePosition + max(readValueLength, 0), recordEnd);
+  readHeaderCount = valueOf(read);
+  readHeadersPosition = positionOf(read);
+  if (readHeadersPosition === 0 || readHeaderCount < 0) return faults.record;
+  readRecordEnd = recordEnd;
+  return skipHeaders(readHeadersPosition, recordEnd, readHeaderCount) === recordEnd ? faults.none : faults.record;
+}
+
 /** The position behind the headers, 0 when they overran. */
 function skipHeaders(position: usize, recordEnd: usize, headerCount: i32): usize {
   for (let header = 0; header < headerCount; header++) {
     let read = varint(position, recordEnd);
     const keyLength = valueOf(read);
     position = positionOf(read);
-    if (position === 0 || keyLength < 0 || keyLength > <i32>(recordEnd - position)) return 0;
+    if (keyLength < 0 || !isPiece(position, keyLength, recordEnd)) return 0;
 
     read = varint(position + keyLength, recordEnd);
     const valueLength = valueOf(read);
     position = positionOf(read);
-    if (position === 0 || valueLength < -1 || valueLength > <i32>(recordEnd - position)) return 0;
+    if (!isPiece(position, valueLength, recordEnd)) return 0;
     position += max(valueLength, 0);
   }
   return position;
+}
+
+// @ts-ignore: decorator
+@inline
+function isPiece(position: usize, length: i32, recordEnd: usize): bool {
+  return position !== 0 && length >= -1 && length <= <i32>(recordEnd - position);
+}
+
+// A varint of up to three bytes, in a word of the four that begin with it. Size and bits branch
+// apart, so that the place of the next varint waits for no arithmetic on this one. A longer one
+// counts as more bytes than a record of a short length has: such a record's pieces never end
+// where it does.
+
+const beyondShort: u32 = 1 << 21;
+
+// @ts-ignore: decorator
+@inline
+function shortSize(word: u32): u32 {
+  return (word & 0x80) === 0 ? 1 : (word & 0x8000) === 0 ? 2 : (word & 0x800000) === 0 ? 3 : beyondShort;
+}
+
+// @ts-ignore: decorator
+@inline
+function shortBits(word: u32): u32 {
+  if ((word & 0x80) === 0) return word & 0x7f;
+  if ((word & 0x8000) === 0) return (word & 0x7f) | ((word >>> 1) & 0x3f80);
+  return (word & 0x7f) | ((word >>> 1) & 0x3f80) | ((word >>> 2) & 0x1fc000);
+}
+
+// @ts-ignore: decorator
+@inline
+function signed(zigzag: u32): i32 {
+  return <i32>((zigzag >>> 1) ^ -(zigzag & 1));
 }
 
 // @ts-ignore: decorator
@@ -144,9 +240,7 @@ function longVarint(position: usize, limit: usize): u64 {
   return 0;
 }
 
-let varlongValue: i64 = 0;
-
-/** The position behind it, 0 when it overran; the value is in varlongValue. */
+/** The position behind it, 0 when it overran; the value is in readTimestampDelta. */
 function varlong(position: usize, limit: usize): usize {
   let value: u64 = 0;
   for (let shift: u64 = 0; shift < 70; shift += 7) {
@@ -155,7 +249,7 @@ function varlong(position: usize, limit: usize): usize {
     value |= (byte & 127) << shift;
     if (byte >= 128) continue;
     if (shift === 63 && byte > 1) return 0;
-    varlongValue = <i64>((value >>> 1) ^ -(value & 1));
+    readTimestampDelta = <i64>((value >>> 1) ^ -(value & 1));
     return position;
   }
   return 0;

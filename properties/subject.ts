@@ -9,23 +9,18 @@ export {
   type Clock,
   type Durability,
   type Entropy,
-  type Finding,
-  findingKinds,
   type Kernel,
   type Logger,
   type MemoryStorage,
   MoldauError,
   memoryStorage,
   openBroker,
-  predictStart,
   type RecoveryReport,
-  type StartPrediction,
   type Storage,
   type StorageEntry,
   StorageError,
   type StorageFile,
   type StorageManifest,
-  verifyDataFolder,
 } from "../engine/index.ts";
 
 import { createTwinKernel, type Kernel, type MemoryStorageOptions } from "../engine/index.ts";

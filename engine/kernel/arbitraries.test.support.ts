@@ -88,21 +88,24 @@ export interface RecordFields {
   readonly headers: readonly number[];
   /** Added to the record's true length. */
   readonly lengthError: number;
+  /** Fewest bytes of each varint: length, timestamp, offset, key length, value length, header count. */
+  readonly widths: readonly number[];
 }
 
 export function assembleRecord(fields: Partial<RecordFields>): number[] {
+  const [length, timestamp, offset, key, value, headers] = fields.widths ?? [];
   const body = [
     0,
-    ...varint(fields.timestampDelta ?? 0n),
-    ...varint(fields.offsetDelta ?? 0),
-    ...varint(fields.keyLength ?? fields.key?.length ?? -1),
+    ...varint(fields.timestampDelta ?? 0n, timestamp),
+    ...varint(fields.offsetDelta ?? 0, offset),
+    ...varint(fields.keyLength ?? fields.key?.length ?? -1, key),
     ...(fields.key ?? []),
-    ...varint(fields.valueLength ?? fields.value?.length ?? -1),
+    ...varint(fields.valueLength ?? fields.value?.length ?? -1, value),
     ...(fields.value ?? []),
-    ...varint(fields.headerCount ?? 0),
+    ...varint(fields.headerCount ?? 0, headers),
     ...(fields.headers ?? []),
   ];
-  return [...varint(body.length + (fields.lengthError ?? 0)), ...body];
+  return [...varint(body.length + (fields.lengthError ?? 0), length), ...body];
 }
 
 export function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
@@ -177,6 +180,40 @@ const lyingRecord = fc
     lengthError: rarely(edgeInt32),
   })
   .map(defined);
+
+const piece = fc.option(
+  fc
+    .oneof(fc.constantFrom(0, 1, 62, 63, 64, 65, 127, 128), fc.constantFrom(8_190, 8_191, 8_192), fc.nat(40))
+    .chain((length) => fc.nat(255).map((byte) => new Array<number>(length).fill(byte))),
+  { nil: undefined },
+);
+const width = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(1) },
+  fc.integer({ min: 2, max: 4 }),
+  fc.integer({ min: 5, max: 11 }),
+);
+
+/** Records whose varints take any number of bytes, most of them a legal one. */
+export const paddedRecords: fc.Arbitrary<{ bytes: Uint8Array; count: number }> = fc
+  .array(
+    fc.record({
+      timestampDelta: fc.oneof(
+        fc.constantFrom(0n, 63n, 64n, -64n, -65n, 8_191n, 8_192n),
+        fc.bigInt(-(2n ** 21n), 2n ** 21n),
+      ),
+      key: piece,
+      value: piece,
+      widths: fc.tuple(width, width, width, width, width, width),
+      lengthError: rarely(fc.integer({ min: -2, max: 2 })).map((error) => error ?? 0),
+    }),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((records) => ({
+    bytes: Uint8Array.from(
+      records.flatMap((record, offsetDelta) => assembleRecord(defined({ offsetDelta, ...record }))),
+    ),
+    count: records.length,
+  }));
 
 /** Record bytes that are mostly well formed, with the number they mean to hold. */
 export const lyingRecords: fc.Arbitrary<{ bytes: Uint8Array; count: number }> = fc

@@ -3,8 +3,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { content, damage, damagedRun, lyingBatch, lyingRecords, recordsToEncode } from "./arbitraries.test.support.ts";
-import type { Fault, Kernel, PreparedRun, PrepareOptions, RecordIndex } from "./kernel.ts";
+import {
+  assembleBatch,
+  content,
+  damage,
+  damagedRun,
+  lyingBatch,
+  lyingRecords,
+  paddedRecords,
+  recordsToEncode,
+} from "./arbitraries.test.support.ts";
+import type {
+  BatchColumns,
+  Fault,
+  Kernel,
+  PreparedRun,
+  PrepareOptions,
+  RecordIndex,
+  RecordToEncode,
+} from "./kernel.ts";
 import { createTwinKernel } from "./twin.ts";
 import { loadWasmKernel } from "./wasm.ts";
 
@@ -121,6 +138,41 @@ test("indexRecords: the same places, or the same fault", () => {
   assert.ok(found > 300, `${found} of 3000 were records`);
 });
 
+test("records of varints of any width, cut and changed anywhere, whatever bytes lie behind them", () => {
+  let found = 0;
+  let accepted = 0;
+  let refused = 0;
+  fc.assert(
+    fc.property(
+      paddedRecords,
+      fc.option(fc.tuple(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), fc.nat(255)), { freq: 1 }),
+      fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { freq: 1 }),
+      fc.constantFrom(0, 1, 127, 128, 255),
+      ({ bytes, count }, change, cut, behind) => {
+        if (change !== null) bytes[Math.floor(change[0] * bytes.length)] = change[1];
+        const piece = cut === null ? bytes : bytes.subarray(0, Math.floor(cut * bytes.length));
+        const left = new Uint8Array(piece.length + 200).fill(behind);
+
+        wasm.crc32c(left);
+        const expected = indexed(twin, piece, count);
+        assert.deepEqual(indexed(wasm, piece, count), expected);
+        if (expected.ok) found++;
+
+        const batch = assembleBatch({ recordCount: count, lastOffsetDelta: count - 1 }, piece);
+        const options = { baseOffset: 3, leaderEpoch: 1, maxBatchBytes: 1 << 20, appendTimeMs: -1 };
+        wasm.prepareRun(left, options);
+        const run = prepared(twin, batch, options);
+        assert.deepEqual(prepared(wasm, batch, options), run);
+        if (run.ok) accepted++;
+        else refused++;
+      },
+    ),
+    { numRuns: 3_000 },
+  );
+  assert.ok(found > 300 && accepted > 300, `${found} found and ${accepted} accepted of 3000`);
+  assert.ok(refused > 1_000, `${refused} refused of 3000`);
+});
+
 test("encodeBatch: the same bytes", () => {
   fc.assert(
     fc.property(
@@ -139,6 +191,88 @@ test("encodeBatch: the same bytes", () => {
     ),
     { numRuns: 1_000 },
   );
+});
+
+test("encode, prepare, index: the same where a varint grows by a byte, and where copies change their way", () => {
+  const piece = (sizeBytes: number): Uint8Array =>
+    Uint8Array.from({ length: sizeBytes }, (_, index) => (index * 31 + (index >>> 8)) & 255);
+  const plain: RecordToEncode = { key: null, value: null, headers: [], timestamp: 5 };
+  const sizes = [0, 1, 15, 16, 17, 31, 33, 63, 64, 511, 512, 513, 8_191, 8_192, 2 ** 18 - 1, 2 ** 18, 2 ** 18 + 1];
+  const batches: RecordToEncode[][] = [
+    ...sizes.map((size) => [plain, { ...plain, key: piece(size) }, { ...plain, value: piece(size) }]),
+    ...sizes.map((size) => [{ ...plain, key: piece(size), value: piece(size), headers: [[piece(3), null] as const] }]),
+    // The record's length comes to 2^20, and so does the value's.
+    ...[-12, -11, -10, -9, -8, -7, -6, -1, 0].map((less) => [{ ...plain, value: piece(2 ** 20 + less) }, plain]),
+    ...[63, 64, 65, 8_191, 8_192, 8_193, 2 ** 20 - 1, 2 ** 20, 2 ** 20 + 1, 2 ** 34].flatMap((delta) => [
+      [plain, { ...plain, timestamp: 5 + delta }],
+      [{ ...plain, timestamp: 5 + delta }, plain],
+    ]),
+    Array.from({ length: 8_200 }, (_, index) => ({ ...plain, timestamp: index, value: piece(index & 3) })),
+  ];
+  for (const records of batches) {
+    const encoded = twin.encodeBatch(records).slice();
+    assert.deepEqual(wasm.encodeBatch(records).slice(), encoded);
+    const options = { baseOffset: 0, leaderEpoch: 0, maxBatchBytes: 1 << 22, appendTimeMs: -1 };
+    const run = prepared(twin, encoded, options);
+    assert.ok(run.ok);
+    assert.deepEqual(prepared(wasm, encoded, options), run);
+    assert.deepEqual(
+      indexed(wasm, encoded.subarray(61), records.length),
+      indexed(twin, encoded.subarray(61), records.length),
+    );
+  }
+});
+
+test("encodeColumns: the same bytes, or refused by both, whatever the columns say", () => {
+  const outcomes = { encoded: 0, refused: 0 };
+  for (const kernel of [twin, wasm]) {
+    const { bytes, lengths } = kernel.columns();
+    for (let at = 0; at < bytes.length; at++) bytes[at] = at % 251;
+    lengths.fill(0);
+  }
+  const length = fc.oneof(
+    { weight: 30, arbitrary: fc.integer({ min: -1, max: 40 }) },
+    { weight: 2, arbitrary: fc.constantFrom(300, 600, 2 ** 18) },
+    { weight: 1, arbitrary: fc.constantFrom(-2, -(2 ** 31), 2 ** 31 - 1, 2 ** 24, 2 ** 23) },
+  );
+  const headers = fc.oneof(
+    { weight: 12, arbitrary: fc.constant(0) },
+    { weight: 2, arbitrary: fc.nat(3) },
+    { weight: 1, arbitrary: fc.constantFrom(-1, 2 ** 31 - 1, 2 ** 29, 2 ** 20) },
+  );
+  const time = fc.oneof(
+    { weight: 9, arbitrary: fc.nat(2 ** 21) },
+    { weight: 1, arbitrary: fc.constantFrom(2 ** 53 - 1, 2 ** 40, 2 ** 53, -1, 0.5, Number.NaN, Infinity) },
+  );
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(length, length, headers, fc.array(length, { maxLength: 6 })), { minLength: 1, maxLength: 6 }),
+      fc.array(time, { minLength: 6, maxLength: 6 }),
+      (records, timestamps) => {
+        const lengths = records.flatMap(([key, value, count, pieces]) => [
+          key,
+          value,
+          count,
+          ...pieces.slice(0, 2 * count),
+        ]);
+        const [expected, actual] = [twin, wasm].map((kernel) => {
+          const columns: BatchColumns = kernel.columns();
+          columns.lengths.fill(0, 0, 100).set(lengths);
+          columns.timestamps.set(timestamps);
+          try {
+            return kernel.encodeColumns(records.length).slice();
+          } catch (error) {
+            assert.ok(error instanceof RangeError, String(error));
+            return null;
+          }
+        });
+        assert.deepEqual(actual, expected);
+        outcomes[expected === null ? "refused" : "encoded"]++;
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+  assert.ok(outcomes.encoded > 500 && outcomes.refused > 500, JSON.stringify(outcomes));
 });
 
 test("crc32c and murmur2: the same numbers over lengths, alignments and seeds", () => {

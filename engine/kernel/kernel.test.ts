@@ -172,6 +172,24 @@ for (const kernel of kernels) {
     assert.throws(() => kernel.encodeBatch([{ ...record, key: half, value: half, timestamp: 0 }]), RangeError);
   });
 
+  it("encodeColumns writes what is in the columns, as encodeBatch would", () => {
+    const records = [
+      { key: utf8.encode("k1"), value: utf8.encode("first"), headers: [], timestamp: 1_000 },
+      { key: null, value: new Uint8Array(0), headers: [[utf8.encode("h"), null] as const], timestamp: 900 },
+      { key: new Uint8Array(0), value: null, headers: [], timestamp: 1_001 },
+    ];
+    const stamp = { producerId: 7, producerEpoch: 1, baseSequence: 3 };
+    const expected = kernel.encodeBatch(records, stamp).slice();
+    const { bytes, lengths, timestamps } = kernel.columns();
+    bytes.set(utf8.encode("k1firsth"));
+    lengths.set([2, 5, 0, -1, 0, 1, 1, -1, 0, -1, 0]);
+    timestamps.set([1_000, 900, 1_001]);
+    assert.deepEqual(kernel.encodeColumns(3, stamp).slice(), expected);
+    assert.deepEqual(kernel.encodeColumns(1).slice(), kernel.encodeBatch(records.slice(0, 1)).slice());
+    assert.equal(kernel.columns().bytes, bytes, "the same memory each time");
+    for (const count of [0, -1, timestamps.length + 1]) assert.throws(() => kernel.encodeColumns(count), RangeError);
+  });
+
   it("inputs over the scratch are a RangeError", () => {
     const huge = new Uint8Array(16 * 1024 * 1024 + 1);
     assert.throws(() => kernel.crc32c(huge), RangeError);

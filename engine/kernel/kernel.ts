@@ -96,6 +96,20 @@ export interface RecordToEncode {
   readonly timestamp: number;
 }
 
+/**
+ * Where records lie before they are encoded: the kernel's own memory, always the same pieces of it.
+ * It holds something else after any other call, so that columns are filled and encoded in one
+ * synchronous step. As many records fit as there are timestamps.
+ */
+export interface BatchColumns {
+  /** Key, value, (header key, header value)* of each record, back to back; null takes nothing. */
+  readonly bytes: Uint8Array;
+  /** Key length, value length, header count, (key length, value length)* of each record; -1 is null. */
+  readonly lengths: Int32Array;
+  /** Milliseconds; safe integers, not negative. */
+  readonly timestamps: Float64Array;
+}
+
 export interface EncodeOptions {
   readonly producerId?: number; // -1
   readonly producerEpoch?: number; // -1
@@ -127,7 +141,13 @@ export interface Kernel {
   validPrefix(bytes: Uint8Array, baseOffset: number): ValidPrefix;
   /** Finds the records of one batch: `bytes` are its records, decompressed, header excluded. */
   indexRecords(bytes: Uint8Array, count: number): RecordIndex | Fault;
-  /** One uncompressed batch v2, base offset 0, leader epoch -1; at least one record. */
+  columns(): BatchColumns;
+  /**
+   * One uncompressed batch v2, base offset 0, leader epoch -1, of the records in the columns. RangeError for no
+   * record, for a length or a timestamp that is none, and for a batch over limits.scratchBytes.
+   */
+  encodeColumns(recordCount: number, options?: EncodeOptions): Uint8Array;
+  /** The same from objects, through the columns. */
   encodeBatch(records: readonly RecordToEncode[], options?: EncodeOptions): Uint8Array;
   /** The greatest entry whose key (relative offset, or timestamp) is <= target; -1 when none. */
   searchIndex(table: IndexTable, target: number): number;

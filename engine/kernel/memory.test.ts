@@ -88,6 +88,14 @@ function tableOf(entrySizeBytes: 8 | 12, count: number): IndexTable {
   return { entrySizeBytes, bytes, count, version: 0 };
 }
 
+/** Copied sixteen bytes at a time, and the batch ends where its region does. */
+const shortRecords = Array.from({ length: 52_000 }, () => record(300));
+for (let left = scratchBytes - twin.encodeBatch(shortRecords).length; left > 0; ) {
+  const sizeBytes = left > 500 ? 300 : left - 11; // 11 around a value from offset 8192 on
+  shortRecords.push(record(sizeBytes));
+  left -= sizeBytes + 11;
+}
+
 interface LargestCall {
   readonly name: string;
   /** Regions that it may write. */
@@ -126,11 +134,20 @@ const largestCalls: readonly LargestCall[] = [
     run: (kernel) => kernel.encodeBatch([{ ...record(0), headers: mostHeaders }]).slice(),
   },
   {
+    name: "encodeBatch of short records, to the last byte",
+    writes: ["columns", "doubles", "staging", "batches"],
+    run: (kernel) => kernel.encodeBatch(shortRecords).slice(),
+  },
+  {
     name: "encodeBatch of the most bytes",
     writes: ["columns", "doubles", "staging", "batches"],
     run: (kernel) => kernel.encodeBatch([record(scratchBytes - 61 - 13)]).slice(),
   },
 ];
+
+test("the short records fill their region", () => {
+  assert.equal(twin.encodeBatch(shortRecords).length, scratchBytes);
+});
 
 test("the largest call there is writes its own regions only, and answers as the twin does", async () => {
   for (const { name, writes, run } of largestCalls) {

@@ -2,11 +2,12 @@
 // tested against.
 //
 // Owns: one scratch that grows to the largest run seen, so that a returned view dies with the
-//   next call here exactly as it does in the WebAssembly kernel.
+//   next call here exactly as it does in the WebAssembly kernel; columns, made at their first use.
 // Never: mutates an argument, unless it is a view of that scratch.
 
 import { scratchBytes } from "../limits.ts";
-import { type Kernel, sizeOfRun } from "./kernel.ts";
+import { columnsFor, fillColumns } from "./batch-columns.ts";
+import { type BatchColumns, type EncodeOptions, type Kernel, sizeOfRun } from "./kernel.ts";
 import { encodedSizeBytes, encodeInto } from "./twin/batch-encode.ts";
 import { measureValidPrefix, prepareInPlace } from "./twin/batch-validate.ts";
 import { crc32cOf } from "./twin/crc32c.ts";
@@ -15,9 +16,13 @@ import { indexRecordsOf } from "./twin/records.ts";
 import { greatestAtOrBelow } from "./twin/search.ts";
 
 const smallestScratchBytes = 4096;
+/** As in the WebAssembly kernel's memory. */
+const mostLengths = 2 * 1024 * 1024;
+const mostRecords = 256 * 1024;
 
 export function createTwinKernel(): Kernel {
   let scratch = new Uint8Array(0);
+  let columns: BatchColumns | undefined;
 
   /** A scratch of at least `sizeBytes` that shares nothing with `apartFrom`. */
   const reserve = (sizeBytes: number, apartFrom?: (scratch: ArrayBufferLike) => boolean): Uint8Array => {
@@ -27,6 +32,23 @@ export function createTwinKernel(): Kernel {
       scratch = new Uint8Array(capacity);
     }
     return scratch.subarray(0, sizeBytes);
+  };
+
+  const ownColumns = (): BatchColumns => {
+    columns ??= {
+      bytes: new Uint8Array(scratchBytes),
+      lengths: new Int32Array(mostLengths),
+      timestamps: new Float64Array(mostRecords),
+    };
+    return columns;
+  };
+
+  const encode = (filled: BatchColumns, recordCount: number, options: EncodeOptions = {}): Uint8Array => {
+    const sizeBytes = encodedSizeBytes(filled, recordCount);
+    if (sizeBytes > scratchBytes) throw new RangeError(`a batch of ${sizeBytes} bytes is over ${scratchBytes}`);
+    const batch = reserve(sizeBytes);
+    encodeInto(batch, filled, recordCount, options);
+    return batch;
   };
 
   return {
@@ -56,19 +78,20 @@ export function createTwinKernel(): Kernel {
     indexRecords(bytes, count) {
       return indexRecordsOf(withinScratch(bytes), count);
     },
-    encodeBatch(records, options = {}) {
-      const sizeBytes = encodedSizeBytes(records);
-      if (sizeBytes > scratchBytes) throw new RangeError(`a batch of ${sizeBytes} bytes is over ${scratchBytes}`);
-      const batch = reserve(sizeBytes, (buffer) =>
-        records.some(
-          ({ key, value, headers }) =>
-            key?.buffer === buffer ||
-            value?.buffer === buffer ||
-            headers.some(([name, content]) => name.buffer === buffer || content?.buffer === buffer),
-        ),
-      );
-      encodeInto(batch, records, options);
-      return batch;
+    columns: ownColumns,
+    encodeColumns(recordCount, options) {
+      const held = ownColumns();
+      if (recordCount > held.timestamps.length)
+        throw new RangeError(`the columns hold ${held.timestamps.length} records at most`);
+      return encode(held, recordCount, options);
+    },
+    encodeBatch(records, options) {
+      let filled = ownColumns();
+      if (!fillColumns(filled, records)) {
+        filled = columnsFor(records);
+        fillColumns(filled, records);
+      }
+      return encode(filled, records.length, options);
     },
     searchIndex(table, target) {
       return greatestAtOrBelow(table, target);

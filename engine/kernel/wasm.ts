@@ -5,13 +5,16 @@
 // Never: decides anything; where the fixed memory is too small for a legal call, the twin answers.
 //
 // Invariants: memory never grows, so a view is never detached. Arguments are copied to
-//   `staging`, which no view that went out covers, or used where they lie when that is already
-//   this memory. Only `batches` and the columns go out.
+//   `staging`, which no view of a result covers, or used where they lie when that is already
+//   this memory. Only `batches` and the columns go out; `staging` too, to be filled with columns.
 
 import { maxRunBytes, scratchBytes } from "../limits.ts";
+import { fillColumns } from "./batch-columns.ts";
 import { IndexCache } from "./index-cache.ts";
 import {
+  type BatchColumns,
   type BatchFault,
+  type EncodeOptions,
   type IndexTable,
   type Kernel,
   type RunBytes,
@@ -19,7 +22,7 @@ import {
   sizeOfRun,
   type ValidPrefix,
 } from "./kernel.ts";
-import { requireTimestamp } from "./twin/batch-encode.ts";
+import { badLength, badTimestamp, noRecords } from "./twin/batch-encode.ts";
 import { createTwinKernel } from "./twin.ts";
 import { engineWasmBase64 } from "./wasm.generated.ts";
 
@@ -51,7 +54,7 @@ interface ModuleExports {
   ): number;
   validPrefix(position: number, sizeBytes: number, baseOffset: number, maxBatchBytes: number): number;
   indexRecords(position: number, sizeBytes: number, count: number): number;
-  encodeBatch(recordCount: number, producerId: number, producerEpoch: number, baseSequence: number): number;
+  encodeColumns(recordCount: number, producerId: number, producerEpoch: number, baseSequence: number): number;
   copyOffsetKeys(source: number, count: number, column: number): void;
   copyTimestampKeys(source: number, count: number, column: number): void;
   searchOffsetKeys(column: number, count: number, target: number): number;
@@ -89,8 +92,6 @@ const stops: readonly ValidPrefix["stop"][] = ["end", "partial", "checksum", "or
 
 /** Below this a copy costs more than it saves. */
 const fewestKeysToCopy = 32;
-/** Below this a loop copies faster than `set`. Bytes. */
-const shortPieceBytes = 24;
 
 export async function loadWasmKernel(code?: Uint8Array | WebAssemblyModule): Promise<Kernel> {
   const module =
@@ -116,6 +117,11 @@ function bind(wasm: ModuleExports): Kernel {
   const doubles = new Float64Array(buffer, wasm.doubles.value, wasm.doublesBytes.value / 8);
   const mostRecords = Math.min(columns.length / recordStride, doubles.length);
   const indexCache = new IndexCache(wasm.indexCache.value, wasm.indexCacheBytes.value);
+  const batchColumns: BatchColumns = {
+    bytes: memory.subarray(staging, staging + wasm.stagingBytes.value),
+    lengths: columns,
+    timestamps: doubles,
+  };
   const twin = createTwinKernel();
 
   /** Where the bytes lie: where they are, or copied to `region`. */
@@ -140,6 +146,17 @@ function bind(wasm: ModuleExports): Kernel {
       position += chunk.length;
     }
     return batches;
+  };
+
+  const encodeColumns = (recordCount: number, options: EncodeOptions = {}): Uint8Array => {
+    if (recordCount < 1) throw new RangeError(noRecords);
+    if (recordCount > doubles.length) throw new RangeError(`the columns hold ${doubles.length} records at most`);
+    const { producerId = -1, producerEpoch = -1, baseSequence = -1 } = options;
+    const sizeBytes = wasm.encodeColumns(recordCount, producerId, producerEpoch, baseSequence);
+    if (sizeBytes > 0) return memory.subarray(batches, batches + sizeBytes);
+    throw new RangeError(
+      sizeBytes === -1 ? badLength : sizeBytes === -2 ? badTimestamp : `a batch is at most ${scratchBytes} bytes`,
+    );
   };
 
   return {
@@ -188,46 +205,15 @@ function bind(wasm: ModuleExports): Kernel {
       };
     },
 
-    encodeBatch(records, options = {}) {
-      const recordCount = records.length;
-      if (recordCount === 0) throw new RangeError("a batch holds at least one record");
-      if (recordCount > mostRecords) return twin.encodeBatch(records, options);
-      const end = staging + scratchBytes;
-      let position = staging;
-      let column = 0;
-      const stagePiece = (piece: Uint8Array | null): void => {
-        if (piece === null) {
-          columns[column++] = -1;
-          return;
-        }
-        const { length } = piece;
-        if (length > end - position) throw new RangeError(`a batch is at most ${scratchBytes} bytes`);
-        columns[column++] = length;
-        if (length < shortPieceBytes)
-          for (let index = 0; index < length; index++) memory[position + index] = piece[index]!;
-        else memory.set(piece, position);
-        position += length;
-      };
-      for (let index = 0; index < recordCount; index++) {
-        const { key, value, headers, timestamp } = records[index]!;
-        requireTimestamp(timestamp);
-        if (column + 3 + headers.length * 2 > columns.length) return twin.encodeBatch(records, options);
-        doubles[index] = timestamp;
-        const headerCountColumn = column + 2;
-        stagePiece(key);
-        stagePiece(value);
-        columns[headerCountColumn] = headers.length;
-        column++;
-        for (let header = 0; header < headers.length; header++) {
-          const [name, content] = headers[header]!;
-          stagePiece(name);
-          stagePiece(content);
-        }
-      }
-      const { producerId = -1, producerEpoch = -1, baseSequence = -1 } = options;
-      const sizeBytes = wasm.encodeBatch(recordCount, producerId, producerEpoch, baseSequence);
-      if (sizeBytes === 0) throw new RangeError(`a batch is at most ${scratchBytes} bytes`);
-      return memory.subarray(batches, batches + sizeBytes);
+    columns() {
+      return batchColumns;
+    },
+
+    encodeColumns,
+
+    encodeBatch(records, options) {
+      if (!fillColumns(batchColumns, records)) return twin.encodeBatch(records, options);
+      return encodeColumns(records.length, options);
     },
 
     searchIndex(table, target) {

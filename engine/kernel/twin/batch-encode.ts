@@ -1,102 +1,114 @@
-// A batch written from records: uncompressed, base offset 0, leader epoch -1.
+// A batch written from columns: uncompressed, base offset 0, leader epoch -1.
 //
 // The base timestamp is the first record's, as Kafka's own producer does it; deltas may be negative.
 //
 // Owns: sizes and bytes of varints, records and the header. Never: compresses or splits.
 
 import { at, logOverheadBytes } from "../batch-layout.ts";
-import type { EncodeOptions, RecordToEncode } from "../kernel.ts";
+import type { BatchColumns, EncodeOptions } from "../kernel.ts";
 import { writeInt64 } from "./batch-validate.ts";
 import { crc32cOf } from "./crc32c.ts";
 
+export const noRecords = "a batch holds at least one record";
+export const badLength = "the columns hold a length that is none, or more lengths than there is room for";
+export const badTimestamp = "a timestamp is a safe integer of milliseconds, not negative";
+
 /** Throws RangeError where the contract's preconditions don't hold. */
-export function encodedSizeBytes(records: readonly RecordToEncode[]): number {
-  const first = records[0];
-  if (first === undefined) throw new RangeError("a batch holds at least one record");
+export function encodedSizeBytes({ lengths, timestamps }: BatchColumns, recordCount: number): number {
+  if (recordCount < 1) throw new RangeError(noRecords);
   let sizeBytes: number = at.records;
-  for (let index = 0; index < records.length; index++) {
-    const record = records[index]!;
-    requireTimestamp(record.timestamp);
-    const bodyBytes = bodySizeBytes(record, index, record.timestamp - first.timestamp);
+  let column = 0;
+  for (let index = 0; index < recordCount; index++) {
+    const timestamp = timestamps[index]!;
+    if (!Number.isSafeInteger(timestamp) || timestamp < 0) throw new RangeError(badTimestamp);
+    const bodyBytes = bodySizeBytes(lengths, column, index, timestamp - timestamps[0]!);
     sizeBytes += varintSizeBytes(bodyBytes) + bodyBytes;
+    column += columnsOf(lengths, column);
+    if (column + 3 * (recordCount - index - 1) > lengths.length) throw new RangeError(badLength);
   }
   return sizeBytes;
 }
 
-export function requireTimestamp(timestamp: number): void {
-  if (!Number.isSafeInteger(timestamp) || timestamp < 0) {
-    throw new RangeError(`a timestamp is a safe integer of milliseconds, not ${timestamp}`);
-  }
-}
-
-/** `bytes` has exactly encodedSizeBytes. */
-export function encodeInto(bytes: Uint8Array, records: readonly RecordToEncode[], options: EncodeOptions): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const baseTimestamp = records[0]!.timestamp;
+/** `batch` has exactly encodedSizeBytes. */
+export function encodeInto(
+  batch: Uint8Array,
+  columns: BatchColumns,
+  recordCount: number,
+  options: EncodeOptions,
+): void {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+  const baseTimestamp = columns.timestamps[0]!;
   let maxTimestamp = baseTimestamp;
-  let position: number = at.records;
-  for (let index = 0; index < records.length; index++) {
-    const record = records[index]!;
-    if (record.timestamp > maxTimestamp) maxTimestamp = record.timestamp;
-    position = writeRecord(bytes, position, record, index, record.timestamp - baseTimestamp);
-  }
+  for (let index = 0; index < recordCount; index++) maxTimestamp = Math.max(maxTimestamp, columns.timestamps[index]!);
+  writeRecords(batch, columns, recordCount);
 
   writeInt64(view, at.baseOffset, 0);
-  view.setInt32(at.batchLength, bytes.length - logOverheadBytes);
+  view.setInt32(at.batchLength, batch.length - logOverheadBytes);
   view.setInt32(at.leaderEpoch, -1);
   view.setInt8(at.magic, 2);
   view.setInt16(at.attributes, 0);
-  view.setInt32(at.lastOffsetDelta, records.length - 1);
+  view.setInt32(at.lastOffsetDelta, recordCount - 1);
   writeInt64(view, at.baseTimestamp, baseTimestamp);
   writeInt64(view, at.maxTimestamp, maxTimestamp);
   writeInt64(view, at.producerId, options.producerId ?? -1);
   view.setInt16(at.producerEpoch, options.producerEpoch ?? -1);
   view.setInt32(at.baseSequence, options.baseSequence ?? -1);
-  view.setInt32(at.recordCount, records.length);
-  view.setUint32(at.checksum, crc32cOf(bytes, at.attributes, bytes.length, 0));
+  view.setInt32(at.recordCount, recordCount);
+  view.setUint32(at.checksum, crc32cOf(batch, at.attributes, batch.length, 0));
 }
 
-function bodySizeBytes(record: RecordToEncode, offsetDelta: number, timestampDelta: number): number {
+/** How many lengths the record at `column` has. */
+function columnsOf(lengths: Int32Array, column: number): number {
+  return 3 + 2 * lengths[column + 2]!;
+}
+
+function bodySizeBytes(lengths: Int32Array, column: number, offsetDelta: number, timestampDelta: number): number {
+  const headerCount = lengths[column + 2]!;
+  if (headerCount < 0 || column + 3 + 2 * headerCount > lengths.length) throw new RangeError(badLength);
   let sizeBytes =
     1 +
     varintSizeBytes(timestampDelta) +
     varintSizeBytes(offsetDelta) +
-    nullableSizeBytes(record.key) +
-    nullableSizeBytes(record.value) +
-    varintSizeBytes(record.headers.length);
-  for (const [key, value] of record.headers) sizeBytes += nullableSizeBytes(key) + nullableSizeBytes(value);
+    pieceSizeBytes(lengths[column]!) +
+    pieceSizeBytes(lengths[column + 1]!) +
+    varintSizeBytes(headerCount);
+  for (let header = column + 3; header < column + 3 + 2 * headerCount; header += 2) {
+    if (lengths[header]! < 0) throw new RangeError(badLength);
+    sizeBytes += pieceSizeBytes(lengths[header]!) + pieceSizeBytes(lengths[header + 1]!);
+  }
   return sizeBytes;
 }
 
-function writeRecord(
-  bytes: Uint8Array,
-  start: number,
-  record: RecordToEncode,
-  offsetDelta: number,
-  timestampDelta: number,
-): number {
-  let position = writeVarint(bytes, start, bodySizeBytes(record, offsetDelta, timestampDelta));
-  bytes[position++] = 0;
-  position = writeVarint(bytes, position, timestampDelta);
-  position = writeVarint(bytes, position, offsetDelta);
-  position = writeNullable(bytes, position, record.key);
-  position = writeNullable(bytes, position, record.value);
-  position = writeVarint(bytes, position, record.headers.length);
-  for (const [key, value] of record.headers) {
-    position = writeNullable(bytes, writeNullable(bytes, position, key), value);
+function pieceSizeBytes(length: number): number {
+  if (length < -1) throw new RangeError(badLength);
+  return varintSizeBytes(length) + Math.max(length, 0);
+}
+
+function writeRecords(batch: Uint8Array, columns: BatchColumns, recordCount: number): void {
+  const { bytes, lengths, timestamps } = columns;
+  let position: number = at.records;
+  let source = 0;
+  let column = 0;
+  const writePiece = (): void => {
+    const length = lengths[column++]!;
+    position = writeVarint(batch, position, length);
+    if (length <= 0) return;
+    batch.set(bytes.subarray(source, source + length), position);
+    position += length;
+    source += length;
+  };
+  for (let index = 0; index < recordCount; index++) {
+    const timestampDelta = timestamps[index]! - timestamps[0]!;
+    position = writeVarint(batch, position, bodySizeBytes(lengths, column, index, timestampDelta));
+    batch[position++] = 0;
+    position = writeVarint(batch, position, timestampDelta);
+    position = writeVarint(batch, position, index);
+    writePiece();
+    writePiece();
+    const headerCount = lengths[column++]!;
+    position = writeVarint(batch, position, headerCount);
+    for (let piece = 0; piece < 2 * headerCount; piece++) writePiece();
   }
-  return position;
-}
-
-function nullableSizeBytes(content: Uint8Array | null): number {
-  return content === null ? 1 : varintSizeBytes(content.length) + content.length;
-}
-
-function writeNullable(bytes: Uint8Array, position: number, content: Uint8Array | null): number {
-  if (content === null) return writeVarint(bytes, position, -1);
-  const start = writeVarint(bytes, position, content.length);
-  bytes.set(content, start);
-  return start + content.length;
 }
 
 /** Of a safe integer. Zigzag doubles it, so the size is judged on the half that is always exact. */

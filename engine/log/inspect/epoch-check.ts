@@ -24,13 +24,14 @@ export class EpochCheck {
   readonly #runs: Run[] = [];
   #isFull = false;
 
-  /** What lies below the log start is deleted, and the checkpoint may begin there. */
+  /** What lies below the log start is deleted, and the checkpoint may have forgotten it. */
   constructor(logStartOffset: number) {
     this.#logStartOffset = logStartOffset;
   }
 
   batch(header: BatchHeader, path: string, position: number): void {
-    const { leaderEpoch, baseOffset, lastOffset } = header;
+    const { leaderEpoch, lastOffset } = header;
+    if (lastOffset < this.#logStartOffset) return;
     const last = this.#runs[this.#runs.length - 1];
     if (last !== undefined && last.epoch === leaderEpoch) {
       last.lastOffset = lastOffset;
@@ -38,7 +39,10 @@ export class EpochCheck {
     }
     if (this.#isFull) return;
     if (this.#runs.length === maxRuns) this.#isFull = true;
-    else this.#runs.push({ epoch: leaderEpoch, firstOffset: baseOffset, lastOffset, path, position });
+    else {
+      const firstOffset = Math.max(header.baseOffset, this.#logStartOffset);
+      this.#runs.push({ epoch: leaderEpoch, firstOffset, lastOffset, path, position });
+    }
   }
 
   /** `entries` null: there is no checkpoint that could be read. */
@@ -59,11 +63,8 @@ export class EpochCheck {
 
   #compare(findings: Findings, checkpointPath: string, entries: readonly EpochEntry[]): void {
     const said = new Set<number>();
-    const known = entries[0]?.startOffset ?? 0;
-    const from = known <= this.#logStartOffset ? known : 0;
     for (const [at, run] of this.#runs.entries()) {
-      if (run.lastOffset < from) continue;
-      const first = entryAt(entries, Math.max(run.firstOffset, from));
+      const first = entryAt(entries, run.firstOffset);
       if (first === entryAt(entries, run.lastOffset) && epochOf(entries, first) === run.epoch) continue;
       const isWhole = first === entryAt(entries, run.lastOffset);
       const claimed = epochOf(entries, first);
