@@ -38,6 +38,7 @@ export class Coverage {
         if (event.records.length > 0) this.add("records read", event.records.length);
       } else if (event.kind === "look up")
         this.add(event.offset === null ? "look-ups without a record" : "look-ups with a record");
+      else if (event.kind === "lent") this.add("lent bytes given back");
       else if (event.kind === "retention") this.add("retention passes");
       else if (event.kind === "delete records") this.add(`delete records ${event.outcome}`);
       else if (event.kind === "describe" && event.state === "fenced") this.add("fenced partitions seen");

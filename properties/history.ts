@@ -90,6 +90,15 @@ export interface LookedUp extends Happened {
   readonly recordTimestamp: number | null;
 }
 
+/** A reader gave back the bytes of a raw fetch, some time after its answer. */
+export interface Lent extends Happened {
+  readonly kind: "lent";
+  readonly log: LogName;
+  readonly from: number;
+  /** They were then what they had been at first. */
+  readonly intact: boolean;
+}
+
 /** A segment as its file shows it. */
 export interface SegmentSeen {
   readonly baseOffset: number;
@@ -168,6 +177,7 @@ export type HistoryEvent =
   | Read
   | Described
   | LookedUp
+  | Lent
   | Retained
   | SegmentsSeen
   | RecordsDeleted

@@ -89,4 +89,18 @@ export const mutants: readonly Mutant[] = [
     replace: "records.find((record) => record.timestamp > timestamp)",
     found: /look-up by time/,
   },
+  {
+    name: "lent bytes are lent again before they are given back",
+    file: "broker/fetch-pool",
+    find: "this.#shrink(roomBytes);",
+    replace: "this.#shrink(0);",
+    found: /lent to a reader/,
+  },
+  {
+    name: "lent bytes are taken back when the fetch is answered",
+    file: "broker/fetch",
+    find: "const { bytes, nextOffset } = batches;",
+    replace: "const { bytes, nextOffset } = batches; batches.release();",
+    found: /lent to a reader/,
+  },
 ];

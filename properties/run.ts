@@ -22,7 +22,15 @@ import {
   valueBytes,
   valueName,
 } from "./records.ts";
-import { type Broker, type Durability, kernel, MoldauError, openBroker } from "./subject.ts";
+import {
+  type Broker,
+  type Durability,
+  type FetchedPartition,
+  kernel,
+  limits,
+  MoldauError,
+  openBroker,
+} from "./subject.ts";
 import { type Lies, World, type WorldOptions } from "./world.ts";
 
 export interface RunOptions {
@@ -187,6 +195,7 @@ export class Run {
         logger: this.world.logger,
         durability: this.options.durability ?? "sync",
         retentionCheckIntervalMs: 1e12,
+        fetchPoolBytes: limits.maxRunBytes,
       }).then(
         (broker) => void (opened = broker),
         (error) => void (failed = error ?? new Error("rejected with nothing")),
@@ -753,10 +762,11 @@ export class Run {
         }
         const [fetched] = await this.broker.fetchBatches(
           [{ topic: log.topic, partition: log.partition, offset: from, maxBytes: limit * 50 }],
-          { maxWaitMs },
+          { maxWaitMs, pooled: true },
         );
         if (fetched === undefined || fetched.error !== undefined)
           throw fetched?.error ?? new Error("no answer for the partition");
+        this.#holdLent(log, from, fetched);
         return { ...fetched, records: recordsOf(fetched.bytes) };
       },
       (answer, invokedAt) => {
@@ -913,6 +923,25 @@ export class Run {
         if (world.crashed !== null) return;
       }
     }
+  }
+
+  /** Gives lent bytes back as a slow peer does: when others have long fetched and appended. */
+  #holdLent(log: LogPlace, from: number, { bytes, release }: FetchedPartition): void {
+    if (bytes.length === 0) return;
+    const expected = bytes.slice();
+    // Somebody else's bytes would come to lie there, were the room free.
+    const all = this.#logs.map(({ topic, partition }) => ({ topic, partition, offset: 0 }));
+    this.#broker?.fetchBatches(all, { pooled: true }).then(
+      (parts) => {
+        for (const part of parts) part.release();
+      },
+      () => {},
+    );
+    this.world.time.schedule(1 + (from % 4) * 40, () => {
+      const intact = bytes.every((byte, at) => byte === expected[at]);
+      this.#push({ kind: "lent", log: log.name, from, intact });
+      release();
+    });
   }
 
   async #auditRead(log: LogPlace, chance: Random): Promise<number[] | null> {

@@ -4,6 +4,7 @@
 
 import type { History, Invariant } from "../history.ts";
 import { acknowledgedIsVisible, nothingPromisedIsLost, progress, topicsOutlive } from "./durability.ts";
+import { lentBytesStay } from "./lending.ts";
 import { lookUpByTime } from "./look-up.ts";
 import { dense, oneOffsetOneValue, oneValueOneOffset, sentAsRead } from "./offsets.ts";
 import { boundsMonotone, boundsOrdered, pollsInOrder, sendsInOrder } from "./order.ts";
@@ -33,6 +34,7 @@ export const invariants: readonly Invariant[] = [
   lookUpByTime,
   failuresLeaveNothing,
   conditionalAppends,
+  lentBytesStay,
 ];
 
 export interface Violation {

@@ -297,6 +297,7 @@ const broken: readonly (readonly [name: string, history: HistoryEvent[], invaria
     /effect 'none' is never read/,
   ],
   ["a conditional append elsewhere", history(produced(["p.0"], 1, { expectedEndOffset: 0 })), /conditional append/],
+  ["bytes lent twice", history({ kind: "lent", from: 0, intact: false }), /lent to a reader/],
   [
     "a conditional append refused for nothing",
     history(
