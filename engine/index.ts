@@ -2,6 +2,7 @@
 //
 // Owns: the list. Never: anything that knows a runtime.
 
+export { Budget, type Release } from "./broker/budget.ts";
 export { configNames } from "./broker/configs.ts";
 export { type PredictOptions, predictStart, type StartPrediction } from "./broker/inspect/predict-start.ts";
 export { type Selection, verifyDataFolder, verifyPartitionFolder } from "./broker/inspect/verify-data-folder.ts";

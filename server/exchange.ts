@@ -25,7 +25,10 @@ export interface BodyFlow {
 export interface Exchange {
   /** Begins to read, once at most, and never within this call. Whoever reads so leaves the Request's own body alone. */
   readonly readBody?: (reader: BodyReader) => BodyFlow;
-  /** Calls back once: when the answer's last byte is with the system, or when none of it will be sent any more. */
+  /**
+   * Calls back once: when the answer's last byte is with the system, or when none of it can be sent
+   * any more, so that its memory may be used again. A client that takes nothing for long is cut.
+   */
   readonly onSent?: (run: () => void) => void;
 }
 

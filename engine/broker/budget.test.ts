@@ -161,3 +161,19 @@ test("room is lent at once only when it is there and nobody waits for it", async
   budget.tryReserve(100)!();
   assert.equal(budget.usedBytes, 0);
 });
+
+test("what turns out smaller gives the rest back, and never more than it has", async () => {
+  const budget = new Budget(100);
+  const give = budget.tryReserve(80)!;
+  const waiting = budget.reserve(60);
+  give(200);
+  give(50);
+  assert.equal(budget.usedBytes, 50);
+  give(40);
+  (await waiting)();
+  give(70);
+  assert.equal(budget.usedBytes, 40);
+  give();
+  give(10);
+  assert.equal(budget.usedBytes, 0);
+});

@@ -14,6 +14,9 @@ interface Waiter {
   readonly grant: () => void;
 }
 
+/** Gives back all that was taken, or all but so many bytes of it. */
+export type Release = (keptBytes?: number) => void;
+
 export class Budget {
   readonly totalBytes: number;
   readonly #maxWaiters: number;
@@ -38,7 +41,7 @@ export class Budget {
    * Waits for room; the result gives it back. Rejects with MESSAGE_TOO_LARGE when there never can
    * be enough, THROTTLING_QUOTA_EXCEEDED when too many wait, or the signal's reason.
    */
-  reserve(bytes: number, signal?: AbortSignal): Promise<() => void> {
+  reserve(bytes: number, signal?: AbortSignal): Promise<Release> {
     return new Promise((resolve, reject) => {
       if (bytes > this.totalBytes) {
         throw new MoldauError(
@@ -76,17 +79,17 @@ export class Budget {
   }
 
   /** Room that is there now and that nobody waits for; null when `reserve` would wait or refuse. */
-  tryReserve(bytes: number): (() => void) | null {
+  tryReserve(bytes: number): Release | null {
     return this.#waiters.size === 0 && this.#usedBytes + bytes <= this.totalBytes ? this.#take(bytes) : null;
   }
 
-  #take(bytes: number): () => void {
+  #take(bytes: number): Release {
     this.#usedBytes += bytes;
-    let released = false;
-    return () => {
-      if (released) return;
-      released = true;
-      this.#usedBytes -= bytes;
+    let heldBytes = bytes;
+    return (keptBytes = 0) => {
+      if (keptBytes >= heldBytes) return;
+      this.#usedBytes -= heldBytes - keptBytes;
+      heldBytes = keptBytes;
       this.#grantWaiters();
     };
   }

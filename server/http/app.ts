@@ -6,11 +6,12 @@
 
 import { Hono } from "hono";
 import { cors } from "hono/cors";
-import type { Broker, Clock, Logger } from "../../engine/index.ts";
+import { type Broker, Budget, type Clock, type Logger } from "../../engine/index.ts";
 import type { ExchangeBindings } from "../exchange.ts";
 import { bodyIdleMs, smallBodyMs } from "./body.ts";
 import { Deadlines } from "./deadlines.ts";
 import { healthOperations } from "./health.ts";
+import { answersBytes } from "./held-fetch.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { createMetrics } from "./metrics.ts";
 import { offsetOperations } from "./offsets.ts";
@@ -35,6 +36,8 @@ export interface AppOptions {
   readonly corsOrigin?: string | readonly string[];
   /** One body in memory, or one record of a streaming one. 16 MiB. */
   readonly maxRequestBytes?: number;
+  /** Answers that are written out record by record, together, until they have left. 64 MiB. */
+  readonly answersBytes?: number;
   /** An event stream that has nothing to say says so this often. 15 000. */
   readonly heartbeatMs?: number;
 }
@@ -61,11 +64,12 @@ const corsHeaders = {
 export function createApp(options: AppOptions): Hono<Environment> {
   const { broker, runtime, version, clock, corsOrigin } = options;
   const { logger = silent, maxRequestBytes = 16 * 1024 * 1024, heartbeatMs = 15_000 } = options;
+  const answers = new Budget(options.answersBytes ?? answersBytes);
   const deadlines = {
     idleBodies: new Deadlines(clock, bodyIdleMs),
     smallBodies: new Deadlines(clock, smallBodyMs),
   };
-  const face: Face = { broker, runtime, version, clock, logger, maxRequestBytes, heartbeatMs, deadlines };
+  const face: Face = { broker, runtime, version, clock, logger, maxRequestBytes, heartbeatMs, answers, deadlines };
   const metrics = createMetrics(face);
   const operations: Operation[] = [
     ...topicOperations(face),

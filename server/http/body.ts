@@ -14,6 +14,7 @@ import { Discarding, type IncomingBody } from "./incoming-body.ts";
 import type { Face } from "./operation.ts";
 import { parseInteger } from "./parameters.ts";
 import { invalid } from "./problem.ts";
+import { type Client, roomWaitMs, waitingForRoom } from "./room.ts";
 
 /** What a body of unknown length may hold before it asks the budget: less than a socket buffers. */
 export const freeBytes: number = 64 * 1024;
@@ -22,9 +23,6 @@ export const freeBytes: number = 64 * 1024;
 export const bodyIdleMs: number = 10_000;
 /** A body of at most `freeBytes` is whole by then. Milliseconds. */
 export const smallBodyMs: number = 30_000;
-/** How long a body waits for its turn. Milliseconds. */
-const budgetWaitMs = 10_000;
-
 export interface HeldBody {
   /** As they came. */
   readonly chunks: readonly Uint8Array[];
@@ -203,28 +201,14 @@ class Collecting implements BodyReader {
 }
 
 /** A share of the broker's budget, or THROTTLING_QUOTA_EXCEEDED when there is no room for long. */
-export async function reserve(
-  sizeBytes: number,
-  /** Its signal is made when it is asked for. */
-  requested: { readonly signal: AbortSignal },
-  face: Face,
-): Promise<() => void> {
+export async function reserve(sizeBytes: number, client: Client, face: Face): Promise<() => void> {
   const atOnce = face.broker.tryReserve(sizeBytes);
   if (atOnce !== null) return atOnce;
-  const { signal } = requested;
-  const waiting = new AbortController();
-  const leave = (): void => waiting.abort(signal.reason);
-  if (signal.aborted) leave();
-  signal.addEventListener("abort", leave, { once: true });
-  const unschedule = face.clock.schedule(budgetWaitMs, () => {
-    const words = `there was no room for the request for ${budgetWaitMs / 1000} s; try again later`;
-    waiting.abort(new MoldauError("THROTTLING_QUOTA_EXCEEDED", words));
-  });
+  const waiting = waitingForRoom(client, roomWaitMs, face);
   try {
     return await face.broker.reserve(sizeBytes, waiting.signal);
   } finally {
-    unschedule();
-    signal.removeEventListener("abort", leave);
+    waiting.end();
   }
 }
 

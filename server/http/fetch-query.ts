@@ -41,7 +41,7 @@ const schema = z.strictObject({
   }),
   maxBytes: integerParameter({
     description:
-      "Bytes of batches read at most; one whole batch comes even over it. Forms other than raw read 4194304 at most",
+      "Bytes of batches read at most; one whole batch comes even over it. An answer carries 8388608 at most where answers are pooled (Node, Deno), and forms other than raw 4194304",
     minimum: 1,
     maximum: maxFetchBytes,
     default: defaultFetchBytes,

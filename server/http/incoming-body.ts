@@ -16,17 +16,17 @@ const waitingBytes = 64 * 1024;
 
 export class IncomingBody {
   readonly request: Request;
-  readonly #exchange: Exchange | undefined;
+  readonly exchange: Exchange | undefined;
   #begun = false;
 
   constructor(request: Request, exchange: Exchange | undefined) {
     this.request = request;
-    this.#exchange = exchange;
+    this.exchange = exchange;
   }
 
   /** Whether the bytes come as the socket gave them. */
   get isDirect(): boolean {
-    return this.#exchange?.readBody !== undefined;
+    return this.exchange?.readBody !== undefined;
   }
 
   /** There is none, as far as the Request can say. */
@@ -36,7 +36,7 @@ export class IncomingBody {
 
   read(reader: BodyReader): BodyFlow {
     this.#begun = true;
-    return this.#exchange?.readBody?.(reader) ?? readWeb(this.request.body, reader);
+    return this.exchange?.readBody?.(reader) ?? readWeb(this.request.body, reader);
   }
 
   /** At once, by the runtime's own means. */

@@ -9,7 +9,7 @@
 
 import type { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { type Broker, type Clock, type Logger, MoldauError } from "../../engine/index.ts";
+import { type Broker, type Budget, type Clock, type Logger, MoldauError } from "../../engine/index.ts";
 import type { ExchangeBindings } from "../exchange.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { IncomingBody } from "./incoming-body.ts";
@@ -31,6 +31,8 @@ export interface Face {
   readonly version: string;
   readonly maxRequestBytes: number;
   readonly heartbeatMs: number;
+  /** Shared by the answers that are written out record by record. */
+  readonly answers: Budget;
   readonly deadlines: {
     /** Of a body, or a part of it, that is to go on. */
     readonly idleBodies: Deadlines;
@@ -49,6 +51,10 @@ export interface Call<Query> {
   readonly partition: number;
   /** The answer's form, already agreed on. */
   readonly form: Form;
+  /** Whether `onSent` waits for anything. */
+  readonly knowsSent: boolean;
+  /** Calls back when the answer has left; at once where the listener does not say. */
+  onSent(run: () => void): void;
   /** Fires when the client has gone. Made when it is first asked for, which is not for nothing. */
   readonly signal: AbortSignal;
 }
@@ -103,6 +109,16 @@ class RequestCall<Query> implements Call<Query> {
     this.topic = topic;
     this.partition = partition;
     this.form = form;
+  }
+
+  get knowsSent(): boolean {
+    return this.body.exchange?.onSent !== undefined;
+  }
+
+  onSent(run: () => void): void {
+    const { exchange } = this.body;
+    if (exchange?.onSent === undefined) run();
+    else exchange.onSent(run);
   }
 
   get signal(): AbortSignal {

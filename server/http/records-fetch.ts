@@ -7,7 +7,8 @@
 import { z } from "@hono/zod-openapi";
 import { type FetchedRecords, MoldauError, type StartPosition } from "../../engine/index.ts";
 import { concat } from "./body.ts";
-import { defaultFetchBytes, defaultLimit, type FetchQuery, fetchQuery, maxDecodedBytes } from "./fetch-query.ts";
+import { defaultFetchBytes, defaultLimit, type FetchQuery, fetchQuery } from "./fetch-query.ts";
+import { fetchHeld } from "./held-fetch.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, type Operation, operation } from "./operation.ts";
 import { parseInteger } from "./parameters.ts";
@@ -16,6 +17,7 @@ import { encodeCbor, fetchedCbor, recordCbor } from "./records-cbor.ts";
 import { fetchedJson, recordJson } from "./records-json.ts";
 import { streamRecords } from "./records-stream.ts";
 import { respond } from "./respond.ts";
+import { roomWaitMs, waitingForRoom } from "./room.ts";
 import { binarySchema, fetchSchema, jsonAndCbor, recordSchema } from "./schemas.ts";
 
 /** A start that retention overtakes is looked up again this often. */
@@ -88,42 +90,60 @@ function startOf({ query, form, headers }: Call<FetchQuery>): StartPosition {
   return query.offset ?? "earliest";
 }
 
+/** Batches go to the socket from the pool's own memory, and hold it until they have left. */
 async function fetchRaw(call: Call<FetchQuery>, offset: number, face: Face): Promise<Response> {
-  const { topic, partition, query, signal } = call;
-  const maxBytes = query.maxBytes ?? defaultFetchBytes;
+  const { topic, partition, query } = call;
+  const { maxBytes = defaultFetchBytes, waitMs = 0 } = query;
   const wanted = [{ topic, partition, offset, maxBytes }];
-  const [fetched] = await face.broker.fetchBatches(wanted, { maxBytes, maxWaitMs: query.waitMs ?? 0, signal });
-  if (fetched === undefined)
-    throw new MoldauError("UNKNOWN_SERVER_ERROR", "the fetch gave no answer for its partition");
-  if (fetched.error !== undefined) throw fetched.error;
-  return respond(200, mediaTypes.raw, fetched.bytes, numbersOf(fetched));
+  const waiting = waitingForRoom(call, waitMs + roomWaitMs, face);
+  try {
+    const options = { maxBytes, maxWaitMs: waitMs, signal: waiting.signal, pooled: call.knowsSent };
+    const [fetched] = await face.broker.fetchBatches(wanted, options);
+    if (fetched === undefined)
+      throw new MoldauError("UNKNOWN_SERVER_ERROR", "the fetch gave no answer for its partition");
+    call.onSent(fetched.release);
+    if (fetched.error !== undefined) throw fetched.error;
+    return respond(200, mediaTypes.raw, fetched.bytes, numbersOf(fetched));
+  } finally {
+    waiting.end();
+  }
 }
 
 async function fetchDecoded(call: Call<FetchQuery>, offset: number, face: Face): Promise<Response> {
-  const { topic, partition, query, signal } = call;
-  const fetched = await face.broker.fetchRecords(topic, partition, {
-    offset,
-    limit: query.limit ?? defaultLimit,
-    maxBytes: Math.min(query.maxBytes ?? defaultFetchBytes, maxDecodedBytes),
-    maxWaitMs: query.waitMs ?? 0,
-    signal,
-  });
-  return render(fetched, call.form, query.values ?? "string");
+  const { topic, partition, query, form } = call;
+  const { limit = defaultLimit, maxBytes, waitMs = 0, values = "string" } = query;
+  const wanted = { topic, partition, offset, limit, maxBytes, waitMs };
+  const { fetched, release } = await fetchHeld(wanted, call, face);
+  try {
+    const { contentType, body, headers } = render(fetched, form, values);
+    release(body.length);
+    call.onSent(release);
+    return respond(200, contentType, body, headers);
+  } catch (thrown) {
+    release();
+    throw thrown;
+  }
 }
 
-function render(fetched: FetchedRecords, form: Form, values: "string" | "json" | "base64"): Response {
-  if (form === "json") return respond(200, mediaTypes.json, fetchedJson(fetched, values));
-  if (form === "cbor") return respond(200, mediaTypes.cbor, fetchedCbor(fetched));
+interface Rendered {
+  readonly contentType: string;
+  readonly body: string | Uint8Array;
+  readonly headers?: Record<string, string>;
+}
+
+function render(fetched: FetchedRecords, form: Form, values: "string" | "json" | "base64"): Rendered {
+  if (form === "json") return { contentType: mediaTypes.json, body: fetchedJson(fetched, values) };
+  if (form === "cbor") return { contentType: mediaTypes.cbor, body: fetchedCbor(fetched) };
   if (form === "lines") {
     const lines = fetched.records.map((record) => `${recordJson(record, values)}\n`).join("");
-    return respond(200, mediaTypes.lines, lines, numbersOf(fetched));
+    return { contentType: mediaTypes.lines, body: lines, headers: numbersOf(fetched) };
   }
   const items = fetched.records.map((record) => encodeCbor(recordCbor(record)));
   const bytes = concat(
     items,
     items.reduce((sum, { length }) => sum + length, 0),
   );
-  return respond(200, mediaTypes.cborSequence, bytes, numbersOf(fetched));
+  return { contentType: mediaTypes.cborSequence, body: bytes, headers: numbersOf(fetched) };
 }
 
 interface Numbers {

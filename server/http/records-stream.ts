@@ -6,8 +6,9 @@
 // Invariants: an error that comes first is a problem with its status, a later one an event before
 //   the close; when the client goes, the waiting fetch ends.
 
-import type { FetchedRecords } from "../../engine/index.ts";
-import { defaultFetchBytes, type FetchQuery, maxDecodedBytes } from "./fetch-query.ts";
+import type { FetchedRecords, Release } from "../../engine/index.ts";
+import type { FetchQuery } from "./fetch-query.ts";
+import { fetchHeld } from "./held-fetch.ts";
 import { mediaTypes } from "./media-type.ts";
 import { type Call, type Face, logUnforeseen, partitionMembers } from "./operation.ts";
 import { problemOf } from "./problem.ts";
@@ -23,11 +24,16 @@ const encoder = new TextEncoder();
 export async function streamRecords(call: Call<FetchQuery>, offset: number, face: Face): Promise<Response> {
   const tail = new Tail(call, offset, face);
   const opening = `retry: ${retryMs}\n\n${await tail.first()}`;
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(encoder.encode(opening)),
-    pull: (controller) => tail.pull(controller),
-    cancel: () => tail.cancel(),
-  });
+  if (call.knowsSent) call.onSent(() => tail.cancel());
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => controller.enqueue(encoder.encode(opening)),
+      pull: (controller) => tail.pull(controller),
+      cancel: () => tail.cancel(),
+    },
+    // Pulled when the last piece was taken: what a piece holds is given back then.
+    { highWaterMark: 0 },
+  );
   return respond(200, mediaTypes.events, body, { "x-accel-buffering": "no" });
 }
 
@@ -37,6 +43,7 @@ class Tail {
   readonly #gone: AbortController = new AbortController();
   #nextOffset: number;
   #left: number;
+  #release: Release = () => {};
 
   constructor(call: Call<FetchQuery>, offset: number, face: Face) {
     this.#call = call;
@@ -54,9 +61,11 @@ class Tail {
 
   cancel(): void {
     this.#gone.abort();
+    this.#release();
   }
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    this.#release();
     try {
       if (this.#left <= 0) return controller.close();
       let text = "";
@@ -76,13 +85,15 @@ class Tail {
 
   async #fetch(maxWaitMs: number): Promise<FetchedRecords> {
     const { topic, partition, query } = this.#call;
-    const fetched = await this.#face.broker.fetchRecords(topic, partition, {
-      offset: this.#nextOffset,
+    const wanted = {
+      ...{ topic, partition, offset: this.#nextOffset },
       limit: Math.min(chunkRecords, this.#left),
-      maxBytes: Math.min(query.maxBytes ?? defaultFetchBytes, maxDecodedBytes),
-      maxWaitMs,
-      signal: this.#gone.signal,
-    });
+      maxBytes: query.maxBytes,
+      waitMs: maxWaitMs,
+    };
+    const { fetched, release } = await fetchHeld(wanted, this.#gone, this.#face);
+    this.#release = release;
+    if (this.#gone.signal.aborted) release();
     this.#nextOffset = fetched.nextOffset;
     this.#left -= fetched.records.length;
     return fetched;
@@ -90,7 +101,9 @@ class Tail {
 
   #events({ records }: FetchedRecords): string {
     const values = this.#call.query.values ?? "string";
-    return records.map((record) => `id: ${record.offset}\ndata: ${recordJson(record, values)}\n\n`).join("");
+    const text = records.map((record) => `id: ${record.offset}\ndata: ${recordJson(record, values)}\n\n`).join("");
+    this.#release(text.length);
+    return text;
   }
 
   #errorEvent(thrown: unknown): string {

@@ -552,4 +552,60 @@ if (runtime.name === "node") {
       await within(5000, listener.close(100), "close");
     }
   });
+
+  test("a client that takes nothing of an answer that holds memory is cut; one that is idle or slow is not", async () => {
+    const { serveNode } = await import("./node/listener.ts");
+    const told: string[] = [];
+    const fetch: ServeOptions["fetch"] = async ({ url }, exchange) => {
+      const { pathname } = new URL(url);
+      exchange?.onSent?.(() => told.push(pathname));
+      if (pathname !== "/idle") return new Response(Buffer.alloc((pathname === "/slow" ? 4 : 16) * mebibyte));
+      let isFirst = true;
+      return new Response(
+        new ReadableStream<Uint8Array>({
+          async pull(controller) {
+            if (!isFirst) await sleep(1500);
+            controller.enqueue(Buffer.from(isFirst ? "a" : "b"));
+            if (!isFirst) controller.close();
+            isFirst = false;
+          },
+        }),
+      );
+    };
+    const listener = await serveNode(
+      { host, port: 0, fetch },
+      { stalled: { patienceMs: 400, leastBytesPerSecond: 4 * mebibyte } },
+    );
+    const { port } = listener;
+    try {
+      const stalled = net.connect(port, host, () => stalled.write("GET /stalled1 HTTP/1.1\r\nhost: x\r\n\r\n"));
+      stalled.on("error", () => {});
+      stalled.once("data", () => stalled.pause());
+      await withSession(`http://${host}:${port}`, async (session) => {
+        const unread = session.request({ ":path": "/stalled2" });
+        unread.on("error", () => {});
+        const cut = new Promise((resolve) => unread.once("close", resolve));
+        const slow = session.request({ ":path": "/slow" });
+        let sizeBytes = 0;
+        slow.on("data", (chunk: Buffer) => {
+          if (sizeBytes === 0) {
+            // Longer than the patience alone, shorter than with what its answer's size adds.
+            slow.pause();
+            setTimeout(() => slow.resume(), 700);
+          }
+          sizeBytes += chunk.length;
+        });
+        const read = new Promise((resolve) => slow.once("end", resolve));
+        assert.equal(String((await viaHttp1(port, "/idle")).body), "ab");
+        await within(15_000, cut, "the unread stream's end");
+        await within(20_000, read, "the slow stream");
+        assert.equal(sizeBytes, 4 * mebibyte);
+      });
+      for (let waited = 0; told.length < 4 && waited < 10_000; waited += 50) await sleep(50);
+      stalled.destroy();
+      assert.deepEqual([...told].sort(), ["/idle", "/slow", "/stalled1", "/stalled2"]);
+    } finally {
+      await within(5000, listener.close(100), "close");
+    }
+  });
 }

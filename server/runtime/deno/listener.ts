@@ -65,7 +65,7 @@ export async function serveDeno(options: ServeOptions): Promise<Listener> {
           () => inFlight.delete(settled),
         );
         inFlight.add(settled);
-        return fetch(request);
+        return fetch(request, { onSent: (run) => void info.completed.then(run, run) });
       },
     );
   } catch (error) {

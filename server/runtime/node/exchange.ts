@@ -4,16 +4,25 @@
 // Never: the Request or the Response; @hono/node-server translates those.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import { constants, Http2ServerRequest, type Http2ServerResponse, type Http2Session } from "node:http2";
 import type { BodyFlow, BodyReader, Exchange } from "../../exchange.ts";
+import type { StalledAnswers } from "./stalled-answers.ts";
+
+export type NodeIncoming = IncomingMessage | Http2ServerRequest;
+export type NodeOutgoing = ServerResponse | Http2ServerResponse;
+
+/** A peer that answers no ping for so long is gone. Milliseconds. */
+const pingMs = 10_000;
 
 export class NodeExchange implements Exchange {
-  readonly #incoming: IncomingMessage | Http2ServerRequest;
-  readonly #outgoing: ServerResponse | Http2ServerResponse;
+  readonly #incoming: NodeIncoming;
+  readonly #outgoing: NodeOutgoing;
+  readonly #stalled: StalledAnswers;
 
-  constructor(incoming: IncomingMessage | Http2ServerRequest, outgoing: ServerResponse | Http2ServerResponse) {
+  constructor(incoming: NodeIncoming, outgoing: NodeOutgoing, stalled: StalledAnswers) {
     this.#incoming = incoming;
     this.#outgoing = outgoing;
+    this.#stalled = stalled;
   }
 
   readBody(reader: BodyReader): BodyFlow {
@@ -42,12 +51,58 @@ export class NodeExchange implements Exchange {
 
   onSent(run: () => void): void {
     const outgoing = this.#outgoing;
-    if (outgoing.closed || outgoing.destroyed) queueMicrotask(run);
-    else outgoing.once("close", run);
+    if ("stream" in outgoing) {
+      const { stream } = outgoing;
+      if (stream === undefined || stream.destroyed) return queueMicrotask(run);
+      const unwatch = this.#stalled.watch({
+        pendingBytes: () => stream.writableLength,
+        cut: () => stream.close(constants.NGHTTP2_CANCEL),
+      });
+      stream.once("close", () => {
+        unwatch();
+        if (stream.writableFinished) run();
+        else afterQueued(stream.session, run);
+      });
+    } else {
+      if (outgoing.destroyed || outgoing.closed) return queueMicrotask(run);
+      const unwatch = this.#stalled.watch({
+        pendingBytes: () => outgoing.writableLength,
+        cut: () => outgoing.destroy(),
+      });
+      outgoing.once("close", () => {
+        unwatch();
+        run();
+      });
+    }
   }
 }
 
-function wasReset(incoming: IncomingMessage | Http2ServerRequest): boolean {
+/** Sessions whose peer is asked for a sign, and what waits for it. */
+const asked = new WeakMap<Http2Session, (() => void)[]>();
+
+/**
+ * Runs once nothing that a session has queued before can still be sent: a stream that was reset
+ * may have left a frame behind, which points to the answer's own bytes.
+ */
+function afterQueued(session: Http2Session | undefined, run: () => void): void {
+  if (session === undefined || session.destroyed) return void setImmediate(run);
+  const waiting = asked.get(session);
+  if (waiting !== undefined) return void waiting.push(run);
+  const next: (() => void)[] = [];
+  asked.set(session, next);
+  const late = setTimeout(() => session.destroy(), pingMs);
+  const answered = (): void => {
+    clearTimeout(late);
+    asked.delete(session);
+    run();
+    // They came after the question: they need one of their own.
+    for (const another of next) afterQueued(session, another);
+  };
+  // The answer follows our question, and the question all that was queued before it.
+  if (!session.ping(answered)) session.once("close", answered);
+}
+
+function wasReset(incoming: NodeIncoming): boolean {
   if (!(incoming instanceof Http2ServerRequest)) return !incoming.complete;
   const { stream } = incoming;
   return stream === undefined || stream.aborted || stream.rstCode !== 0;

@@ -13,6 +13,7 @@ import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError
 import { limits as engineLimits } from "../../../engine/index.ts";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
 import { NodeExchange } from "./exchange.ts";
+import { type Patience, StalledAnswers, usualPatience } from "./stalled-answers.ts";
 import { Turns } from "./turns.ts";
 import { firstSettings, WindowGrants } from "./window-grants.ts";
 
@@ -44,18 +45,20 @@ export interface NodeLimits {
   readonly maxConnections: number;
   readonly idleSessionTimeoutMs: number;
   readonly acknowledgeMs: number;
+  readonly stalled: Patience;
 }
 
-const usualLimits: NodeLimits = { maxConnections, idleSessionTimeoutMs, acknowledgeMs };
+const usualLimits: NodeLimits = { maxConnections, idleSessionTimeoutMs, acknowledgeMs, stalled: usualPatience };
 
 export async function serveNode(options: ServeOptions, given: Partial<NodeLimits> = {}): Promise<Listener> {
   const limits = { ...usualLimits, ...given };
   const onError = options.onError ?? (() => {});
   const turns = new Turns();
+  const stalled = new StalledAnswers(limits.stalled);
   const fetch: FetchCallback = async (request, env) => {
     const { incoming, outgoing } = env as HttpBindings | Http2Bindings;
     const came = turns.current();
-    const response = await options.fetch(request, new NodeExchange(incoming, outgoing));
+    const response = await options.fetch(request, new NodeExchange(incoming, outgoing, stalled));
     if (!came.isOver) await came.end;
     return response;
   };

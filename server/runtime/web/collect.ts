@@ -46,13 +46,13 @@ export function collectOnGrowth(residentBytes: () => number, collect: () => void
 }
 
 /** A handler whose requests and answers are counted. */
-export function collecting(
-  fetch: (request: Request) => Response | Promise<Response>,
+export function collecting<Rest extends readonly unknown[]>(
+  fetch: (request: Request, ...rest: Rest) => Response | Promise<Response>,
   collector: Collector,
-): (request: Request) => Promise<Response> {
-  return async (request) => {
+): (request: Request, ...rest: Rest) => Promise<Response> {
+  return async (request, ...rest) => {
     collector.note(request);
-    const response = await fetch(request);
+    const response = await fetch(request, ...rest);
     collector.note(response);
     return response;
   };
