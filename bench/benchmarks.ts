@@ -3,7 +3,12 @@
 // Owns: the list and its order. Never: how any of it is measured.
 
 import type { Benchmark } from "./harness/benchmark.ts";
+import { growthBenchmarks } from "./macro/growth.ts";
+import { httpFetchBenchmarks } from "./macro/http-fetch.ts";
+import { httpJsonBenchmarks } from "./macro/http-json.ts";
 import { httpProduceBenchmarks } from "./macro/http-produce.ts";
+import { partitionsBenchmarks } from "./macro/partitions.ts";
+import { startBenchmarks } from "./macro/start.ts";
 import { appendBenchmarks } from "./micro/append.ts";
 import { crc32cBenchmarks } from "./micro/crc32c.ts";
 import { encodeBenchmarks } from "./micro/encode.ts";
@@ -17,6 +22,11 @@ export const benchmarks: readonly Benchmark[] = [
   ...searchBenchmarks,
   ...appendBenchmarks,
   ...httpProduceBenchmarks,
+  ...httpFetchBenchmarks,
+  ...httpJsonBenchmarks,
+  ...startBenchmarks,
+  ...growthBenchmarks,
+  ...partitionsBenchmarks,
 ];
 
 /** Those with this part in "group name"; a group's name alone takes its whole group. */

@@ -34,6 +34,14 @@ export const targets: readonly Target[] = [
   ...ratio("append 64 KiB, group commit of 64", "writeSync and fdatasync", 0.9),
   ...ratio("produce 64 KiB batches, HTTP/1.1, acks=leader", bestPeer, 0.8),
   ...ratio("produce 64 KiB batches, h2c, acks=leader", bestPeer, 0.8),
+  ...ratio("append JSON of 256 B, HTTP/1.1, acks=all", "Hono, parses the body", 0.5),
+  ...ratio("append JSON of 256 B, HTTP/1.1, acks=leader", "Hono, parses the body", 0.5),
+  { benchmark: "start to ready", goal: { kind: "at most", value: 300, unit: "ms", only: "node" } },
+  { benchmark: "idle memory", goal: { kind: "at most", value: 90, unit: "MiB" } },
+  { benchmark: "growth", goal: { kind: "flat", within: 0.1, curve: "append" } },
+  { benchmark: "growth", goal: { kind: "flat", within: 0.1, curve: "look-up" } },
+  { benchmark: "growth", goal: { kind: "flat", within: 0.1, curve: "fetch" } },
+  { benchmark: "many partitions, acks=leader", goal: { kind: "flat", within: 0.1, curve: "moldau" } },
 ];
 
 function ratio(benchmark: string, peer: string, atLeast: number): Target[] {

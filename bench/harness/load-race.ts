@@ -4,7 +4,7 @@
 //   was not may have been faster than its client.
 // Never: knows what is asked of the servers.
 
-import { drive, type Prepared, type Wire } from "../load/wire.ts";
+import { type Driven, drive, type Prepared, type Wire } from "../load/wire.ts";
 import { type Bench, type Figure, type Outcome, type Ratio, spreadOf } from "./benchmark.ts";
 import type { ChildServer } from "./child-server.ts";
 
@@ -15,8 +15,8 @@ export interface LoadedServer {
   readonly prepared: readonly Prepared[];
 }
 
-/** What one request counts for. */
-export type LoadUnit = { readonly unit: "MB/s"; readonly bytes: number } | { readonly unit: "requests/s" };
+/** What one request counts for: so many bytes, or those of its answer. */
+export type LoadUnit = { readonly unit: "MB/s"; readonly bytes: number | "received" } | { readonly unit: "requests/s" };
 
 /** Less of a core than this, and the server was not what set the pace. */
 const busyShare = 0.85;
@@ -34,11 +34,10 @@ export async function raceUnderLoad(
       const which = run % 2 === 0 ? turn : contenders.length - 1 - turn;
       const { server, wire, prepared } = contenders[which] as LoadedServer;
       const cpuBefore = server.cpuSeconds();
-      const { requests, seconds } = await drive(wire, prepared, effort.runMs);
+      const driven = await drive(wire, prepared, effort.runMs);
       const cpuAfter = server.cpuSeconds();
-      const perSecond = requests / seconds;
-      rates[which]?.push(unit.unit === "MB/s" ? (perSecond * unit.bytes) / 1e6 : perSecond);
-      shares[which]?.push(cpuBefore === null || cpuAfter === null ? null : (cpuAfter - cpuBefore) / seconds);
+      rates[which]?.push(rateOf(driven, unit));
+      shares[which]?.push(cpuBefore === null || cpuAfter === null ? null : (cpuAfter - cpuBefore) / driven.seconds);
     }
   }
   const figures = contenders.map(
@@ -53,6 +52,11 @@ export async function raceUnderLoad(
   );
   const notes = contenders.map(({ name }, index) => busyNote(name, shares[index] as (number | null)[]));
   return { subject, peers, ratios, curves: [], notes, missing: [] };
+}
+
+function rateOf({ requests, receivedBytes, seconds }: Driven, unit: LoadUnit): number {
+  if (unit.unit === "requests/s") return requests / seconds;
+  return (unit.bytes === "received" ? receivedBytes : requests * unit.bytes) / seconds / 1e6;
 }
 
 function busyNote(name: string, shares: readonly (number | null)[]): string {

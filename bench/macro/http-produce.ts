@@ -4,27 +4,21 @@
 
 import { loadWasmKernel } from "../../engine/kernel/wasm.ts";
 import type { Bench, Benchmark, Outcome } from "../harness/benchmark.ts";
-import { type ChildServer, startMoldau, startPeer } from "../harness/child-server.ts";
+import { startMoldau, startPeer } from "../harness/child-server.ts";
 import { OutputsDiffer } from "../harness/comparison.ts";
 import { batchOfSize } from "../harness/data.ts";
 import { type LoadedServer, raceUnderLoad } from "../harness/load-race.ts";
-import { openHttp1 } from "../load/http1.ts";
-import { openHttp2 } from "../load/http2.ts";
-import { ask, type Prepared, type Request, type Wire } from "../load/wire.ts";
+import { onStage } from "../harness/stage.ts";
+import { ask, type Request } from "../load/wire.ts";
+import { askOnce, createTopic, fetchRaw, openingOf, type Protocol, produceRaw, rawBatches } from "./face.ts";
 
 const batchBytes = 64 * 1024;
-const raw = "application/vnd.kafka.record-batch";
-const topicPath = "/v1/topics/bench";
-const recordsPath = `${topicPath}/partitions/0/records`;
+/** Under way at once. */
+const width = { "HTTP/1.1": 8, h2c: 16 } as const;
 /** So that a long run does not fill the disk. */
 const topicConfigs = { "segment.bytes": 256 << 20, "retention.bytes": 1 << 30 };
 
-const wires = {
-  "HTTP/1.1": { suffix: "", connections: "8 connections", open: (port: number) => openHttp1(port, 8) },
-  h2c: { suffix: "-h2", connections: "2 connections of 8 streams", open: (port: number) => openHttp2(port, 2, 8) },
-} as const;
-
-const acknowledgements = {
+export const acknowledgements = {
   leader:
     "durability sync, acks=leader: acknowledged when the bytes are with the operating system, synced within 10 ms",
   all: "durability sync, acks=all: acknowledged when the bytes are on disk",
@@ -36,65 +30,46 @@ export const httpProduceBenchmarks: readonly Benchmark[] = (["leader", "all"] as
       group: "http produce",
       name: `produce 64 KiB batches, ${protocol}, acks=${acks}`,
       runs: "server",
-      timed: `POST of raw batches of 64 KiB (records of 1 KiB) to one partition over ${wires[protocol].connections}, one request each at a time; the peers read the same bodies to their end and answer their length`,
+      timed: `POST of raw batches of 64 KiB (records of 1 KiB) to one partition over ${openingOf(protocol, width[protocol]).over}, each with one request at a time; the peers read the same bodies to their end and answer with their length`,
       guarantees: acknowledgements[acks],
       run: (bench) => run(bench, protocol, acks),
     }),
   ),
 );
 
-async function run(bench: Bench, protocol: keyof typeof wires, acks: keyof typeof acknowledgements): Promise<Outcome> {
-  const { suffix, open } = wires[protocol];
+async function run(bench: Bench, protocol: Protocol, acks: keyof typeof acknowledgements): Promise<Outcome> {
   const kernel = await loadWasmKernel();
   const batch = Buffer.from(batchOfSize(kernel.encodeBatch, batchBytes, 1024));
-  const servers: ChildServer[] = [];
-  const opened: Wire[] = [];
-  const load = async (name: string, starting: Promise<ChildServer>, request: Request): Promise<LoadedServer> => {
-    const server = await starting;
-    servers.push(server);
-    const wire = await open(server.port);
-    opened.push(wire);
-    return { name, server, wire, prepared: [wire.prepare(request)] };
-  };
-  try {
-    const subject = await load("moldau", startMoldau(bench, { folder: bench.folder }), {
-      ...{ method: "POST", path: `${recordsPath}?acks=${acks}`, headers: { "content-type": raw }, body: batch },
-    });
-    const drained: Request = { method: "POST", path: "/drain", headers: { "content-type": raw }, body: batch };
+  const { open, peerSuffix } = openingOf(protocol, width[protocol]);
+  return onStage(async (stage) => {
+    const server = await stage.server(startMoldau(bench, { folder: bench.folder }));
+    const wire = await stage.wire(open(server.port));
+    const produce = produceRaw(batch, acks);
+    const subject: LoadedServer = { name: "moldau", server, wire, prepared: [wire.prepare(produce)] };
+    await createTopic(server.port, topicConfigs);
+    await ask(wire, produce);
+    await requireStored(server.port, batch);
+
+    const drain: Request = { method: "POST", path: "/drain", headers: { "content-type": rawBatches }, body: batch };
     const peers: LoadedServer[] = [];
     for (const [name, kind] of [
       ["bare drain", "bare-drain"],
       ["Hono drain", "hono-whole"],
-    ] as const)
-      peers.push(await load(name, startPeer(bench, `${kind}${suffix}`), drained));
-
-    await requireStored(subject, batch);
-    for (const peer of peers) await requireDrained(peer, drained);
-    return await raceUnderLoad([subject, ...peers], { unit: "MB/s", bytes: batchBytes }, bench);
-  } finally {
-    for (const wire of opened) wire.close();
-    for (const server of servers) await server.stop();
-  }
+    ] as const) {
+      const server = await stage.server(startPeer(bench, `${kind}${peerSuffix}`));
+      const wire = await stage.wire(open(server.port));
+      const { bytes } = JSON.parse((await ask(wire, drain)).toString()) as { bytes: number };
+      if (bytes !== batchBytes) throw new OutputsDiffer("produce", "what was sent", name, `it read ${bytes} bytes`);
+      peers.push({ name, server, wire, prepared: [wire.prepare(drain)] });
+    }
+    return raceUnderLoad([subject, ...peers], { unit: "MB/s", bytes: batchBytes }, bench);
+  });
 }
 
 /** What comes back is what was sent, but for the stamps: base offset and leader epoch lie outside the checksum. */
-async function requireStored({ name, server, wire, prepared }: LoadedServer, batch: Buffer): Promise<void> {
-  const setup = await openHttp1(server.port, 1);
-  try {
-    const body = Buffer.from(JSON.stringify({ configs: topicConfigs }));
-    await ask(setup, { method: "PUT", path: topicPath, headers: { "content-type": "application/json" }, body });
-    await ask(wire, (prepared[0] as Prepared).request);
-    const path = `${recordsPath}?offset=0&waitMs=5000`;
-    const stored = await ask(setup, { method: "GET", path, headers: { accept: raw } });
-    const magic = 16;
-    if (stored.length !== batch.length || !stored.subarray(magic).equals(batch.subarray(magic)))
-      throw new OutputsDiffer("produce", "what was sent", name, `${stored.length} other bytes came back`);
-  } finally {
-    setup.close();
-  }
-}
-
-async function requireDrained({ name, wire }: LoadedServer, request: Request): Promise<void> {
-  const { bytes } = JSON.parse((await ask(wire, request)).toString()) as { bytes: number };
-  if (bytes !== batchBytes) throw new OutputsDiffer("produce", "what was sent", name, `it read ${bytes} bytes`);
+async function requireStored(port: number, batch: Buffer): Promise<void> {
+  const stored = await askOnce(port, fetchRaw(0, batchBytes));
+  const magic = 16;
+  if (stored.length !== batch.length || !stored.subarray(magic).equals(batch.subarray(magic)))
+    throw new OutputsDiffer("produce", "what was sent", "moldau", `${stored.length} other bytes came back`);
 }

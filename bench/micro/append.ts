@@ -5,13 +5,12 @@
 
 import { closeSync, fdatasyncSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { type Broker, type Durability, openBroker } from "../../engine/index.ts";
+import type { Durability } from "../../engine/index.ts";
 import { loadWasmKernel } from "../../engine/kernel/wasm.ts";
-import { openFileStorage } from "../../server/runtime/node/storage.ts";
-import { webClock, webEntropy } from "../../server/runtime/web/world.ts";
 import type { Bench, Benchmark } from "../harness/benchmark.ts";
 import { type Comparison, comparison } from "../harness/comparison.ts";
 import { batchOfSize } from "../harness/data.ts";
+import { openLogFolder } from "../harness/log-folder.ts";
 
 const batchBytes = 64 * 1024;
 const segmentBytes = 64 << 20;
@@ -55,7 +54,8 @@ async function prepareAppend(
 ): Promise<Comparison> {
   const kernel = await loadWasmKernel();
   const folder = join(bench.folder, "log");
-  const broker = await openLog(folder, durability, kernel);
+  const broker = await openLogFolder(folder, { kernel, durability, retentionCheckIntervalMs: 200 });
+  await broker.createTopic("bench", { configs: { "retention.bytes": keptBytes, "segment.bytes": segmentBytes } });
   const batch = batchOfSize(kernel.encodeBatch, batchBytes, valueBytes);
   const append = (): Promise<unknown> => broker.appendBatches("bench", 0, batch);
   await append();
@@ -86,24 +86,6 @@ async function prepareAppend(
       await broker.close();
     },
   };
-}
-
-async function openLog(
-  folder: string,
-  durability: Durability,
-  kernel: Awaited<ReturnType<typeof loadWasmKernel>>,
-): Promise<Broker> {
-  const broker = await openBroker({
-    storage: await openFileStorage(folder),
-    kernel,
-    durability,
-    clock: webClock,
-    entropy: webEntropy,
-    logger: { log: () => {} },
-    retentionCheckIntervalMs: 200,
-  });
-  await broker.createTopic("bench", { configs: { "retention.bytes": keptBytes, "segment.bytes": segmentBytes } });
-  return broker;
 }
 
 interface RawFiles {
