@@ -6,7 +6,14 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { baselines } from "./baselines.ts";
 import { benchmarks, chosen } from "./benchmarks.ts";
-import { type Bench, efforts, type Outcome, type SubjectRuntime, spreadOf } from "./harness/benchmark.ts";
+import {
+  type Bench,
+  type Benchmark,
+  efforts,
+  type Outcome,
+  type SubjectRuntime,
+  spreadOf,
+} from "./harness/benchmark.ts";
 import { comparison, OutputsDiffer } from "./harness/comparison.ts";
 import { bytesOf, recordsOf, repeat } from "./harness/data.ts";
 import { lastResult, race } from "./harness/race.ts";
@@ -54,12 +61,16 @@ const outcomeOf = (ratio: number, peerSpeed = 6): Outcome => ({
 for (const group of new Set(benchmarks.map((benchmark) => benchmark.group))) {
   test(`${group}: each benchmark runs, small, and its outputs are equal`, async () => {
     await withBench(async (bench) => {
-      for (const benchmark of benchmarks.filter((one) => one.group === group)) {
+      const members = benchmarks.filter((benchmark) => benchmark.group === group);
+      const check = async (benchmark: Benchmark): Promise<void> => {
         const result = await runOne(benchmark, bench);
         for (const missing of result.missing) console.error(`NOT MEASURED in ${result.name}: ${missing}`);
         requirePlausible(result);
         deepStrictEqual(JSON.parse(JSON.stringify(result)), result);
-      }
+      };
+      // Servers mostly wait for each other to start.
+      if (members.every(({ runs }) => runs === "server")) await Promise.all(members.map(check));
+      else for (const benchmark of members) await check(benchmark);
       deepStrictEqual(readdirSync(bench.folder), []);
     });
   });

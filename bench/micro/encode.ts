@@ -3,6 +3,7 @@
 // Owns: the records, and the header's fields that are set alike so that the bytes are the same:
 //   leader epoch, producer id, epoch and sequence -1 (the clients' own default for some is 0).
 
+import type { Kernel, RecordToEncode } from "../../engine/kernel/kernel.ts";
 import { loadWasmKernel } from "../../engine/kernel/wasm.ts";
 import type { Benchmark } from "../harness/benchmark.ts";
 import { type Contender, comparison } from "../harness/comparison.ts";
@@ -11,36 +12,70 @@ import { type KafkaJs, Peers, type PlatformaticKafka } from "../harness/peers.ts
 
 const recordCount = 1000;
 
-export const encodeBenchmarks: readonly Benchmark[] = (
-  [
-    ["100 B", 100],
-    ["1 KiB", 1024],
-  ] as const
-).map(([size, valueBytes]) => encodeBenchmark(size, valueBytes));
+const sizes = [
+  ["100 B", 100],
+  ["1 KiB", 1024],
+] as const;
 
-function encodeBenchmark(size: string, valueBytes: number): Benchmark {
-  const peersTime = "the peers' from their own message objects (made beforehand) to one run of bytes";
+/** How the records come, and what is done in each operation. */
+const ways = {
+  columns: "columns that are filled, to one batch",
+  "filling columns":
+    "copying keys, values, lengths and times, each in one piece, into the columns, and these to one batch",
+  objects: "record objects, through the columns, to one batch",
+} as const;
+
+export const encodeBenchmarks: readonly Benchmark[] = sizes.flatMap(([size, valueBytes]) =>
+  (["columns", "filling columns", "objects"] as const).map((way) => encodeBenchmark(size, valueBytes, way)),
+);
+
+function encodeBenchmark(size: string, valueBytes: number, way: keyof typeof ways): Benchmark {
   return comparison(
     {
       group: "encode",
-      name: `encode ${size}, objects`,
-      timed: `${recordCount} record objects with 8-byte keys and values of ${size} to one batch of bytes; ${peersTime}`,
+      name: `encode ${size}, ${way}`,
+      timed: `${ways[way]}, of ${recordCount} records with 8-byte keys and values of ${size}; the peers' from their own message objects (made beforehand) to one run of bytes`,
     },
     async ({ root }) => {
       const kernel = await loadWasmKernel();
       const peers = new Peers(root);
       const records = recordsOf(recordCount, valueBytes);
+      const others = encodePeers(peers, records);
+      const fill = filler(kernel, records);
+      fill();
+      const works = {
+        columns: () => kernel.encodeColumns(recordCount),
+        "filling columns"() {
+          fill();
+          return kernel.encodeColumns(recordCount);
+        },
+        objects: () => kernel.encodeBatch(records),
+      };
       return {
         quantity: { records: recordCount },
-        subject: { name: "moldau", work: () => kernel.encodeBatch(records) },
-        peers: encodePeers(peers, records),
+        subject: { name: "moldau", work: works[way] },
+        peers: others,
         missing: peers.missing,
       };
     },
   );
 }
 
-function encodePeers(peers: Peers, records: ReturnType<typeof recordsOf>): Contender[] {
+/** Fills the kernel's columns from columns beside them. */
+function filler(kernel: Kernel, records: readonly RecordToEncode[]): () => void {
+  const pieces = records.flatMap(({ key, value }) => [key as Uint8Array, value as Uint8Array]);
+  const bytes = new Uint8Array(Buffer.concat(pieces));
+  const lengths = Int32Array.from(records.flatMap(({ key, value }) => [key?.length ?? -1, value?.length ?? -1, 0]));
+  const timestamps = Float64Array.from(records, ({ timestamp }) => timestamp);
+  return () => {
+    const columns = kernel.columns();
+    columns.bytes.set(bytes);
+    columns.lengths.set(lengths);
+    columns.timestamps.set(timestamps);
+  };
+}
+
+function encodePeers(peers: Peers, records: readonly RecordToEncode[]): Contender[] {
   const platformatic = peers.platformatic();
   const kafkajs = peers.kafkajs();
   return [
@@ -49,7 +84,7 @@ function encodePeers(peers: Peers, records: ReturnType<typeof recordsOf>): Conte
   ];
 }
 
-function platformaticEncoder(kafka: PlatformaticKafka, records: ReturnType<typeof recordsOf>): Contender {
+function platformaticEncoder(kafka: PlatformaticKafka, records: readonly RecordToEncode[]): Contender {
   const messages = records.map(({ key, value, timestamp }) => ({
     key: Buffer.from(key as Uint8Array),
     value: Buffer.from(value as Uint8Array),
@@ -62,7 +97,7 @@ function platformaticEncoder(kafka: PlatformaticKafka, records: ReturnType<typeo
 }
 
 /** As its producer's request does it: a Record for each message, then the batch of them. */
-function kafkaJsEncoder({ Record, RecordBatch }: KafkaJs, records: ReturnType<typeof recordsOf>): Contender {
+function kafkaJsEncoder({ Record, RecordBatch }: KafkaJs, records: readonly RecordToEncode[]): Contender {
   const messages = records.map(({ key, value, timestamp }) => ({
     key: Buffer.from(key as Uint8Array),
     value: Buffer.from(value as Uint8Array),
