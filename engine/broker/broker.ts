@@ -4,11 +4,11 @@
 // Never: does the periodic work (maintenance.ts); knows HTTP or the Kafka wire, a runtime, or a package.
 
 import { MoldauError, toMoldauError } from "../errors.ts";
-import { type EncodeOptions, type RecordToEncode, type RunBytes, sizeOfRun } from "../kernel/kernel.ts";
-import { fetchPoolBytes, inFlightBytes, maxRunBytes } from "../limits.ts";
+import { type RunBytes, sizeOfRun } from "../kernel/kernel.ts";
+import { fetchPoolBytes, inFlightBytes } from "../limits.ts";
 import type { Appended } from "../log/log.ts";
 import { BatchHeader } from "../log/record-batch.ts";
-import { decodeRecords, encodedSizeBytes, toBytes } from "../log/records.ts";
+import { decodeRecords } from "../log/records.ts";
 import { Budget } from "./budget.ts";
 import type { Counters } from "./counters.ts";
 import { writeCleanMarker } from "./data-folder.ts";
@@ -18,11 +18,10 @@ import { inParallel } from "./in-parallel.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MetadataStore } from "./metadata.ts";
 import type { AppendNow, Partition } from "./partition.ts";
-import { Partitioner } from "./partitioner.ts";
+import { RecordAppender } from "./record-appender.ts";
 import type { Timers } from "./timers.ts";
-import type { Topic, Topics } from "./topics.ts";
+import type { Topics } from "./topics.ts";
 import type {
-  Acks,
   AlterTopicOptions,
   AppendOptions,
   AppendResult,
@@ -70,7 +69,7 @@ export class EngineBroker implements Broker {
   readonly #budget: Budget;
   readonly #fetchPool: FetchPool;
   readonly #fetcher: Fetcher;
-  readonly #partitioner: Partitioner;
+  readonly #appender: RecordAppender;
   readonly #maintenance: Maintenance;
   #closing: Promise<void> | null = null;
 
@@ -85,7 +84,12 @@ export class EngineBroker implements Broker {
       options.kernel.alignedMemory(sizeBytes),
     );
     this.#fetcher = new Fetcher({ find, timers, clock: options.clock, counters, pool: this.#fetchPool });
-    this.#partitioner = new Partitioner(options.kernel);
+    this.#appender = new RecordAppender({
+      kernel: options.kernel,
+      find,
+      append: (append, bytes, expectedEndOffset) => this.#appendNow(append, bytes, expectedEndOffset),
+      timeoutMs: defaultTimeoutMs,
+    });
     this.#maintenance = new Maintenance(parts);
     topics.recordCheckpoints = () => this.#maintenance.recordCheckpoints();
   }
@@ -147,91 +151,7 @@ export class EngineBroker implements Broker {
     if (single && options.partition === undefined) {
       throw new MoldauError("INVALID_REQUEST", "an idempotent or conditional append needs a partition");
     }
-    const now = this.#parts.options.clock.now();
-    const groups = this.#group(found, records, options.partition, now);
-    const results: ProduceResult[] = new Array(records.length);
-    const appends = [...groups].map(([partition, group]) =>
-      this.#produceGroup(found, partition, group, options, single, results),
-    );
-    await Promise.all(appends);
-    return results;
-  }
-
-  #group(topic: Topic, records: readonly RecordInput[], fixed: number | undefined, now: number): Map<number, Group> {
-    const groups: Map<number, Group> = new Map();
-    for (const [at, input] of records.entries()) {
-      const record = toEncodable(input, at, now);
-      const partition = fixed ?? input.partition ?? this.#partitioner.partitionFor(record.key, topic.partitions.length);
-      let group = groups.get(partition);
-      if (group === undefined) groups.set(partition, (group = { records: [], places: [] }));
-      group.records.push(record);
-      group.places.push(at);
-    }
-    return groups;
-  }
-
-  /**
-   * One partition's records, as few batches as fit, with nobody else's between them; each record's
-   * outcome goes to its place.
-   */
-  async #produceGroup(
-    topic: Topic,
-    partition: number,
-    group: Group,
-    options: ProduceOptions,
-    single: boolean,
-    results: ProduceResult[],
-  ): Promise<void> {
-    const { kernel } = this.#parts.options;
-    const { maxMessageBytes, segmentBytes } = topic.config;
-    const stamp = producerFields(options.producer);
-    const pending: Promise<void>[] = [];
-    let done = 0;
-    try {
-      const found = this.#parts.topics.findPartition(topic.meta.name, partition);
-      await found.append((append) => {
-        while (done < group.records.length) {
-          const from = done;
-          const count = takeBatch(group.records, from, Math.min(maxMessageBytes, segmentBytes), single);
-          const bytes = kernel.encodeBatch(group.records.slice(from, from + count), stamp);
-          const appended = this.#appendNow(append, bytes, options.expectedEndOffset);
-          done += count;
-          pending.push(this.#answer(found, appended, group, from, count, options, results));
-        }
-      });
-    } catch (thrown) {
-      const error = toMoldauError(thrown);
-      for (const place of group.places.slice(done)) results[place] = { error };
-    }
-    await Promise.all(pending);
-  }
-
-  async #answer(
-    partition: Partition,
-    appended: Appended,
-    group: Group,
-    from: number,
-    count: number,
-    options: ProduceOptions,
-    results: ProduceResult[],
-  ): Promise<void> {
-    const places = group.places.slice(from, from + count);
-    try {
-      await this.#acknowledge(partition, appended.lastOffset, options.acks ?? "all", options.timeoutMs);
-      for (const [at, place] of places.entries()) {
-        const timestamp =
-          appended.appendTimeMs >= 0 ? appended.appendTimeMs : (group.records[from + at] as RecordToEncode).timestamp;
-        results[place] = {
-          partition: partition.context.partition,
-          offset: appended.baseOffset + at,
-          timestamp,
-          duplicate: appended.duplicate,
-        };
-      }
-    } catch (thrown) {
-      const error = toMoldauError(thrown);
-      for (const place of places) results[place] = { error };
-    }
+    return this.#appender.produce(found, records, options, this.#parts.options.clock.now());
   }
 
   async appendBatches(
@@ -275,16 +195,6 @@ export class EngineBroker implements Broker {
       counters.appendErrors += 1;
       throw error;
     }
-  }
-
-  /** acks=all waits for the high watermark; leader and none for nothing more. */
-  async #acknowledge(
-    partition: Partition,
-    lastOffset: number,
-    acks: Acks,
-    timeoutMs: number = defaultTimeoutMs,
-  ): Promise<void> {
-    if (acks === "all") await partition.acknowledged(lastOffset, timeoutMs);
   }
 
   // ---- fetch -------------------------------------------------------------------------------
@@ -486,55 +396,6 @@ export class EngineBroker implements Broker {
 /** Asked anew each time: a signal fires while a generator is suspended. */
 function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
-}
-
-interface Group {
-  readonly records: RecordToEncode[];
-  /** Where each record's result belongs. */
-  readonly places: number[];
-}
-
-const encoder = new TextEncoder();
-
-function toEncodable(input: RecordInput, at: number, now: number): RecordToEncode {
-  const timestamp = input.timestamp ?? now;
-  if (!Number.isSafeInteger(timestamp) || timestamp < 0) {
-    throw new MoldauError("INVALID_TIMESTAMP", `record ${at}: ${timestamp} is no time in milliseconds since 1970`);
-  }
-  return {
-    key: toBytes(input.key),
-    value: toBytes(input.value),
-    headers: (input.headers ?? []).map(([key, value]) => [encoder.encode(key), toBytes(value)] as const),
-    timestamp,
-  };
-}
-
-/** How many records from `from` on make one batch; all of them when the append must be one batch. */
-function takeBatch(records: readonly RecordToEncode[], from: number, maxBytes: number, single: boolean): number {
-  let sizeBytes = 61;
-  let count = 0;
-  for (let at = from; at < records.length; at += 1) {
-    const next = encodedSizeBytes(records[at] as RecordToEncode);
-    if (sizeBytes + next > maxRunBytes) {
-      if (single || count === 0) {
-        throw new MoldauError(
-          "MESSAGE_TOO_LARGE",
-          `record ${at} makes a batch of over ${maxRunBytes} bytes: send less at once`,
-        );
-      }
-      break;
-    }
-    if (!single && count > 0 && sizeBytes + next > maxBytes) break;
-    sizeBytes += next;
-    count += 1;
-  }
-  return count;
-}
-
-function producerFields(producer: ProduceOptions["producer"]): EncodeOptions {
-  if (producer === undefined) return {};
-  const { producerId, producerEpoch, sequence } = producer;
-  return { producerId, producerEpoch, baseSequence: sequence };
 }
 
 function checkOffsetNumber(offset: number): number {

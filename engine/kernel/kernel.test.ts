@@ -187,6 +187,12 @@ for (const kernel of kernels) {
     assert.deepEqual(kernel.encodeColumns(3, stamp).slice(), expected);
     assert.deepEqual(kernel.encodeColumns(1).slice(), kernel.encodeBatch(records.slice(0, 1)).slice());
     assert.equal(kernel.columns().bytes, bytes, "the same memory each time");
+    // Headers that leave the next record no room for its lengths.
+    lengths.fill(0);
+    lengths[2] = (lengths.length - 4) / 2;
+    timestamps.fill(0, 0, 2);
+    assert.ok(kernel.encodeColumns(1).length > lengths.length - 4);
+    assert.throws(() => kernel.encodeColumns(2), RangeError);
     for (const count of [0, -1, timestamps.length + 1]) assert.throws(() => kernel.encodeColumns(count), RangeError);
   });
 

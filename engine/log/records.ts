@@ -1,10 +1,10 @@
-// Records out of batches, and records into a batch.
+// Records out of batches.
 //
-// Owns: the step between bytes and record objects, with decompression where a reader needs it.
+// Owns: the step from bytes to record objects, with decompression where a reader needs it.
 // Never: used on the raw path, where batches pass untouched.
 
 import { MoldauError } from "../errors.ts";
-import { field, type Kernel, type RecordIndex, type RecordToEncode, recordStride } from "../kernel/kernel.ts";
+import { field, type Kernel, type RecordIndex, recordStride } from "../kernel/kernel.ts";
 import { scratchBytes } from "../limits.ts";
 import type { Decompressor } from "../port/world.ts";
 import { BatchHeader, headerSizeBytes } from "./record-batch.ts";
@@ -133,18 +133,4 @@ function readVarint(bytes: Uint8Array, reader: { position: number }): number {
     if (byte < 128) return (value >>> 1) ^ -(value & 1);
     shift += 7;
   }
-}
-
-const encoder = new TextEncoder();
-
-export function toBytes(value: Uint8Array | string | null | undefined): Uint8Array | null {
-  if (value === null || value === undefined) return null;
-  return typeof value === "string" ? encoder.encode(value) : value;
-}
-
-/** What a record takes in a batch, at most. Bytes. */
-export function encodedSizeBytes(record: RecordToEncode): number {
-  let sizeBytes = 32 + (record.key?.length ?? 0) + (record.value?.length ?? 0);
-  for (const [key, value] of record.headers) sizeBytes += 10 + key.length + (value?.length ?? 0);
-  return sizeBytes;
 }
