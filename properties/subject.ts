@@ -10,8 +10,6 @@ export {
   type Durability,
   type Entropy,
   type FetchedPartition,
-  type Finding,
-  findingKinds,
   type Kernel,
   type Logger,
   limits,

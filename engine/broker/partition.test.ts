@@ -326,3 +326,43 @@ test("a stop in the middle of appends and fetches keeps what it acknowledged and
   );
   await again.close();
 });
+
+test("who never waits for a sync has to, before more is unsynced than a crash may take; all in their order", async () => {
+  const { storage } = faultyStorage();
+  const held: (() => void)[] = [];
+  const sync = storage.sync.bind(storage);
+  let holds = false;
+  storage.sync = async (files) => {
+    if (holds && files.some(({ path }) => path.endsWith(".log")))
+      await new Promise<void>((resolve) => held.push(resolve));
+    return sync(files);
+  };
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { configs: { "max.message.bytes": 2 * 1024 * 1024 } });
+  await append(broker, "begins the epoch");
+  holds = true;
+  const value = "x".repeat(1024 * 1024);
+  const order: number[] = [];
+  const unsynced = (): number => broker.describeTopic("t").partitions[0]!.logEndOffset - broker.offsets("t", 0).latest;
+  const appends = Array.from({ length: 40 }, async (_, at) => {
+    const { baseOffset } = await append(broker, `${at}${value}`, { acks: "leader" });
+    assert.equal(baseOffset, at + 1);
+    order.push(at);
+  });
+  let rounds = 0;
+  for (; order.length < 40; rounds += 1) {
+    await drain();
+    assert.ok(unsynced() <= 16, `${unsynced()} MiB are unsynced`);
+    held.shift()?.();
+    await drain();
+  }
+  assert.ok(rounds > 1);
+  await Promise.all(appends);
+  assert.deepEqual(
+    order,
+    Array.from({ length: 40 }, (_, at) => at),
+  );
+  holds = false;
+  for (const release of held) release();
+  await broker.close();
+});

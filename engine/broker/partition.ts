@@ -67,7 +67,9 @@ export class Partition {
   #syncTimer: Timer | null = null;
   #epoch: Promise<void> | null = null;
   #epochReady = false;
-  #waitingForEpoch = 0;
+  /** Appends that could not run at once, and the end of the last of them. */
+  #inLine = 0;
+  #line: Promise<void> = Promise.resolve();
   #deleted = false;
   #exclusive: Promise<void> = Promise.resolve();
 
@@ -132,23 +134,36 @@ export class Partition {
 
   /**
    * Runs `work` in one synchronous step in which nobody else appends: at once, or when the epoch's
-   * entry is durable (the first append of a broker's life waits for that).
+   * entry is durable (the first append of a broker's life waits for that) and no more than twice
+   * limits.syncBytes wait for a sync.
    */
   append<Result>(work: (append: AppendNow) => Result): Result | Promise<Result> {
-    this.#writable();
-    return this.#epochReady && this.#waitingForEpoch === 0 ? work(this.#append) : this.#appendInEpoch(work);
+    const log = this.#writable();
+    const isReady = this.#epochReady && this.#inLine === 0 && log.unsyncedBytes < 2 * syncBytes;
+    return isReady ? work(this.#append) : this.#appendInTurn(work);
   }
 
-  async #appendInEpoch<Result>(work: (append: AppendNow) => Result): Promise<Result> {
-    // Those who came while the entry was being written go first, in their order.
-    this.#waitingForEpoch += 1;
+  async #appendInTurn<Result>(work: (append: AppendNow) => Result): Promise<Result> {
+    const before = this.#line;
+    let done: () => void = () => {};
+    this.#line = new Promise((resolve) => {
+      done = resolve;
+    });
+    this.#inLine += 1;
     try {
       await this.#startEpoch();
+      // Those who came before go first, in their order.
+      await before;
+      // Who never lets the loop turn, as one who awaits only acks=leader, would keep the syncs from ending.
+      while (this.#writable().unsyncedBytes >= 2 * syncBytes) {
+        this.flush();
+        await this.#flushing;
+      }
+      return work(this.#append);
     } finally {
-      this.#waitingForEpoch -= 1;
+      this.#inLine -= 1;
+      done();
     }
-    this.#writable();
-    return work(this.#append);
   }
 
   readonly #append: AppendNow = (bytes, expectedEndOffset) => {

@@ -5,8 +5,9 @@
 //
 // Invariants: a pinned file keeps its descriptor; a file's unsynced bytes are synced before it
 //   loses its descriptor, because a later sync through another one may miss a write error;
-//   a file opened again is the same file (by inode) or `not-found`. Beyond the
-//   limit are only files in use, and as many again that wait for a sync.
+//   a file opened again is the same file (by inode) or `not-found`. Beyond the limit are only files
+//   in use, and some that wait for a sync. Who loses his is found in few steps, however many there
+//   are: a hand goes round, and takes it from whom it met before and who was not used since.
 
 import { closeSync, constants, fdatasync, fdatasyncSync, fstatSync, fsync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -25,6 +26,8 @@ export interface OpenFile {
   pins: number;
   whenUnpinned: (() => void)[];
   usedAt: number;
+  /** `usedAt` when the hand came by: who was used since keeps his descriptor for another round. */
+  lookedAt: number;
   /** Counts our own changes, which a sync must cover; `syncedChanges` is how far one did. */
   changes: number;
   syncedChanges: number;
@@ -34,18 +37,25 @@ export interface OpenFile {
   broken: string | null;
 }
 
+/** So many are looked at for one that can go at once. */
+const mostLooks = 16;
+
 export class OpenFiles {
   readonly #folder: string;
   readonly #limit: number;
+  readonly #most: number;
   // libuv has four threads, and reads need one.
   readonly #syncs: Turnstile = new Turnstile(3);
   readonly #byPath: Map<string, OpenFile> = new Map();
   readonly #open: Set<OpenFile> = new Set();
+  /** Where the search for one that may lose its descriptor goes on: a set's iterator meets what is added later. */
+  #hand: SetIterator<OpenFile> = this.#open.values();
   #uses = 0;
 
-  constructor(folder: string, limit: number) {
+  constructor(folder: string, limit: number, most: number = 2 * limit) {
     this.#folder = folder;
     this.#limit = Math.max(1, limit);
+    this.#most = Math.max(this.#limit, most);
   }
 
   create(path: string): OpenFile {
@@ -164,7 +174,7 @@ export class OpenFiles {
     }
     const file: OpenFile = {
       ...{ path, movingTo: null, descriptor, inode: found.ino, sizeBytes: found.size },
-      ...{ handles: 1, pins: 0, whenUnpinned: [], usedAt: ++this.#uses },
+      ...{ handles: 1, pins: 0, whenUnpinned: [], usedAt: ++this.#uses, lookedAt: this.#uses },
       // Who had it before may have cut it and not synced.
       ...{ changes: 0, syncedChanges: 0, truncated: true, cleaning: false, broken: null },
     };
@@ -192,7 +202,7 @@ export class OpenFiles {
   }
 
   #openDescriptor(path: string, flags: string | number): number {
-    while (this.#open.size >= this.#limit && this.#evict(this.#open.size < 2 * this.#limit ? "soon" : "now"));
+    while (this.#open.size >= this.#limit && this.#evict(this.#open.size < this.#most ? "soon" : "now"));
     const absolute = join(this.#folder, path);
     try {
       return openSync(absolute, flags);
@@ -204,22 +214,25 @@ export class OpenFiles {
   }
 
   /**
-   * Frees the descriptor used longest ago: a clean one; else, for "soon", the oldest dirty one
-   * is synced beside the work and the limit passed by up to its double, because the sync that
-   * "now" does stalls everything.
+   * Frees a descriptor that was not used for long: a clean one; else, for "soon", a dirty one is
+   * synced beside the work and the limit passed by some, because the sync that "now" does stalls
+   * everything.
    */
   #evict(when: "clean" | "soon" | "now"): boolean {
-    let clean: OpenFile | null = null;
     let dirty: OpenFile | null = null;
-    for (const file of this.#open) {
-      if (file.pins > 0) continue;
-      if (file.syncedChanges === file.changes || this.#byPath.get(file.path) !== file) {
-        if (clean === null || file.usedAt < clean.usedAt) clean = file;
-      } else if ((when === "now" || !file.cleaning) && (dirty === null || file.usedAt < dirty.usedAt)) dirty = file;
-    }
-    if (clean !== null) {
-      this.#close(clean);
-      return true;
+    // Who asks for room "now" cannot do without: all are looked at, twice, until one can go.
+    const most = when === "now" ? 2 * this.#open.size : mostLooks;
+    for (let looks = 0; looks < most && (dirty === null || looks < mostLooks); looks += 1) {
+      const file = this.#nextLooked();
+      if (file === undefined) break;
+      const isUsed = file.pins > 0 || file.cleaning || file.usedAt !== file.lookedAt;
+      file.lookedAt = file.usedAt;
+      if (isUsed) continue;
+      if (this.#isClean(file)) {
+        this.#close(file);
+        return true;
+      }
+      dirty ??= file;
     }
     if (dirty === null || when === "clean") return false;
     if (when === "soon") {
@@ -234,6 +247,18 @@ export class OpenFiles {
     }
     this.#close(dirty);
     return true;
+  }
+
+  #isClean(file: OpenFile): boolean {
+    return file.syncedChanges === file.changes || this.#byPath.get(file.path) !== file;
+  }
+
+  /** Round and round through those with a descriptor. */
+  #nextLooked(): OpenFile | undefined {
+    const next = this.#hand.next();
+    if (next.done !== true) return next.value;
+    this.#hand = this.#open.values();
+    return this.#hand.next().value;
   }
 
   async #clean(file: OpenFile): Promise<void> {

@@ -387,3 +387,32 @@ function startChild(task: string, folder: string, shell: string = 'exec "$@"'): 
   });
   return { process: child, said: async () => JSON.parse(await line) as Record<string, unknown>, ended };
 }
+
+inFolder("a file in use keeps its descriptor while many others come and go", async (folder) => {
+  const store = await openFileStorage(folder, { maxOpenFiles: 4 });
+  await store.list("");
+  const hot = store.create("hot");
+  const cold = Array.from({ length: 40 }, (_, at) => store.create(`cold${at}`));
+  const descriptorOf = (name: string): string | undefined =>
+    readdirSync("/proc/self/fd").find((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === join(folder, name);
+      } catch {
+        return false;
+      }
+    });
+  hot.append(new Uint8Array(1));
+  await store.sync([hot, ...cold]);
+  await hot.read(new Uint8Array(1), 0);
+  const descriptor = descriptorOf("hot");
+  ok(descriptor !== undefined);
+  for (const file of cold) {
+    strictEqual(await hot.read(new Uint8Array(1), 0), 1);
+    await file.read(new Uint8Array(1), 0);
+    file.append(new Uint8Array(1));
+    await store.sync([file]);
+    strictEqual(descriptorOf("hot"), descriptor);
+  }
+  ok(descriptorsIn(folder) <= 4);
+  await store.close();
+});

@@ -16,6 +16,7 @@ import {
   mkdirSync,
   openSync,
   read,
+  readFileSync,
   statSync,
   writeSync,
 } from "node:fs";
@@ -29,7 +30,7 @@ import { type OpenFile, OpenFiles } from "./open-files.ts";
 import { codeOf, storageError } from "./storage-error.ts";
 
 export interface FileStorageOptions extends StorageHooks {
-  /** Descriptors kept open; twice as many while all of them wait for a sync. Default 512. */
+  /** Descriptors kept open; twice as many while all of them wait for a sync. Default: half of what the process may have. */
   readonly maxOpenFiles?: number;
 }
 
@@ -60,7 +61,11 @@ class FolderStorage implements Storage {
   constructor(folder: string, options: FileStorageOptions) {
     this.#folder = resolve(folder);
     this.#options = options;
-    this.files = new OpenFiles(this.#folder, options.maxOpenFiles ?? 512);
+    const allowed = allowedDescriptors();
+    this.files =
+      options.maxOpenFiles === undefined
+        ? new OpenFiles(this.#folder, allowed >> 1, allowed - (allowed >> 2))
+        : new OpenFiles(this.#folder, options.maxOpenFiles);
   }
 
   async enter(): Promise<void> {
@@ -209,6 +214,19 @@ class FolderStorage implements Storage {
     await this.files.releaseAll();
     lock.release();
   }
+}
+
+const mostDescriptors = 65_536;
+
+/** The soft limit of this process; sockets need some too. Where the system does not tell, what all of them grant. */
+function allowedDescriptors(): number {
+  try {
+    const [, limit] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+    if (limit !== undefined) return Math.min(Number(limit), mostDescriptors);
+  } catch {
+    // No such file: not Linux.
+  }
+  return 1024;
 }
 
 async function takeFolder(folder: string): Promise<FolderLock> {
