@@ -10,6 +10,8 @@ const maxLimit = 10_000;
 export const defaultFetchBytes: number = 1024 * 1024;
 /** Batches of an answer that is written out record by record: it costs several times their bytes. */
 export const maxDecodedBytes: number = 4 * 1024 * 1024;
+/** Batches of a raw answer: it holds that much of what all of them share until it has left. */
+export const maxRawBytes: number = 8 * 1024 * 1024;
 const maxFetchBytes = 16 * 1024 * 1024;
 const maxWaitMs = 300_000;
 
@@ -41,7 +43,7 @@ const schema = z.strictObject({
   }),
   maxBytes: integerParameter({
     description:
-      "Bytes of batches read at most; one whole batch comes even over it. An answer carries 8388608 at most where answers are pooled (Node, Deno), and forms other than raw 4194304",
+      "Bytes of batches read at most; one whole batch comes even over it. An answer carries 8388608 at most, forms other than raw 4194304",
     minimum: 1,
     maximum: maxFetchBytes,
     default: defaultFetchBytes,

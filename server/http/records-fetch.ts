@@ -7,7 +7,7 @@
 import { z } from "@hono/zod-openapi";
 import { type FetchedRecords, MoldauError, type StartPosition } from "../../engine/index.ts";
 import { concat } from "./body.ts";
-import { defaultFetchBytes, defaultLimit, type FetchQuery, fetchQuery } from "./fetch-query.ts";
+import { defaultFetchBytes, defaultLimit, type FetchQuery, fetchQuery, maxRawBytes } from "./fetch-query.ts";
 import { fetchHeld } from "./held-fetch.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, type Operation, operation } from "./operation.ts";
@@ -93,7 +93,8 @@ function startOf({ query, form, headers }: Call<FetchQuery>): StartPosition {
 /** Batches go to the socket from the pool's own memory, and hold it until they have left. */
 async function fetchRaw(call: Call<FetchQuery>, offset: number, face: Face): Promise<Response> {
   const { topic, partition, query } = call;
-  const { maxBytes = defaultFetchBytes, waitMs = 0 } = query;
+  const { waitMs = 0 } = query;
+  const maxBytes = Math.min(query.maxBytes ?? defaultFetchBytes, maxRawBytes);
   const wanted = [{ topic, partition, offset, maxBytes }];
   const waiting = waitingForRoom(call, waitMs + roomWaitMs, face);
   try {
