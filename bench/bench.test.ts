@@ -14,6 +14,7 @@ import {
   type SubjectRuntime,
   spreadOf,
 } from "./harness/benchmark.ts";
+import { drawCurves } from "./harness/chart.ts";
 import { comparison, OutputsDiffer } from "./harness/comparison.ts";
 import { bytesOf, recordsOf, repeat } from "./harness/data.ts";
 import { lastResult, race } from "./harness/race.ts";
@@ -275,4 +276,23 @@ test("the data is the same every time", () => {
   deepStrictEqual(bytesOf(64), bytesOf(128).subarray(0, 64));
   deepStrictEqual(recordsOf(2, 10), recordsOf(3, 10).slice(0, 2));
   deepStrictEqual(repeat(new Uint8Array([1, 2]), 2), new Uint8Array([1, 2, 1, 2]));
+});
+
+test("the curves are drawn, each with its name, axes and unit", () => {
+  const curves = ["one", "two"].map((name) => ({
+    ...{ name, x: "records", y: "µs" },
+    points: [1, 10, 100].map((x) => ({ x: x * 1000, y: 5 + x })),
+  }));
+  const result = {
+    ...outcomeOf(1),
+    curves,
+    group: "g",
+    name: "some growth",
+    timed: "",
+    runtime: "node 20",
+    verdicts: [],
+  };
+  const svg = drawCurves([result, outcomeOf(1) as never], "a title", root, thisRuntime());
+  for (const text of ["<svg ", "some growth", "records", "µs", "one", "two", "a title"]) ok(svg.includes(text), text);
+  throws(() => drawCurves([{ ...result, curves: [] }], "", root, thisRuntime()), /no.* curve/);
 });

@@ -12,6 +12,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chosen } from "./benchmarks.ts";
 import type { Benchmark, Effort, SubjectRuntime } from "./harness/benchmark.ts";
+import { drawCurves } from "./harness/chart.ts";
 import { describeMachine } from "./harness/machine.ts";
 import { machineLines, type Report, type Result, resultLines, runtimeName, verdictLines } from "./harness/report.ts";
 import { findRuntime, installPeers } from "./harness/setup.ts";
@@ -72,13 +73,28 @@ async function main(): Promise<number> {
   say("");
   for (const line of verdictLines(results)) say(line);
   const report: Report = { ...about, results };
-  if (options.json !== undefined) {
-    mkdirSync(dirname(resolve(options.json)), { recursive: true });
-    writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
-    say(`\nwritten: ${options.json}`);
-  }
+  if (options.json !== undefined) write(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.svg !== undefined) write(options.svg, drawReport(report));
   const missed = results.flatMap(({ verdicts }) => verdicts).filter(({ is }) => is !== "pass");
   return options.check && missed.length > 0 ? 1 : 0;
+}
+
+function write(file: string, text: string): void {
+  mkdirSync(dirname(resolve(file)), { recursive: true });
+  writeFileSync(file, text);
+  say(`written: ${file}`);
+}
+
+/** The curves of the runtime that came first. */
+function drawReport({ results, machine }: Report): string {
+  const [first] = results;
+  const title = `Moldau on ${first?.runtime}, ${machine.cpu}, ${machine.fileSystem}, ${machine.date.slice(0, 10)}`;
+  return drawCurves(
+    results.filter(({ runtime }) => runtime === first?.runtime),
+    title,
+    root,
+    findRuntime("node", root) as SubjectRuntime,
+  );
 }
 
 function pickRuntimes(names: readonly SubjectRuntime["name"][] | undefined): SubjectRuntime[] {

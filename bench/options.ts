@@ -14,6 +14,7 @@ export interface Options {
   /** Absent: Node, and the others where they are. */
   readonly runtimes?: readonly SubjectRuntime["name"][];
   readonly json?: string;
+  readonly svg?: string;
   readonly folder?: string;
 }
 
@@ -27,6 +28,7 @@ export const usage = `Measures Moldau against its peers, and prints each target 
   --only <part>      only what has this part in "group name": crc, encode, validate, search, append ...
   --runtime <name>   node, bun or deno; may be given several times
   --json <file>      writes the report as JSON
+  --svg <file>       draws the curves of growth and of many partitions, on the first runtime
   --folder <folder>  the disk to measure: data goes into a new folder there, removed afterwards
                      (default: the system's folder for temporary files)
   --check            ends with 1 when a target is not met
@@ -52,10 +54,11 @@ export function parseOptions(args: readonly string[]): Options | string {
         only: { type: "string" },
         runtime: { type: "string", multiple: true },
         json: { type: "string" },
+        svg: { type: "string" },
         folder: { type: "string" },
       },
     });
-    const { help, list, check, quick, only, runtime, json, folder } = values;
+    const { help, list, check, quick, only, runtime, json, svg, folder } = values;
     const unknown = runtime?.find((name) => !(runtimeNames as readonly string[]).includes(name));
     if (unknown !== undefined) return `there is no runtime '${unknown}': it is ${runtimeNames.join(", ")}`;
     return {
@@ -66,6 +69,7 @@ export function parseOptions(args: readonly string[]): Options | string {
       ...(only === undefined ? {} : { only }),
       ...(runtime === undefined ? {} : { runtimes: runtime as SubjectRuntime["name"][] }),
       ...(json === undefined ? {} : { json }),
+      ...(svg === undefined ? {} : { svg }),
       ...(folder === undefined ? {} : { folder }),
     };
   } catch (error) {
