@@ -6,6 +6,8 @@
 import type { StorageFile } from "../port/storage.ts";
 import { BatchHeader, headerSizeBytes } from "./record-batch.ts";
 
+/** Enough for a look-up, which begins an index interval before what it seeks; a walk that goes on reads more at once. */
+const firstPieceBytes = 16 * 1024;
 const pieceBytes = 256 * 1024;
 
 /** What a visitor answers: go on, or stop the walk. */
@@ -18,8 +20,11 @@ export type Visit = (header: BatchHeader, filePosition: number) => boolean;
  */
 export async function walkHeaders(file: StorageFile, from: number, to: number, visit: Visit): Promise<number> {
   let position = from;
-  const buffer = new Uint8Array(Math.max(headerSizeBytes, Math.min(pieceBytes, to - from)));
+  let buffer = new Uint8Array(Math.max(headerSizeBytes, Math.min(firstPieceBytes, to - from)));
   while (position + headerSizeBytes <= to) {
+    const remaining = to - position;
+    if (position > from && buffer.length < Math.min(pieceBytes, remaining))
+      buffer = new Uint8Array(Math.min(pieceBytes, remaining));
     const length = await file.read(buffer.subarray(0, Math.min(buffer.length, to - position)), position);
     if (length < headerSizeBytes) return position;
     const header = new BatchHeader(buffer.subarray(0, length));
