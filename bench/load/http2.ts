@@ -193,7 +193,7 @@ class Connection {
     const stream = this.#streams.get(this.#dataStream);
     if (stream !== undefined) {
       stream.bodyBytes += taken;
-      if (stream.keepBody || stream.status !== 200) stream.kept.push(Buffer.from(chunk.subarray(at, at + taken)));
+      if (stream.keepBody || stream.status < 0) stream.kept.push(Buffer.from(chunk.subarray(at, at + taken)));
     }
     this.#receivedBytes += taken;
     if (this.#receivedBytes >= topUpBytes) {
@@ -265,7 +265,7 @@ class Connection {
     this.#waiting.delete(id);
     const { request, done, status, bodyBytes, kept } = stream;
     const body = Buffer.concat(kept);
-    done(status === 200 ? null : refusal(request, status, body), { bodyBytes, body });
+    done(status > 0 ? null : refusal(request, status, body), { bodyBytes, body });
   }
 
   #fail(error: Error): void {
@@ -277,10 +277,13 @@ class Connection {
   }
 }
 
-/** 200 by the static table (RFC 7541, appendix A: 8 is ":status: 200"), after changes of the table's size; else -1. */
+/** Of RFC 7541, appendix A: ":status" 200, 204 and 206 as indexed fields. */
+const indexedStatuses: Readonly<Record<number, number>> = { 136: 200, 137: 204, 138: 206 };
+
+/** The status when it is a place in the static table, after changes of the table's size; else -1. */
 function statusOf(payload: Buffer, flags: number): number {
   let at = (flags & flag.padded) !== 0 ? 1 : 0;
   if ((flags & flag.priority) !== 0) at += 5;
   while (((payload[at] ?? 0) & 0xe0) === 0x20) at++;
-  return payload[at] === 0x88 ? 200 : -1;
+  return indexedStatuses[payload[at] ?? 0] ?? -1;
 }
