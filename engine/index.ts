@@ -19,7 +19,24 @@ export {
 export type * from "./kernel/kernel.ts";
 export { createTwinKernel } from "./kernel/twin.ts";
 export * as limits from "./limits.ts";
+export {
+  type Dumped,
+  type DumpedBatch,
+  type DumpedFault,
+  type DumpedRecord,
+  type DumpOptions,
+  dumpLog,
+} from "./log/inspect/dump-log.ts";
 export { type Finding, type FindingKind, findingKinds, type Severity } from "./log/inspect/finding.ts";
+export type { IndexEntry } from "./log/inspect/index-entries.ts";
+export {
+  type LookedUp,
+  listSegments,
+  lookUpOffset,
+  lookUpTimestamp,
+  openEntries,
+} from "./log/inspect/look-up.ts";
+export { type RebuildOptions, rebuildIndex } from "./log/inspect/rebuild-index.ts";
 export type { VerifyCounts, VerifyOptions } from "./log/inspect/verify-segment.ts";
 export { BatchHeader, headerSizeBytes } from "./log/record-batch.ts";
 export { type DecodedHeader, type DecodedRecord, type DecodeOptions, decodeRecords } from "./log/records.ts";

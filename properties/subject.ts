@@ -10,6 +10,8 @@ export {
   type Durability,
   type Entropy,
   type FetchedPartition,
+  type Finding,
+  findingKinds,
   type Kernel,
   type Logger,
   limits,
@@ -17,12 +19,15 @@ export {
   MoldauError,
   memoryStorage,
   openBroker,
+  predictStart,
   type RecoveryReport,
+  type StartPrediction,
   type Storage,
   type StorageEntry,
   StorageError,
   type StorageFile,
   type StorageManifest,
+  verifyDataFolder,
 } from "../engine/index.ts";
 
 import { createTwinKernel, type Kernel, type MemoryStorageOptions } from "../engine/index.ts";

@@ -88,32 +88,35 @@ export class LogReader {
   ): Promise<ReadBatches> {
     let lending = inHand;
     try {
-      const place = await this.#find(offset);
-      if (place !== null) {
-        const { segment, position, end } = place;
-        let sizeBytes = Math.min(Math.max(maxBytes, headerSizeBytes), end - position);
-        for (;;) {
-          if (lending === null || lending.bytes.length < sizeBytes) {
-            lending?.release();
-            lending = await lender.lend(sizeBytes);
-            if (lending === null) return nothing(offset);
-          } else lending.keep(sizeBytes);
-          const length = await segment.log.read(lending.bytes, position);
-          const whole = wholeBatches(lending.bytes, length);
-          if (whole.sizeBytes > 0) {
-            this.#remember(whole.nextOffset, segment, position + whole.sizeBytes);
-            const isNear = segment === this.#log.active && segment.sizeBytes - position < nearTailBytes;
-            if (isNear) this.#log.context.tail.want();
-            lending.keep(whole.sizeBytes);
-            return new ReadBatches(lending.bytes, whole.nextOffset, lending);
-          }
-          if (!atLeastOne) break;
-          const needed = whole.neededBytes;
-          if (needed <= sizeBytes || position + needed > end) {
-            throw new MoldauError("CORRUPT_MESSAGE", `no batch at byte ${position} of ${segment.log.path}`);
-          }
-          sizeBytes = needed;
+      const { segment, position, end } = await this.#place(offset);
+      let sizeBytes = Math.min(Math.max(maxBytes, headerSizeBytes), end - position);
+      for (;;) {
+        if (lending === null || lending.bytes.length < sizeBytes) {
+          lending?.release();
+          lending = await lender.lend(sizeBytes);
+          if (lending === null) return nothing(offset);
+        } else lending.keep(sizeBytes);
+        const length = await segment.log.read(lending.bytes, position);
+        const whole = wholeBatches(lending.bytes, length, offset);
+        if (whole.sizeBytes > 0) {
+          this.#remember(whole.nextOffset, segment, position + whole.sizeBytes);
+          const isNear = segment === this.#log.active && segment.sizeBytes - position < nearTailBytes;
+          if (isNear) this.#log.context.tail.want();
+          lending.keep(whole.sizeBytes);
+          return new ReadBatches(lending.bytes, whole.nextOffset, lending);
         }
+        if (whole.strayOffset !== null) {
+          throw new MoldauError(
+            "CORRUPT_MESSAGE",
+            `${segment.log.path}: at byte ${position}, where offset ${offset} belongs, lies a batch of offset ${whole.strayOffset}`,
+          );
+        }
+        if (!atLeastOne) break;
+        const needed = whole.neededBytes;
+        if (needed <= sizeBytes || position + needed > end) {
+          throw new MoldauError("CORRUPT_MESSAGE", `no batch at byte ${position} of ${segment.log.path}`);
+        }
+        sizeBytes = needed;
       }
     } catch (error) {
       lending?.release();
@@ -127,10 +130,24 @@ export class LogReader {
     return nothing(offset);
   }
 
-  /** Where the batch that holds `offset` begins, and how far its file may be read. */
-  async #find(
-    offset: number,
-  ): Promise<{ readonly segment: Segment; readonly position: number; readonly end: number } | null> {
+  /** Where the batch that holds `offset`, below the high watermark, begins, and how far its file may be read. */
+  async #place(offset: number): Promise<Place> {
+    for (;;) {
+      const oldest = this.#log.segments[0];
+      const place = await this.#find(offset);
+      if (place !== null) return place;
+      this.checkOffset(offset);
+      // Retention takes segments at the front: then the search may have stepped over the right one.
+      if (oldest === this.#log.segments[0]) {
+        throw new MoldauError(
+          "CORRUPT_MESSAGE",
+          `${this.#log.context.folder}: no batch holds offset ${offset}, though the log reaches ${this.#log.highWatermark}`,
+        );
+      }
+    }
+  }
+
+  async #find(offset: number): Promise<Place | null> {
     const { high, segments } = this.#log;
     const cursor = this.#cursors.get(offset);
     this.#cursors.delete(offset);
@@ -238,21 +255,41 @@ export class LogReader {
   }
 }
 
-/** `neededBytes`: what the batch behind them takes, by its header; 0 when there is none. */
-function wholeBatches(
-  bytes: Uint8Array,
-  length: number,
-): { readonly sizeBytes: number; readonly nextOffset: number; readonly neededBytes: number } {
+interface Place {
+  readonly segment: Segment;
+  readonly position: number;
+  readonly end: number;
+}
+
+interface WholeBatches {
+  readonly sizeBytes: number;
+  readonly nextOffset: number;
+  /** What the batch behind them takes, by its header; 0 when there is none. */
+  readonly neededBytes: number;
+  /** The base offset of the first batch, when it does not hold the offset that was asked for. */
+  readonly strayOffset: number | null;
+}
+
+/**
+ * The whole batches from the one that holds `offset`, each beginning where the one before it ends:
+ * a base offset lies outside the checksum, and nothing is left out of a log that is not compacted.
+ */
+function wholeBatches(bytes: Uint8Array, length: number, offset: number): WholeBatches {
   const header = new BatchHeader(bytes.subarray(0, length));
   let sizeBytes = 0;
   let nextOffset = -1;
   while (header.at(sizeBytes)) {
+    const { baseOffset, lastOffset } = header;
+    if (sizeBytes > 0 && baseOffset !== nextOffset) break;
+    if (sizeBytes === 0 && (baseOffset > offset || lastOffset < offset)) {
+      return { sizeBytes, nextOffset, neededBytes: 0, strayOffset: baseOffset };
+    }
     sizeBytes += header.sizeBytes;
-    nextOffset = header.lastOffset + 1;
+    nextOffset = lastOffset + 1;
   }
   header.position = sizeBytes;
   const isHeader = sizeBytes + headerSizeBytes <= length && header.magic === 2;
-  return { sizeBytes, nextOffset, neededBytes: isHeader ? header.sizeBytes : 0 };
+  return { sizeBytes, nextOffset, neededBytes: isHeader ? header.sizeBytes : 0, strayOffset: null };
 }
 
 interface TailPlan {

@@ -219,3 +219,56 @@ test("a retry is recognised after the segments it lay in are gone and a crash to
   assert.deepEqual(await send(third, 2), [{ partition: 0, offset: 2, timestamp: clock.now(), duplicate: true }]);
   await third.close();
 });
+
+/** A folder closed in order, then changed in one file; and a broker that believes it. */
+async function reopened(
+  configs: Record<string, number>,
+  change: (bytes: Uint8Array, path: string) => Uint8Array,
+): Promise<Broker> {
+  const { storage, broker } = await filled(12, configs);
+  await broker.close();
+  const survivor = storage.restart();
+  for (const { name } of await survivor.list("t-0")) {
+    if (name.endsWith(".log")) await rewrite(survivor, `t-0/${name}`, (bytes) => change(bytes, name));
+  }
+  return openBroker(testWorld(survivor));
+}
+
+const corrupt = (error: unknown): boolean => error instanceof MoldauError && error.code === "CORRUPT_MESSAGE";
+
+test("a base offset that was flipped on disk is an error to readers, never another offset or a gap", async () => {
+  for (const [bit, name] of [
+    [7 - 2, "into the distance"],
+    [7, "onto another"],
+  ] as const) {
+    const broker = await reopened({}, (bytes) => {
+      const view = new DataView(bytes.buffer);
+      const fourth = Array.from({ length: 3 }).reduce<number>((at) => at + 12 + view.getInt32(at + 8), 0);
+      bytes[fourth + bit] = (bytes[fourth + bit] as number) ^ 1;
+      return bytes;
+    });
+    const read: number[] = [];
+    await assert.rejects(async () => {
+      for await (const { offset } of broker.read("t", { from: 0 })) read.push(offset);
+    }, corrupt);
+    assert.deepEqual(read, [0, 1, 2], name);
+    await broker.close();
+  }
+});
+
+test("a log below the recovery point whose first batches are gone answers with an error, and not for ever with nothing", async () => {
+  const broker = await reopened({ "index.interval.bytes": 100 }, (bytes) => bytes.fill(0, 0, 200));
+  await assert.rejects(values(broker), corrupt);
+  await broker.close();
+});
+
+test("a segment that begins with another offset than its name is corruption below the recovery point", async () => {
+  const broker = await reopened({ "segment.bytes": 300 }, (bytes, path) => {
+    if (!path.startsWith("00000000000000000000")) new DataView(bytes.buffer).setUint8(7, 0xee);
+    return bytes;
+  });
+  const [partition] = broker.describeTopic("t").partitions;
+  assert.equal(partition?.state, "offline");
+  assert.match(partition?.reason ?? "", /its first batch has offset 238, not \d+, below the recovery point/);
+  await broker.close();
+});

@@ -315,6 +315,11 @@ class Scan {
         `${segment.log.path}: no whole batch at byte ${end.position} of ${segment.sizeBytes}, below the recovery point`,
       );
     }
+    if (segment.firstOffset >= 0 && segment.firstOffset !== segment.baseOffset) {
+      throw new CorruptLogError(
+        `${segment.log.path}: its first batch has offset ${segment.firstOffset}, not ${segment.baseOffset}, below the recovery point`,
+      );
+    }
     if (this.#rebuildEpochs || end.nextOffset > this.#snapshotOffset) {
       await walkHeaders(segment.log, 0, segment.sizeBytes, (header) => {
         this.#note(header);

@@ -77,6 +77,8 @@ export class Segment {
   offsetOfMaxTimestamp = -1;
   /** Maximum timestamp of the first batch: what segment.ms counts from. -1 when empty. */
   firstTimestamp = -1;
+  /** Base offset of the first batch, as its header says it. -1 when empty. */
+  firstOffset = -1;
   readonly #context: SegmentContext;
   #indexes: Indexes | null = null;
   /** The active segment's indexes stay; a closed one's may be dropped and loaded again. */
@@ -113,6 +115,7 @@ export class Segment {
     this.maxTimestamp = -1;
     this.offsetOfMaxTimestamp = -1;
     this.firstTimestamp = -1;
+    this.firstOffset = -1;
   }
 
   /** Takes note of a batch that lies at `position` of the file, in order. */
@@ -131,6 +134,7 @@ export class Segment {
   #noteTimestamp(header: BatchHeader): void {
     const timestamp = header.maxTimestamp;
     if (this.firstTimestamp < 0) this.firstTimestamp = timestamp;
+    if (this.firstOffset < 0) this.firstOffset = header.baseOffset;
     if (timestamp > this.maxTimestamp) {
       this.maxTimestamp = timestamp;
       this.offsetOfMaxTimestamp = header.lastOffset;
@@ -259,6 +263,7 @@ export class Segment {
     this.#bytesSinceEntry = this.log.sizeBytes - from;
     await walkHeaders(this.log, 0, this.log.sizeBytes, (header) => {
       this.firstTimestamp = header.maxTimestamp;
+      this.firstOffset = header.baseOffset;
       return false;
     });
     return { nextOffset, position: end };
@@ -316,6 +321,7 @@ export class Segment {
     this.maxTimestamp = fresh.maxTimestamp;
     this.offsetOfMaxTimestamp = fresh.offsetOfMaxTimestamp;
     this.firstTimestamp = fresh.firstTimestamp;
+    this.firstOffset = fresh.firstOffset;
     if (!this.#active) this.#closeTimeIndex();
     try {
       await this.#saveRebuilt();

@@ -2,9 +2,11 @@
 //
 // Owns: the subcommands, their flags and their help. Never: does their work.
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import { type DumpFlags, dump } from "./log-dump.ts";
+import { type IndexFlags, index } from "./log-index.ts";
 import { type VerifyFlags, verify } from "./log-verify.ts";
-import { type CommandContext, dataFolderOption } from "./options.ts";
+import { type CommandContext, dataFolderOption, oneOf } from "./options.ts";
 import { parseInteger } from "./parse.ts";
 import { examples } from "./topics.ts";
 
@@ -12,7 +14,14 @@ const pathHelp = "a data folder, a partition's folder, or one of its files; --da
 
 export function addLog(program: Command, { runtime }: CommandContext): void {
   const log = program.command("log").description("look inside the log's files, while no broker has them open");
-  log.addHelpText("after", examples("moldau log verify", "moldau log verify ./moldau-data/events-0 --json"));
+  log.addHelpText(
+    "after",
+    examples(
+      "moldau log verify",
+      "moldau log dump --topic events",
+      "moldau log index ./moldau-data/events-0 --offset 42",
+    ),
+  );
 
   log
     .command("verify")
@@ -34,7 +43,77 @@ export function addLog(program: Command, { runtime }: CommandContext): void {
         "moldau log verify --json | jq 'select(.severity == \"error\")'",
       ),
     )
-    .action((path: string | undefined, flags: VerifyFlags & { readonly dataDir: string }) =>
-      verify(path ?? flags.dataDir, flags, runtime),
-    );
+    .action((path: string | undefined, flags: VerifyFlags & Place) => verify(path ?? flags.dataDir, flags, runtime));
+
+  log
+    .command("dump")
+    .description("print segments and their batches, as kafka-dump-log does; with --records what is in them")
+    .argument("[path]", pathHelp)
+    .addOption(dataFolderOption("the data folder"))
+    .option("-t, --topic <topic>", "this topic only")
+    .option("-p, --partition <number>", "this partition of --topic only", parseInteger("A partition", 0))
+    .option("-o, --from <offset>", "pass over what ends below this offset", parseInteger("The offset", 0), 0)
+    .option(
+      "-n, --limit <count>",
+      "stop after so many batches, or records with --records",
+      parseInteger("The limit", 1),
+    )
+    .option("-r, --records", "print the records, opening compressed batches")
+    .option("-i, --indexes", "print the entries of the indexes too")
+    .addOption(
+      new Option("--values <manner>", "keys and values as string (base64 where that is not UTF-8), json, or base64")
+        .default("string")
+        .argParser(oneOf("string", "json", "base64")),
+    )
+    .option("--json", "print one JSON object a line")
+    .addHelpText(
+      "after",
+      examples(
+        "moldau log dump --topic events",
+        "moldau log dump ./moldau-data/events-0 --from 93847 --limit 10 --records",
+        "moldau log dump ./moldau-data/events-0/00000000000000000000.index",
+        "moldau log dump ./moldau-data/events-0/00000000000000093847.snapshot --json",
+      ),
+    )
+    .action((path: string | undefined, flags: DumpFlags & Place) => dump(path ?? flags.dataDir, flags, runtime));
+
+  log
+    .command("index")
+    .description("show and check the indexes of a partition, and where they lead; exit 1 when one is wrong")
+    .argument("[path]", "a partition's folder or one of its files; with --topic a data folder, or --data-dir")
+    .addOption(dataFolderOption("the data folder"))
+    .option("-t, --topic <topic>", "the topic, where the path is a data folder")
+    .option("-p, --partition <number>", "its partition (0)", parseInteger("A partition", 0))
+    .addOption(
+      new Option("-o, --offset <offset>", "find the batch of this offset")
+        .argParser(parseInteger("The offset", 0))
+        .conflicts(["timestamp", "rebuild"]),
+    )
+    .addOption(
+      new Option("--timestamp <ms>", "find the first batch at or after this time, milliseconds since 1970")
+        .argParser(parseInteger("The timestamp", 0))
+        .conflicts("rebuild"),
+    )
+    .option("--rebuild", "make the indexes anew from their .log files; the only thing `log` ever writes")
+    .option(
+      "--interval <bytes>",
+      "an entry about every so many bytes, with --rebuild",
+      parseInteger("The interval", 0),
+      4096,
+    )
+    .option("--json", "print one JSON object a line")
+    .addHelpText(
+      "after",
+      examples(
+        "moldau log index --topic events --partition 0",
+        "moldau log index ./moldau-data/events-0 --offset 93900",
+        "moldau log index ./moldau-data/events-0 --timestamp 1767225600000",
+        "moldau log index ./moldau-data/events-0/00000000000000000000.index --rebuild",
+      ),
+    )
+    .action((path: string | undefined, flags: IndexFlags & Place) => index(path ?? flags.dataDir, flags, runtime));
+}
+
+interface Place {
+  readonly dataDir: string;
 }

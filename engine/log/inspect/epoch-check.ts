@@ -24,14 +24,13 @@ export class EpochCheck {
   readonly #runs: Run[] = [];
   #isFull = false;
 
-  /** What lies below the log start is deleted, and the checkpoint may have forgotten it. */
+  /** What lies below the log start is deleted, and the checkpoint may begin there. */
   constructor(logStartOffset: number) {
     this.#logStartOffset = logStartOffset;
   }
 
   batch(header: BatchHeader, path: string, position: number): void {
-    const { leaderEpoch, lastOffset } = header;
-    if (lastOffset < this.#logStartOffset) return;
+    const { leaderEpoch, baseOffset, lastOffset } = header;
     const last = this.#runs[this.#runs.length - 1];
     if (last !== undefined && last.epoch === leaderEpoch) {
       last.lastOffset = lastOffset;
@@ -39,10 +38,7 @@ export class EpochCheck {
     }
     if (this.#isFull) return;
     if (this.#runs.length === maxRuns) this.#isFull = true;
-    else {
-      const firstOffset = Math.max(header.baseOffset, this.#logStartOffset);
-      this.#runs.push({ epoch: leaderEpoch, firstOffset, lastOffset, path, position });
-    }
+    else this.#runs.push({ epoch: leaderEpoch, firstOffset: baseOffset, lastOffset, path, position });
   }
 
   /** `entries` null: there is no checkpoint that could be read. */
@@ -63,8 +59,11 @@ export class EpochCheck {
 
   #compare(findings: Findings, checkpointPath: string, entries: readonly EpochEntry[]): void {
     const said = new Set<number>();
+    const known = entries[0]?.startOffset ?? 0;
+    const from = known <= this.#logStartOffset ? known : 0;
     for (const [at, run] of this.#runs.entries()) {
-      const first = entryAt(entries, run.firstOffset);
+      if (run.lastOffset < from) continue;
+      const first = entryAt(entries, Math.max(run.firstOffset, from));
       if (first === entryAt(entries, run.lastOffset) && epochOf(entries, first) === run.epoch) continue;
       const isWhole = first === entryAt(entries, run.lastOffset);
       const claimed = epochOf(entries, first);

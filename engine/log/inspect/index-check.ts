@@ -90,8 +90,8 @@ export class IndexCheck {
   }
 
   /**
-   * The next entry whose place rises; those that don't are said. Of two that contradict each other
-   * the one that also contradicts the entry after them is the wrong one.
+   * The next entry whose place rises; those that don't are said. One that leaps past the two behind
+   * it, which rise, is the wrong one; they are not.
    */
   async #nextRising(): Promise<IndexEntry | null> {
     const { placeOf } = this.#options;
@@ -105,9 +105,13 @@ export class IndexCheck {
       if (entry === undefined) return null;
       const [next, afterNext] = this.#ahead;
       const place = placeOf(entry);
-      const isAhead = next !== undefined && placeOf(next) <= place && placeOf(next) > this.#lastPlace;
-      const isVouchedFor = afterNext !== undefined && placeOf(afterNext) > place;
-      if (place > this.#lastPlace && (!isAhead || isVouchedFor)) return entry;
+      const isOutlier =
+        next !== undefined &&
+        afterNext !== undefined &&
+        placeOf(next) > this.#lastPlace &&
+        placeOf(afterNext) > placeOf(next) &&
+        placeOf(afterNext) <= place;
+      if (place > this.#lastPlace && !isOutlier) return entry;
       this.#say(entry, "index-order", `its entry leads to ${place}, which does not rise from entry to entry`);
     }
   }

@@ -383,7 +383,7 @@ class SegmentWalk {
     if (this.#times !== null && (last === null || last.key < this.#maxTimestamp)) {
       const ends = last === null ? "it has no entry" : `it ends with time ${last.key}`;
       const message = `${ends}, but the segment's latest is ${this.#maxTimestamp} at offset ${this.#offsetOfMaxTimestamp}`;
-      this.#sayIndex("timeindex-short", "timeindex", message, last === null ? 0 : last.position);
+      this.#sayIndex("timeindex-short", "timeindex", message, last === null ? 0 : last.position + 12);
     }
     if (this.#positions !== null && this.#isSparseAt >= 0) {
       const message = `no entry leads to byte ${this.#isSparseAt} or near before it, though index.interval.bytes is ${this.#segment.indexIntervalBytes}: look-ups there are slow`;

@@ -1,0 +1,220 @@
+// What a verifier must find in a damaged folder, and where: from the damage, not from the verifier.
+//
+// Owns: which damage anybody could know of. A file without a checksum whose bytes still make
+//   sense cannot be told from one that was written so.
+// Never: looks at findings.
+
+import type { Damage } from "./damage.ts";
+import type { Folder, Image } from "./folder.ts";
+import { batchesOf } from "./records.ts";
+
+export interface Expectation {
+  /** Whether silence would be wrong. */
+  readonly mustFind: boolean;
+  /** Where a right finding may point. */
+  readonly files: (path: string) => boolean;
+  /** In `damage.files[0]` no finding may lie before this. Bytes. */
+  readonly earliest: number;
+}
+
+const text = new TextDecoder();
+const recoveryPointName = "recovery-point-offset-checkpoint";
+const logStartName = "log-start-offset-checkpoint";
+
+export function expectation(folder: Folder, damage: Damage): Expectation {
+  const [path = "", ...others] = damage.files;
+  const partition = partitionOf(path);
+  const inPartition = (file: string): boolean => file.startsWith(`${partition}/`) || file === recoveryPointName;
+  const itself = (file: string): boolean => damage.files.includes(file);
+  const earliest = startOf(folder.image, path, damage.position);
+  if (isSame(folder.image, damage.image)) return { mustFind: false, files: () => false, earliest };
+  if (path.endsWith(".log")) {
+    const isWhole = others.length === 0 && endsOnBatch(folder.image, damage, path);
+    if (!isWhole)
+      return { mustFind: true, files: nearTheLeaderEpoch(folder.image, damage, path) ? inPartition : itself, earliest };
+    return { mustFind: !couldHaveBeen(folder, damage, path), files: inPartition, earliest };
+  }
+  const wanted = mustFindIn(folder, damage, path);
+  const where =
+    path.endsWith("index") || path.endsWith(".snapshot")
+      ? itself
+      : (file: string) => itself(file) || inPartition(file) || partition === "" || file === partition;
+  return { mustFind: wanted, files: where, earliest };
+}
+
+export function partitionOf(path: string): string {
+  return path.includes("/") ? path.slice(0, path.indexOf("/")) : "";
+}
+
+function isSame(one: Image, other: Image): boolean {
+  if (one.size !== other.size) return false;
+  for (const [path, bytes] of one) {
+    const others = other.get(path);
+    if (others === undefined || others.length !== bytes.length || others.some((byte, at) => byte !== bytes[at]))
+      return false;
+  }
+  return true;
+}
+
+/** Where the batch or the entry begins that holds a byte. */
+function startOf(image: Image, path: string, position: number): number {
+  const bytes = image.get(path) ?? new Uint8Array(0);
+  if (path.endsWith(".log") || path.endsWith(".journal")) {
+    return batchesOf(bytes).findLast((batch) => batch.position <= position)?.position ?? 0;
+  }
+  if (path.endsWith(".index")) return position - (position % 8);
+  if (path.endsWith(".timeindex")) return position - (position % 12);
+  return 0;
+}
+
+/** Cut where a batch ends: what is left is a whole log, a shorter one. */
+function endsOnBatch(image: Image, damage: Damage, path: string): boolean {
+  const before = image.get(path);
+  const after = damage.image.get(path) ?? new Uint8Array(0);
+  if (before === undefined || after.length >= before.length || damage.position !== after.length) {
+    return before !== undefined && !damage.image.has(path);
+  }
+  return after.length === 0 || batchesOf(before).some(({ position }) => position === after.length);
+}
+
+/** The leader epoch lies outside the checksum; a batch alone in its epoch is no witness against the checkpoint. */
+function nearTheLeaderEpoch(image: Image, damage: Damage, path: string): boolean {
+  const inBatch = damage.position - startOf(image, path, damage.position);
+  return inBatch >= 12 && inBatch < 16;
+}
+
+/** A log that a crash could have left so: above the recovery point, and nothing else knows of what is gone. */
+function couldHaveBeen(folder: Folder, damage: Damage, path: string): boolean {
+  if (folder.clean) return false;
+  const partition = partitionOf(path);
+  const inFolder = [...folder.image.keys()].filter((file) => file.startsWith(`${partition}/`));
+  if (inFolder.some((file) => file.endsWith(".log") && file > path)) return false;
+  const kept = batchesOf(damage.image.get(path) ?? new Uint8Array(0)).at(-1);
+  const base = Number(path.slice(-24, -4));
+  const end = kept === undefined ? base : kept.baseOffset + kept.recordCount;
+  const point = offsetsIn(folder.image, recoveryPointName)?.get(partition.replace("-", " ")) ?? 0;
+  return end >= point;
+}
+
+function mustFindIn(folder: Folder, damage: Damage, path: string): boolean {
+  const before = folder.image.get(path) ?? new Uint8Array(0);
+  const after = damage.image.get(path);
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (name.endsWith("index")) return isBelieved(folder, path) && isIndexDamage(name, before, after);
+  if (name.endsWith(".snapshot")) return after !== undefined;
+  if (name.endsWith(".journal")) return !isJournalEpoch(folder.image, damage, path, after);
+  switch (name) {
+    case "meta.properties":
+      return after === undefined || propertyOf(after, "moldau.format.version") !== "1";
+    case "partition.metadata":
+      return after === undefined || propertyOf(after, "topic_id") !== propertyOf(before, "topic_id");
+    case recoveryPointName:
+      return after !== undefined && (offsetsIn(damage.image, path) === null || isBeyondAnEnd(folder, damage.image));
+    case logStartName:
+      return after !== undefined && offsetsIn(damage.image, path) === null;
+    case "leader-epoch-checkpoint":
+      return after === undefined ? hasRecords(folder, path) : epochsDiffer(before, after, hasRecords(folder, path));
+    default:
+      return false;
+  }
+}
+
+/** Whether the next start goes by this index without making it anew. */
+function isBelieved(folder: Folder, path: string): boolean {
+  const partition = partitionOf(path);
+  const base = path.slice(0, path.lastIndexOf("."));
+  if ((folder.image.get(`${base}.log`)?.length ?? 0) === 0) return false;
+  if (folder.clean) return true;
+  const following = [...folder.image.keys()]
+    .filter((file) => file.endsWith(".log") && partitionOf(file) === partition && file > `${base}.log`)
+    .sort()[0];
+  const point = offsetsIn(folder.image, recoveryPointName)?.get(partition.replace("-", " ")) ?? 0;
+  return following !== undefined && Number(following.slice(-24, -4)) <= point;
+}
+
+/** An offset index that lost its last entries is only slower. */
+function isIndexDamage(name: string, before: Uint8Array, after: Uint8Array | undefined): boolean {
+  if (after === undefined || name.endsWith(".timeindex")) return true;
+  const isPrefix = after.length < before.length && after.every((byte, at) => byte === before[at]);
+  return !(isPrefix && after.length % 8 === 0);
+}
+
+/** The leader epoch of a journal's batches means nothing to anybody. */
+function isJournalEpoch(image: Image, damage: Damage, path: string, after: Uint8Array | undefined): boolean {
+  const before = image.get(path) as Uint8Array;
+  if (after === undefined || after.length !== before.length) return false;
+  return (
+    before.every((byte, at) => {
+      const inBatch = at - startOf(image, path, at);
+      return byte === after[at] || (inBatch >= 12 && inBatch < 16);
+    }) && damage.position >= 0
+  );
+}
+
+function hasRecords(folder: Folder, path: string): boolean {
+  const partition = partitionOf(path);
+  return [...folder.image].some(
+    ([file, bytes]) => file.endsWith(".log") && partitionOf(file) === partition && bytes.length > 0,
+  );
+}
+
+function isBeyondAnEnd(folder: Folder, image: Image): boolean {
+  for (const [key, offset] of offsetsIn(image, recoveryPointName) ?? []) {
+    const partition = key.replace(" ", "-");
+    const offsets = [...(folder.records.get(partition)?.keys() ?? [])];
+    if (folder.records.has(partition) && offset > Math.max(-1, ...offsets) + 1) return true;
+  }
+  return false;
+}
+
+// ---- readers of Kafka's text files, this suite's own -----------------------------------------
+
+function linesOf(bytes: Uint8Array, columns: number): string[][] | null {
+  let content: string;
+  try {
+    content = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+  if (!content.endsWith("\n")) return null;
+  const [version, count, ...rows] = content
+    .slice(0, -1)
+    .split("\n")
+    .map((line) => line.trim());
+  if (version !== "0" || !/^\d+$/.test(count ?? "") || Number(count) !== rows.length) return null;
+  const cells = rows.map((row) => row.split(/\s+/));
+  return cells.every((row) => row.length === columns && row.slice(-1).every((cell) => /^\d{1,16}$/.test(cell)))
+    ? cells
+    : null;
+}
+
+function offsetsIn(image: Image, path: string): Map<string, number> | null {
+  const bytes = image.get(path);
+  if (bytes === undefined) return new Map();
+  const rows = linesOf(bytes, 3);
+  if (rows === null) return null;
+  if (rows.some(([, partition]) => !/^\d+$/.test(partition ?? ""))) return null;
+  const entries = new Map(
+    rows.map(([topic, partition, offset]) => [`${topic} ${Number(partition)}`, Number(offset)] as const),
+  );
+  return entries.size === rows.length ? entries : null;
+}
+
+function epochsDiffer(before: Uint8Array, after: Uint8Array, hasBatches: boolean): boolean {
+  const rows = linesOf(after, 2);
+  if (rows === null) return true;
+  if (rows.some(([epoch]) => !/^\d{1,16}$/.test(epoch ?? ""))) return true;
+  if (!hasBatches) return false;
+  const was = linesOf(before, 2) as string[][];
+  const numbers = (of: readonly string[][]): string => of.map((row) => row.map(Number).join(" ")).join();
+  // An entry behind the last batch has no witness; the first one's offset is cut to the log's start.
+  return numbers(rows) !== numbers(was) && rows.length >= was.length && rows[0]?.[0] !== was[0]?.[0];
+}
+
+function propertyOf(bytes: Uint8Array, name: string): string | undefined {
+  const line = text
+    .decode(bytes)
+    .split("\n")
+    .find((one) => one.startsWith(name));
+  return line?.slice(name.length).replace(/^[:=\s]+/, "");
+}

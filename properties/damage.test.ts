@@ -1,0 +1,220 @@
+// A damaged folder: the verifier names the damage, the broker neither crashes nor lies.
+//
+// Source: docs/format.md; correctness.md A 19.
+
+import { test } from "node:test";
+import fc from "fast-check";
+import { check } from "./check.ts";
+import type { Coverage } from "./coverage.ts";
+import { type Damage, damage, damageKinds, damagePlans } from "./damage.ts";
+import { type Expectation, expectation, partitionOf } from "./damage-oracle.ts";
+import {
+  clockOf,
+  type Folder,
+  fill,
+  folderPlans,
+  type Image,
+  type Opened,
+  openOn,
+  readPartition,
+  settled,
+  toyCodec,
+  writeFolder,
+} from "./folder.ts";
+import type { Violation } from "./invariants/index.ts";
+import { draw } from "./random.ts";
+import {
+  type Finding,
+  kernel,
+  MoldauError,
+  memoryStorage,
+  predictStart,
+  type StartPrediction,
+  type StorageOperation,
+  verifyDataFolder,
+} from "./subject.ts";
+import { VirtualTime } from "./world.ts";
+
+const source = "docs/format.md";
+const plans = fc.record({ folder: folderPlans, damages: fc.array(damagePlans, { minLength: 1, maxLength: 12 }) });
+
+test("whatever happens to the files, verify names it and the broker serves nothing else than what was written", async () => {
+  await check(
+    { name: "damage", runs: 60, floors: {}, limitMs: 60_000 },
+    plans,
+    async ({ folder: folderPlan, damages }, coverage) => {
+      const folder = await writeFolder(folderPlan);
+      const violations = await checkDamaged(folder, { image: folder.image, files: [], position: 0 }, null, coverage);
+      for (const plan of damages) {
+        const damaged = damage(folder.image, plan);
+        if (damaged === null) continue;
+        coverage.add(`damage: ${plan.kind}`);
+        const found = await checkDamaged(folder, damaged, expectation(folder, damaged), coverage);
+        violations.push(
+          ...found.map((one) => ({
+            ...one,
+            message: `${plan.kind} of ${damaged.files.join(" and ")} at ${damaged.position}: ${one.message}`,
+          })),
+        );
+        if (violations.length > 0) break;
+      }
+      return violations;
+    },
+  );
+});
+
+async function checkDamaged(
+  folder: Folder,
+  damaged: Damage,
+  expected: Expectation | null,
+  coverage: Coverage,
+): Promise<Violation[]> {
+  const violations: Violation[] = [];
+  const fault = (invariant: string, message: string): void => void violations.push({ invariant, source, message });
+  const findings = await verified(damaged.image, fault);
+  for (const { kind } of findings) coverage.add(`finding: ${kind}`);
+  checkFindings(findings, damaged, expected, fault, coverage);
+  await checkStart(folder, damaged.image, fault, coverage);
+  return violations.map((one) => ({
+    ...one,
+    message: `${one.message}\n    findings: ${findings.map(show).join("\n              ")}`,
+  }));
+}
+
+type Fault = (invariant: string, message: string) => void;
+
+/** Runs the verifier with its reads counted. */
+async function verified(image: Image, fault: Fault): Promise<Finding[]> {
+  const total = [...image.values()].reduce((sum, bytes) => sum + bytes.length, 0);
+  let reads = 0;
+  let readBytes = 0;
+  const storage = memoryStorage({
+    onOperation: ({ kind, sizeBytes = 0 }: StorageOperation) => {
+      if (kind !== "read") return;
+      reads++;
+      readBytes += sizeBytes;
+    },
+  });
+  await fill(storage, image);
+  reads = readBytes = 0;
+  const findings: Finding[] = [];
+  for await (const finding of verifyDataFolder({ storage, kernel, decompressor: toyCodec })) findings.push(finding);
+  if (readBytes > 2 * total + 65_536) fault("verify reads each byte about once", `${readBytes} bytes of ${total}`);
+  if (reads > 4 * image.size + 8) fault("verify reads in large pieces", `${reads} reads of ${image.size} files`);
+  if (findings.length > 64 + total / 8) fault("findings are bounded by the bytes", `${findings.length} findings`);
+  return findings;
+}
+
+function checkFindings(
+  findings: readonly Finding[],
+  damaged: Damage,
+  expected: Expectation | null,
+  fault: Fault,
+  coverage: Coverage,
+): void {
+  if (expected === null) {
+    if (findings.length > 0) fault("an undamaged folder has no findings", findings.map(show).join("; "));
+    return;
+  }
+  const [path = ""] = damaged.files;
+  const right = findings.filter(({ file }) => expected.files(file));
+  if (expected.mustFind && right.length === 0)
+    fault("every damage that can be known is found, in its file", `nothing found there`);
+  coverage.add(expected.mustFind ? "damage that must be found" : "damage that nobody can know of");
+  const early = findings.find(
+    ({ file, position, severity }) =>
+      file === path && severity !== "note" && position !== undefined && position < expected.earliest,
+  );
+  if (early !== undefined) fault("no finding lies before the damage", show(early));
+  const hit = ["", ...damaged.files.map(partitionOf)];
+  if (hit.includes("metadata") || partitionOf(path) === "") return;
+  const elsewhere = findings.find(({ file }) => !hit.includes(partitionOf(file)));
+  if (elsewhere !== undefined) fault("what is whole is not blamed", show(elsewhere));
+}
+
+const seed = 7;
+
+async function checkStart(folder: Folder, image: Image, fault: Fault, coverage: Coverage): Promise<void> {
+  const predicted = await predictedStart(folder, image);
+  const storage = memoryStorage();
+  await fill(storage, image);
+  const time = new VirtualTime(seed);
+  time.nowMs = folder.nowMs;
+  let opened: Opened;
+  try {
+    opened = await openOn(storage, seed, time);
+  } catch (error) {
+    if (!(error instanceof MoldauError) || error.code !== "DATA_FOLDER_UNUSABLE") throw error;
+    coverage.add("start refused");
+    if (predicted.outcome !== "refused" || predicted.reason !== error.message)
+      fault("verify says what the start does", `it was refused (${error.message}), but ${JSON.stringify(predicted)}`);
+    return;
+  }
+  const { broker } = opened;
+  const { cleanShutdown, truncatedBytes, rebuiltIndexes, notes } = broker.report;
+  const offline = [];
+  for (const { name, partitions } of broker.listTopics()) {
+    for (let partition = 0; partition < partitions; partition++) {
+      const described = broker.describeTopic(name).partitions[partition];
+      if (described?.state === "offline") {
+        coverage.add("partition offline");
+        offline.push({ topic: name, partition, reason: described.reason ?? "" });
+      } else await checkServed(folder, opened, name, partition, fault, coverage);
+    }
+  }
+  const did: StartPrediction = { outcome: "opens", cleanShutdown, truncatedBytes, rebuiltIndexes, offline, notes };
+  if (truncatedBytes > 0) coverage.add("start cut bytes");
+  if (rebuiltIndexes > 0) coverage.add("start rebuilt an index");
+  if (JSON.stringify(did) !== JSON.stringify(predicted))
+    fault("verify says what the start does", `it did ${JSON.stringify(did)}, but ${JSON.stringify(predicted)}`);
+  await settled(time, broker.close());
+}
+
+async function predictedStart(folder: Folder, image: Image): Promise<StartPrediction> {
+  const storage = memoryStorage();
+  await fill(storage, image);
+  const time = new VirtualTime(seed);
+  time.nowMs = folder.nowMs;
+  const random = draw(seed, "entropy");
+  const entropy = { fill: (bytes: Uint8Array): void => random.fill(bytes) };
+  return settled(time, predictStart({ storage, kernel, clock: clockOf(time), entropy }));
+}
+
+async function checkServed(
+  folder: Folder,
+  opened: Opened,
+  topic: string,
+  partition: number,
+  fault: Fault,
+  coverage: Coverage,
+): Promise<void> {
+  const name = `${topic}-${partition}`;
+  const written = folder.records.get(name);
+  let expectedNext = opened.broker.offsets(topic, partition).earliest;
+  const { records, error } = await readPartition(opened, topic, partition);
+  if (error !== null) {
+    if (!(error instanceof MoldauError)) throw error;
+    coverage.add(`reading ended with ${error.code}`);
+  }
+  for (const [offset, { value, timestamp }] of records) {
+    const was = written?.get(offset);
+    if (was?.value !== value || was.timestamp !== timestamp) {
+      fault(
+        "what is served is what was written",
+        `${name} offset ${offset} is ${JSON.stringify(value)} at ${timestamp}, was ${JSON.stringify(was)}`,
+      );
+      return;
+    }
+    if (offset !== expectedNext) {
+      fault("nothing is left out without an error", `${name}: ${offset} came, ${expectedNext} was next`);
+      return;
+    }
+    expectedNext = offset + 1;
+  }
+  coverage.add("records served", records.size);
+}
+
+function show({ severity, kind, file, position, offset, message }: Finding): string {
+  return `${severity} ${kind} ${file} byte ${position ?? "-"} offset ${offset ?? "-"}: ${message}`;
+}
+void damageKinds;

@@ -1,0 +1,205 @@
+// Damage to a data folder's files: what bad disks, bad copies and bad hands do.
+//
+// Owns: the kinds of damage, where each hits, and whether anybody could know.
+// Never: opens a broker, or verifies.
+
+import fc from "fast-check";
+import type { Image } from "./folder.ts";
+import { draw, type Random } from "./random.ts";
+import { batchesOf } from "./records.ts";
+
+export const damageKinds = [
+  "flip",
+  "flip in a log",
+  "flip in an index",
+  "truncate",
+  "truncate at a batch",
+  "extend with garbage",
+  "extend with zeros",
+  "extend with itself",
+  "zero a range",
+  "swap indexes",
+  "swap logs",
+  "duplicate a segment",
+  "remove",
+  "empty",
+  "permute batches",
+  "permute blocks",
+] as const;
+
+export type DamageKind = (typeof damageKinds)[number];
+
+export interface DamagePlan {
+  readonly kind: DamageKind;
+  readonly seed: number;
+}
+
+export const damagePlans: fc.Arbitrary<DamagePlan> = fc.record({
+  kind: fc.constantFrom(...damageKinds),
+  seed: fc.nat(2 ** 31 - 1),
+});
+
+export interface Damage {
+  readonly image: Image;
+  /** Every file that was changed, made or removed. */
+  readonly files: readonly string[];
+  /** The first byte that differs in `files[0]`; 0 for a file that came or went. */
+  readonly position: number;
+}
+
+/** The damaged image; null when this folder has nothing that this kind could hit. */
+export function damage(image: Image, plan: DamagePlan): Damage | null {
+  const random = draw(plan.seed, plan.kind);
+  const files = [...image.keys()].filter((path) => path !== ".kafka_cleanshutdown").sort();
+  const filled = files.filter((path) => size(image, path) > 0);
+  const logs = filled.filter((path) => path.endsWith(".log"));
+  const indexes = filled.filter((path) => path.endsWith("index"));
+  switch (plan.kind) {
+    case "flip":
+      return flip(image, random, filled);
+    case "flip in a log":
+      return flip(image, random, logs);
+    case "flip in an index":
+      return flip(image, random, indexes);
+    case "truncate":
+      return edit(image, random, filled, (bytes) => bytes.slice(0, random.below(bytes.length)));
+    case "truncate at a batch":
+      return edit(image, random, logs, (bytes) => bytes.slice(0, random.pick(batchesOf(bytes)).position));
+    case "extend with garbage":
+      return edit(image, random, files, (bytes) => joined(bytes, garbage(random)));
+    case "extend with zeros":
+      return edit(image, random, files, (bytes) => joined(bytes, new Uint8Array(1 + random.below(300))));
+    case "extend with itself":
+      return edit(image, random, filled, (bytes) => joined(bytes, bytes));
+    case "zero a range":
+      return edit(image, random, filled, (bytes) => {
+        const from = random.below(bytes.length);
+        return bytes.slice().fill(0, from, from + 1 + random.below(200));
+      });
+    case "swap indexes": {
+      const kind = random.pick([".index", ".timeindex"]);
+      return swap(
+        image,
+        random,
+        indexes.filter((path) => path.endsWith(kind)),
+      );
+    }
+    case "swap logs":
+      // Whose partition a batch is of stands nowhere in it: between partitions nobody could tell.
+      return swap(image, random, ofOneFolder(logs, random));
+    case "duplicate a segment":
+      return duplicate(image, random, logs);
+    case "remove":
+      return replace(image, random.pick(files), null);
+    case "empty":
+      return edit(image, random, filled, () => new Uint8Array(0));
+    case "permute batches":
+      return edit(image, random, logs, (bytes) => permuteBatches(bytes, random));
+    default:
+      return edit(image, random, logs, (bytes) => permuteBlocks(bytes, random));
+  }
+}
+
+function size(image: Image, path: string): number {
+  return image.get(path)?.length ?? 0;
+}
+
+function flip(image: Image, random: Random, paths: readonly string[]): Damage | null {
+  return edit(image, random, paths, (bytes) => {
+    const flipped = bytes.slice();
+    const at = random.below(bytes.length);
+    flipped[at] = (flipped[at] as number) ^ (1 << random.below(8));
+    return flipped;
+  });
+}
+
+function edit(
+  image: Image,
+  random: Random,
+  paths: readonly string[],
+  change: (bytes: Uint8Array) => Uint8Array,
+): Damage | null {
+  if (paths.length === 0) return null;
+  const path = random.pick(paths);
+  return replace(image, path, change(image.get(path) as Uint8Array));
+}
+
+function replace(image: Image, path: string, bytes: Uint8Array | null): Damage {
+  const after = new Map(image);
+  const before = image.get(path) ?? new Uint8Array(0);
+  if (bytes === null) after.delete(path);
+  else after.set(path, bytes);
+  return { image: after, files: [path], position: bytes === null ? 0 : firstDifference(before, bytes) };
+}
+
+export function firstDifference(one: Uint8Array, other: Uint8Array): number {
+  let at = 0;
+  while (at < one.length && at < other.length && one[at] === other[at]) at++;
+  return at;
+}
+
+function swap(image: Image, random: Random, paths: readonly string[]): Damage | null {
+  if (paths.length < 2) return null;
+  const one = random.pick(paths);
+  const other = random.pick(paths.filter((path) => path !== one));
+  const after = new Map(image);
+  const [first, second] = [image.get(one) as Uint8Array, image.get(other) as Uint8Array];
+  after.set(one, second).set(other, first);
+  return { image: after, files: [one, other], position: firstDifference(first, second) };
+}
+
+function ofOneFolder(paths: readonly string[], random: Random): string[] {
+  if (paths.length === 0) return [];
+  const chosen = random.pick(paths);
+  const folder = chosen.slice(0, chosen.lastIndexOf("/"));
+  return paths.filter((path) => path.startsWith(`${folder}/`));
+}
+
+function duplicate(image: Image, random: Random, logs: readonly string[]): Damage | null {
+  if (logs.length === 0) return null;
+  const source = random.pick(logs);
+  const folder = source.slice(0, source.lastIndexOf("/"));
+  const base = Number(source.slice(-24, -4));
+  const count = batchesOf(image.get(source) as Uint8Array).reduce((sum, { recordCount }) => sum + recordCount, 0);
+  // Within the segment, right behind it, or far away.
+  const copied = base + random.pick([1 + random.below(Math.max(1, count - 1)), count, count + 1 + random.below(1000)]);
+  const target = `${folder}/${String(copied).padStart(20, "0")}.log`;
+  if (image.has(target)) return null;
+  return replace(image, target, image.get(source) as Uint8Array);
+}
+
+function permuteBatches(bytes: Uint8Array, random: Random): Uint8Array {
+  const batches = batchesOf(bytes).map(
+    ({ position, sizeBytes }): Uint8Array => bytes.slice(position, position + sizeBytes),
+  );
+  if (batches.length < 2) return bytes;
+  const at = random.below(batches.length - 1);
+  const [moved] = batches.splice(at, 1);
+  batches.splice(at + 1 + random.below(batches.length - at), 0, moved as Uint8Array);
+  return batches.reduce((one, other) => joined(one, other));
+}
+
+function permuteBlocks(bytes: Uint8Array, random: Random): Uint8Array {
+  const block = random.pick([16, 64, 512]);
+  const blocks = Math.floor(bytes.length / block);
+  if (blocks < 2) return bytes;
+  const one = random.below(blocks) * block;
+  const other = random.below(blocks) * block;
+  const permuted = bytes.slice();
+  permuted.set(bytes.subarray(other, other + block), one);
+  permuted.set(bytes.subarray(one, one + block), other);
+  return permuted;
+}
+
+function garbage(random: Random): Uint8Array {
+  const bytes = new Uint8Array(1 + random.below(300));
+  random.fill(bytes);
+  return bytes;
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const both = new Uint8Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
+}
