@@ -4,42 +4,67 @@
 //   sense cannot be told from one that was written so.
 // Never: looks at findings.
 
-import type { Damage } from "./damage.ts";
+import type { Damage, DamageKind } from "./damage.ts";
 import type { Folder, Image } from "./folder.ts";
 import { batchesOf } from "./records.ts";
+import type { FindingKind } from "./subject.ts";
 
 export interface Expectation {
   /** Whether silence would be wrong. */
   readonly mustFind: boolean;
   /** Where a right finding may point. */
   readonly files: (path: string) => boolean;
-  /** In `damage.files[0]` no finding may lie before this. Bytes. */
+  /** In `damage.files[0]` no finding may lie before this, and a right one not behind the damage. Bytes. */
   readonly earliest: number;
+  /** The finding is in that file, between `earliest` and the damage. */
+  readonly isExact: boolean;
+  /** What a right finding must be, where only one kind is right. */
+  readonly kinds?: readonly FindingKind[];
 }
+
+const beside: ReadonlyMap<DamageKind, readonly FindingKind[]> = new Map([
+  ["add a foreign file", ["unknown-file"]],
+  ["add a temporary file", ["temporary-file"]],
+  ["remove a partition", ["partition-missing"]],
+  ["rename a partition", ["partition-missing"]],
+  ["move a snapshot beyond the end", ["snapshot-range"]],
+  ["leave a fence", ["fence"]],
+]);
+const forged: ReadonlyMap<DamageKind, readonly FindingKind[]> = new Map([
+  ["forge a record", ["record", "count"]],
+  ["forge a count", ["record", "count"]],
+  ["forge a compressed batch", ["decompression"]],
+]);
 
 const text = new TextDecoder();
 const recoveryPointName = "recovery-point-offset-checkpoint";
 const logStartName = "log-start-offset-checkpoint";
 
-export function expectation(folder: Folder, damage: Damage): Expectation {
+export function expectation(folder: Folder, kind: DamageKind, damage: Damage): Expectation {
   const [path = "", ...others] = damage.files;
   const partition = partitionOf(path);
   const inPartition = (file: string): boolean => file.startsWith(`${partition}/`) || file === recoveryPointName;
   const itself = (file: string): boolean => damage.files.includes(file);
   const earliest = startOf(folder.image, path, damage.position);
-  if (isSame(folder.image, damage.image)) return { mustFind: false, files: () => false, earliest };
+  const expect = (mustFind: boolean, files: (file: string) => boolean, isExact = false): Expectation => ({
+    ...{ mustFind, files, earliest, isExact: mustFind && isExact },
+  });
+  if (isSame(folder.image, damage.image)) return expect(false, () => false);
+  const kinds = beside.get(kind);
+  if (kinds !== undefined) return { ...expect(true, itself), kinds };
   if (path.endsWith(".log")) {
+    // An empty partition's: the next start makes another.
+    if (!damage.image.has(path) && folder.image.get(path)?.length === 0) return expect(false, inPartition);
     const isWhole = others.length === 0 && endsOnBatch(folder.image, damage, path);
-    if (!isWhole)
-      return { mustFind: true, files: nearTheLeaderEpoch(folder.image, damage, path) ? inPartition : itself, earliest };
-    return { mustFind: !couldHaveBeen(folder, damage, path), files: inPartition, earliest };
+    if (isWhole) return expect(!couldHaveBeen(folder, damage, path), inPartition);
+    if (isInLeaderEpoch(folder.image, damage, path)) return expect(true, inPartition);
+    const wanted = forged.get(kind);
+    return { ...expect(true, itself, others.length === 0), ...(wanted === undefined ? {} : { kinds: wanted }) };
   }
-  const wanted = mustFindIn(folder, damage, path);
-  const where =
-    path.endsWith("index") || path.endsWith(".snapshot")
-      ? itself
-      : (file: string) => itself(file) || inPartition(file) || partition === "" || file === partition;
-  return { mustFind: wanted, files: where, earliest };
+  const mustFind = mustFindIn(folder, damage, path);
+  if (path.endsWith("index")) return expect(mustFind, itself, others.length === 0 && damage.image.has(path));
+  if (path.endsWith(".snapshot")) return expect(mustFind, itself);
+  return expect(mustFind, (file) => itself(file) || inPartition(file) || partition === "" || file === partition);
 }
 
 export function partitionOf(path: string): string {
@@ -78,7 +103,7 @@ function endsOnBatch(image: Image, damage: Damage, path: string): boolean {
 }
 
 /** The leader epoch lies outside the checksum; a batch alone in its epoch is no witness against the checkpoint. */
-function nearTheLeaderEpoch(image: Image, damage: Damage, path: string): boolean {
+function isInLeaderEpoch(image: Image, damage: Damage, path: string): boolean {
   const inBatch = damage.position - startOf(image, path, damage.position);
   return inBatch >= 12 && inBatch < 16;
 }

@@ -7,11 +7,13 @@ import fc from "fast-check";
 import type { Image } from "./folder.ts";
 import { draw, type Random } from "./random.ts";
 import { batchesOf } from "./records.ts";
+import { kernel } from "./subject.ts";
 
 export const damageKinds = [
   "flip",
   "flip in a log",
   "flip in an index",
+  "flip elsewhere",
   "truncate",
   "truncate at a batch",
   "extend with garbage",
@@ -25,6 +27,17 @@ export const damageKinds = [
   "empty",
   "permute batches",
   "permute blocks",
+  // With a checksum that fits: somebody wrote it so.
+  "forge a record",
+  "forge a count",
+  "forge a compressed batch",
+  // Beside the files that were written.
+  "add a foreign file",
+  "add a temporary file",
+  "remove a partition",
+  "rename a partition",
+  "move a snapshot beyond the end",
+  "leave a fence",
 ] as const;
 
 export type DamageKind = (typeof damageKinds)[number];
@@ -61,6 +74,12 @@ export function damage(image: Image, plan: DamagePlan): Damage | null {
       return flip(image, random, logs);
     case "flip in an index":
       return flip(image, random, indexes);
+    case "flip elsewhere":
+      return flip(
+        image,
+        random,
+        filled.filter((path) => !logs.includes(path) && !indexes.includes(path)),
+      );
     case "truncate":
       return edit(image, random, filled, (bytes) => bytes.slice(0, random.below(bytes.length)));
     case "truncate at a batch":
@@ -95,9 +114,93 @@ export function damage(image: Image, plan: DamagePlan): Damage | null {
       return edit(image, random, filled, () => new Uint8Array(0));
     case "permute batches":
       return edit(image, random, logs, (bytes) => permuteBatches(bytes, random));
-    default:
+    case "permute blocks":
       return edit(image, random, logs, (bytes) => permuteBlocks(bytes, random));
+    case "forge a record":
+      return edit(image, random, logs, (bytes) => forge(bytes, random, false, (batch) => batch.fill(0xff, 61)));
+    case "forge a count":
+      return edit(image, random, logs, (bytes) =>
+        forge(bytes, random, false, (batch) => new DataView(batch.buffer).setInt32(57, 1 + random.below(99))),
+      );
+    case "forge a compressed batch":
+      return edit(image, random, logs, (bytes) => forge(bytes, random, true, (batch) => batch.fill(0x11, 61)));
+    default:
+      return around(image, random, plan.kind, files);
   }
+}
+
+type Around = Extract<
+  DamageKind,
+  | "add a foreign file"
+  | "add a temporary file"
+  | "remove a partition"
+  | "rename a partition"
+  | "move a snapshot beyond the end"
+  | "leave a fence"
+>;
+
+/** Damage to what lies where, not to bytes. */
+function around(image: Image, random: Random, kind: Around, files: readonly string[]): Damage | null {
+  const folders = [...new Set(files.filter((path) => path.endsWith(".log")).map(folderOf))];
+  const folder = random.pick(folders);
+  const snapshots = files.filter((path) => path.endsWith(".snapshot"));
+  const some = new TextEncoder().encode("0");
+  switch (kind) {
+    case "add a foreign file":
+      return replace(image, random.pick(["notes.txt", `${folder}/notes.txt`, "metadata/notes.txt"]), some);
+    case "add a temporary file":
+      return replace(image, random.pick(["meta.properties.tmp", `${folder}/leader-epoch-checkpoint.tmp`]), some);
+    case "leave a fence":
+      return replace(image, `${folder}/fence-checkpoint`, some);
+    case "move a snapshot beyond the end": {
+      if (snapshots.length === 0) return null;
+      const from = random.pick(snapshots);
+      const to = `${folderOf(from)}/${String(900_000 + random.below(1000)).padStart(20, "0")}.snapshot`;
+      return move(image, (path) => (path === from ? to : path), [to, from]);
+    }
+    default: {
+      const to = kind === "remove a partition" ? null : `renamed-${random.below(9)}`;
+      const moved = move(
+        image,
+        (path) => (folderOf(path) !== folder ? path : to === null ? null : `${to}${path.slice(folder.length)}`),
+        [folder, ...(to === null ? [] : [to])],
+      );
+      return moved;
+    }
+  }
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
+
+function move(image: Image, target: (path: string) => string | null, files: readonly string[]): Damage {
+  const after = new Map<string, Uint8Array>();
+  for (const [path, bytes] of image) {
+    const to = target(path);
+    if (to !== null) after.set(to, bytes);
+  }
+  return { image: after, files, position: 0 };
+}
+
+/** Changes one batch, compressed or not, and gives it the checksum that fits. */
+function forge(
+  bytes: Uint8Array,
+  random: Random,
+  isCompressed: boolean,
+  change: (batch: Uint8Array) => void,
+): Uint8Array {
+  const batches = batchesOf(bytes).filter(
+    ({ position }) => ((bytes[position + 22] as number) & 7) > 0 === isCompressed,
+  );
+  if (batches.length === 0) return bytes;
+  const { position, sizeBytes } = random.pick(batches);
+  const batch = bytes.slice(position, position + sizeBytes);
+  change(batch);
+  new DataView(batch.buffer).setUint32(17, kernel.crc32c(batch.subarray(21)));
+  const forged = bytes.slice();
+  forged.set(batch, position);
+  return forged;
 }
 
 function size(image: Image, path: string): number {

@@ -11,6 +11,7 @@ export {
   type Entropy,
   type FetchedPartition,
   type Finding,
+  type FindingKind,
   findingKinds,
   type Kernel,
   type Logger,

@@ -98,6 +98,15 @@ async function opening(open: () => Promise<Storage>): Promise<Storage> {
   }
 }
 
+/** What the system cannot read ends a `log` command with its own exit code. */
+export async function reading<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw error instanceof StorageError ? new UserError(error.message, unreadable) : error;
+  }
+}
+
 function split(path: string): { readonly parent: string; readonly name: string } {
   const trimmed = path.length > 1 ? path.replace(/\/+$/, "") : path;
   const slash = trimmed.lastIndexOf("/");

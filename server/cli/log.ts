@@ -5,6 +5,7 @@
 import { type Command, Option } from "commander";
 import { type DumpFlags, dump } from "./log-dump.ts";
 import { type IndexFlags, index } from "./log-index.ts";
+import { reading } from "./log-target.ts";
 import { type VerifyFlags, verify } from "./log-verify.ts";
 import { type CommandContext, dataFolderOption, oneOf } from "./options.ts";
 import { parseInteger } from "./parse.ts";
@@ -43,7 +44,9 @@ export function addLog(program: Command, { runtime }: CommandContext): void {
         "moldau log verify --json | jq 'select(.severity == \"error\")'",
       ),
     )
-    .action((path: string | undefined, flags: VerifyFlags & Place) => verify(path ?? flags.dataDir, flags, runtime));
+    .action((path: string | undefined, flags: VerifyFlags & Place) =>
+      reading(() => verify(path ?? flags.dataDir, flags, runtime)),
+    );
 
   log
     .command("dump")
@@ -75,7 +78,9 @@ export function addLog(program: Command, { runtime }: CommandContext): void {
         "moldau log dump ./moldau-data/events-0/00000000000000093847.snapshot --json",
       ),
     )
-    .action((path: string | undefined, flags: DumpFlags & Place) => dump(path ?? flags.dataDir, flags, runtime));
+    .action((path: string | undefined, flags: DumpFlags & Place) =>
+      reading(() => dump(path ?? flags.dataDir, flags, runtime)),
+    );
 
   log
     .command("index")
@@ -111,7 +116,9 @@ export function addLog(program: Command, { runtime }: CommandContext): void {
         "moldau log index ./moldau-data/events-0/00000000000000000000.index --rebuild",
       ),
     )
-    .action((path: string | undefined, flags: IndexFlags & Place) => index(path ?? flags.dataDir, flags, runtime));
+    .action((path: string | undefined, flags: IndexFlags & Place) =>
+      reading(() => index(path ?? flags.dataDir, flags, runtime)),
+    );
 }
 
 interface Place {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Finding } from "../../log/inspect/finding.ts";
-import type { Storage } from "../../port/storage.ts";
+import { type Storage, StorageError } from "../../port/storage.ts";
 import { type MemoryStorage, memoryStorage } from "../../storage/memory.ts";
 import { openBroker } from "../open.ts";
 import { testWorld } from "../world.test.support.ts";
@@ -100,4 +100,54 @@ test("a torn tail that a crash explains is a warning, and the trial start cuts w
     [["warning", "torn", last]],
   );
   assert.equal((await predict(storage)).truncatedBytes, left - (findings[0]?.position ?? 0));
+});
+
+test("what the system cannot read is a finding, and the other partitions are verified", async () => {
+  const storage = memoryStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { partitions: 2 });
+  await broker.produce("t", [
+    { value: "one", partition: 0 },
+    { value: "other", partition: 1 },
+  ]);
+  await broker.close();
+  const broken = storage.restart({
+    onOperation: ({ kind, paths }) => {
+      if (kind === "read" && paths[0] === "t-0/00000000000000000000.log") throw new StorageError("io", "EIO");
+    },
+  });
+  const findings = await verify(broken);
+  assert.deepEqual(
+    findings.map(({ severity, kind, file }) => [severity, kind, file]),
+    [["error", "unreadable", "t-0"]],
+  );
+});
+
+test("checkpoints beyond the log, or of partitions that are not there, and what deletion left", async () => {
+  const storage = await filled(true);
+  const text = (content: string) => () => new TextEncoder().encode(content);
+  await change(storage, "recovery-point-offset-checkpoint", text("0\n2\nt 0 900\ngone 3 7\n"));
+  await storage.makeDirectory("t-1.0123456789abcdef-delete");
+  assert.deepEqual(
+    (await verify(storage)).map(({ severity, kind, file }) => [severity, kind, file]),
+    [
+      ["note", "deleted-folder", "t-1.0123456789abcdef-delete"],
+      ["note", "checkpoint-unknown", "recovery-point-offset-checkpoint"],
+      ["error", "checkpoint-range", "recovery-point-offset-checkpoint"],
+    ],
+  );
+});
+
+test("one partition of a topic is verified alone", async () => {
+  const storage = await filled(true);
+  await change(storage, `${first}.log`, (bytes) => bytes.map((byte, at) => (at === 140 ? byte ^ 1 : byte)));
+  const options = { storage, kernel: testWorld(storage).kernel };
+  for (const [topic, count] of [
+    ["u", 0],
+    ["t", 1],
+  ] as const) {
+    const found: Finding[] = [];
+    for await (const finding of verifyDataFolder(options, { topic, partition: 0 })) found.push(finding);
+    assert.equal(found.length, count, topic);
+  }
 });

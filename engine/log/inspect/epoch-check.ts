@@ -59,7 +59,7 @@ export class EpochCheck {
 
   #compare(findings: Findings, checkpointPath: string, entries: readonly EpochEntry[]): void {
     const said = new Set<number>();
-    const known = entries[0]?.startOffset ?? 0;
+    const known = entries[0]?.startOffset ?? this.#logStartOffset;
     const from = known <= this.#logStartOffset ? known : 0;
     for (const [at, run] of this.#runs.entries()) {
       if (run.lastOffset < from) continue;
