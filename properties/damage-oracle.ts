@@ -16,7 +16,9 @@ export interface Expectation {
   readonly files: (path: string) => boolean;
   /** In `damage.files[0]` no finding may lie before this, and a right one not behind the damage. Bytes. */
   readonly earliest: number;
-  /** The finding is in that file, between `earliest` and the damage. */
+  /** Likewise a right finding lies at or before this: the damage, or the entry behind, where one of zeros may be right by chance. */
+  readonly latest: number;
+  /** The finding is in that file, between `earliest` and `latest`. */
   readonly isExact: boolean;
   /** What a right finding must be, where only one kind is right. */
   readonly kinds?: readonly FindingKind[];
@@ -48,6 +50,7 @@ export function expectation(folder: Folder, kind: DamageKind, damage: Damage): E
   const earliest = startOf(folder.image, path, damage.position);
   const expect = (mustFind: boolean, files: (file: string) => boolean, isExact = false): Expectation => ({
     ...{ mustFind, files, earliest, isExact: mustFind && isExact },
+    latest: damage.position + (path.endsWith("index") ? 12 : 0),
   });
   if (isSame(folder.image, damage.image)) return expect(false, () => false);
   const kinds = beside.get(kind);
@@ -57,9 +60,20 @@ export function expectation(folder: Folder, kind: DamageKind, damage: Damage): E
     if (!damage.image.has(path) && folder.image.get(path)?.length === 0) return expect(false, inPartition);
     const isWhole = others.length === 0 && endsOnBatch(folder.image, damage, path);
     if (isWhole) return expect(!couldHaveBeen(folder, damage, path), inPartition);
-    if (isInLeaderEpoch(folder.image, damage, path)) return expect(true, inPartition);
+    if (isInLeaderEpoch(folder.image, damage, path)) {
+      const epochs: readonly FindingKind[] = ["epoch", "epoch-checkpoint"];
+      if (!hasWitness(folder.image, path, earliest)) return { ...expect(true, inPartition), kinds: epochs };
+      return { ...expect(true, itself, true), kinds: ["epoch"] };
+    }
     const wanted = forged.get(kind);
     return { ...expect(true, itself, others.length === 0), ...(wanted === undefined ? {} : { kinds: wanted }) };
+  }
+  if (kind === "change an epoch checkpoint") {
+    const { startOffset, batches } = lastEpoch(folder.image, path);
+    const logStart = offsetsIn(folder.image, logStartName)?.get(partition.replace("-", " ")) ?? 0;
+    // At or below the log's start an entry may begin anywhere, and has perhaps no batch left.
+    if (batches === 0 || startOffset < logStart) return expect(false, inPartition);
+    return { ...expect(true, batches > 1 ? itself : inPartition), kinds: ["epoch-checkpoint", "epoch"] };
   }
   const mustFind = mustFindIn(folder, damage, path);
   if (path.endsWith("index")) return expect(mustFind, itself, others.length === 0 && damage.image.has(path));
@@ -106,6 +120,38 @@ function endsOnBatch(image: Image, damage: Damage, path: string): boolean {
 function isInLeaderEpoch(image: Image, damage: Damage, path: string): boolean {
   const inBatch = damage.position - startOf(image, path, damage.position);
   return inBatch >= 12 && inBatch < 16;
+}
+
+/** Whether a batch beside it in the partition is of the same epoch: then it is known which of batch and checkpoint is wrong. */
+function hasWitness(image: Image, path: string, position: number): boolean {
+  const batches = partitionBatches(image, partitionOf(path));
+  const at = batches.findIndex((batch) => batch.path === path && batch.position === position);
+  return [at - 1, at + 1].some((other) => batches[other]?.epoch === batches[at]?.epoch);
+}
+
+interface EpochOfBatch {
+  readonly path: string;
+  readonly position: number;
+  readonly epoch: number;
+}
+
+function partitionBatches(image: Image, partition: string): EpochOfBatch[] {
+  const paths = [...image.keys()].filter((file) => file.endsWith(".log") && partitionOf(file) === partition).sort();
+  return paths.flatMap((path) => {
+    const bytes = image.get(path) as Uint8Array;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return batchesOf(bytes).map(({ position }) => ({ path, position, epoch: view.getInt32(position + 12) }));
+  });
+}
+
+/** The checkpoint's last entry, and how many batches are of it. */
+function lastEpoch(image: Image, path: string): { readonly startOffset: number; readonly batches: number } {
+  const [epoch = -1, startOffset = 0] =
+    linesOf(image.get(path) ?? new Uint8Array(0), 2)
+      ?.at(-1)
+      ?.map(Number) ?? [];
+  const batches = partitionBatches(image, partitionOf(path)).filter((batch) => batch.epoch === epoch);
+  return { startOffset, batches: batches.length };
 }
 
 /** A log that a crash could have left so: above the recovery point, and nothing else knows of what is gone. */

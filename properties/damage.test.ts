@@ -150,10 +150,11 @@ function checkFindings(
   }
   const [path = ""] = damaged.files;
   const right = findings.filter(
-    ({ file, position = 0, kind }) =>
+    ({ file, position = -1, kind, severity }) =>
       expected.files(file) &&
       (expected.kinds?.includes(kind) ?? true) &&
-      (!expected.isExact || (file === path && position >= expected.earliest && position <= damaged.position)),
+      (!expected.isExact ||
+        (file === path && severity !== "note" && position >= expected.earliest && position <= expected.latest)),
   );
   if (expected.mustFind && right.length === 0)
     fault("every damage that can be known is found, in its file and at its place", "nothing was found there");

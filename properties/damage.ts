@@ -14,6 +14,8 @@ export const damageKinds = [
   "flip in a log",
   "flip in an index",
   "flip elsewhere",
+  "flip a leader epoch",
+  "change an epoch checkpoint",
   "truncate",
   "truncate at a batch",
   "extend with garbage",
@@ -74,6 +76,26 @@ export function damage(image: Image, plan: DamagePlan): Damage | null {
       return flip(image, random, logs);
     case "flip in an index":
       return flip(image, random, indexes);
+    case "flip a leader epoch":
+      return edit(image, random, logs, (bytes) => {
+        const flipped = bytes.slice();
+        const at = random.pick(batchesOf(bytes)).position + 12 + random.below(4);
+        flipped[at] = (flipped[at] as number) ^ (1 << random.below(8));
+        return flipped;
+      });
+    case "change an epoch checkpoint":
+      return edit(
+        image,
+        random,
+        filled.filter((path) => path.endsWith("leader-epoch-checkpoint")),
+        (bytes) => {
+          const lines = new TextDecoder().decode(bytes).trimEnd().split("\n");
+          const last = lines.length - 1;
+          const [epoch = 0, start = 0] = (lines[last] as string).split(" ").map(Number);
+          lines[last] = random.chance(0.5) ? `${epoch + 1 + random.below(3)} ${start}` : `${epoch} ${start + 1}`;
+          return new TextEncoder().encode(`${lines.join("\n")}\n`);
+        },
+      );
     case "flip elsewhere":
       return flip(
         image,
