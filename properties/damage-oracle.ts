@@ -62,6 +62,12 @@ export function expectation(folder: Folder, kind: DamageKind, damage: Damage): E
     if (isWhole) return expect(!couldHaveBeen(folder, damage, path), inPartition);
     if (isInLeaderEpoch(folder.image, damage, path)) {
       const epochs: readonly FindingKind[] = ["epoch", "epoch-checkpoint"];
+      const logStart = offsetsIn(folder.image, logStartName)?.get(partition.replace("-", " ")) ?? 0;
+      const batch = batchesOf(folder.image.get(path) ?? new Uint8Array(0)).find(
+        ({ position }) => position === earliest,
+      );
+      // What is deleted belongs to no epoch any more.
+      if (batch !== undefined && batch.baseOffset + batch.recordCount <= logStart) return expect(false, inPartition);
       if (!hasWitness(folder.image, path, earliest)) return { ...expect(true, inPartition), kinds: epochs };
       return { ...expect(true, itself, true), kinds: ["epoch"] };
     }
@@ -116,10 +122,15 @@ function endsOnBatch(image: Image, damage: Damage, path: string): boolean {
   return after.length === 0 || batchesOf(before).some(({ position }) => position === after.length);
 }
 
-/** The leader epoch lies outside the checksum; a batch alone in its epoch is no witness against the checkpoint. */
+/** Nothing but a batch's leader epoch was changed, which lies outside the checksum. */
 function isInLeaderEpoch(image: Image, damage: Damage, path: string): boolean {
-  const inBatch = damage.position - startOf(image, path, damage.position);
-  return inBatch >= 12 && inBatch < 16;
+  const before = image.get(path) ?? new Uint8Array(0);
+  const after = damage.image.get(path);
+  const start = startOf(image, path, damage.position);
+  return (
+    after?.length === before.length &&
+    before.every((byte, at) => byte === after[at] || (at >= start + 12 && at < start + 16))
+  );
 }
 
 /** Whether a batch beside it in the partition is of the same epoch: then it is known which of batch and checkpoint is wrong. */

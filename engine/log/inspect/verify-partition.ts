@@ -151,7 +151,7 @@ class PartitionWalk {
       if (next === undefined || next > logStartOffset) return;
       const path = `${folder}/${segmentFileName(base, "log")}`;
       const message = `it lies below the log start offset ${logStartOffset}: the next start deletes it`;
-      findings.add("warning", "log-start", path, message, { offset: base });
+      findings.add("note", "log-start", path, message, { offset: base });
     }
   }
 
