@@ -1,48 +1,39 @@
-// CRC-32C (Castagnoli, RFC 3720 appendix B.4), sixteen bytes a step.
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4), by the way that is fastest for the size.
 //
-// Table k holds, for each byte value, the remainder of that byte followed by k zero bytes; the
-// remainder of sixteen bytes is then the XOR of sixteen look-ups, the first four of them on
-// the bytes XORed with the remainder so far. Table k lies at tables + 1024 * k.
+// Owns: the seed, and the bytes before the first whole chunk of 16. Never: folds
+//   (crc32c-fold.generated.ts; why it works is written in generate-crc32c.mjs) or looks up
+//   (crc32c-slices.ts).
+//
+// The register before the message is the seed inverted, XORed into the message's first four bytes.
 
-import { tables } from "./memory";
+import {
+  foldLarge,
+  foldMiddle,
+  foldSmall,
+  largeFromBytes,
+  middleFromBytes,
+  smallFromBytes,
+  usedFoldsBytes,
+} from "./crc32c-fold.generated";
+import { sliceAll } from "./crc32c-slices";
+import { foldsBytes } from "./memory";
 
-const polynomialReflected: u32 = 0x82f63b78;
-const stepBytes: usize = 16;
-
-function buildTables(): void {
-  for (let byte: u32 = 0; byte < 256; byte++) {
-    let remainder = byte;
-    for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? polynomialReflected : 0);
-    store<u32>(tables + (byte << 2), remainder);
-  }
-  for (let index: u32 = 256; index < 256 * <u32>stepBytes; index++) {
-    const previous = load<u32>(tables + ((index - 256) << 2));
-    store<u32>(tables + (index << 2), (previous >>> 8) ^ load<u32>(tables + ((previous & 255) << 2)));
-  }
-}
-buildTables();
-
-/** The byte at `shift` bits of a word, `zeros` bytes before the end of the step. */
-// @ts-ignore: decorator
-@inline
-function term(word: u64, shift: u64, zeros: usize): u32 {
-  return load<u32>(tables + 1024 * zeros + (((<usize>(word >>> shift)) & 255) << 2));
-}
+if (usedFoldsBytes > foldsBytes) ERROR("the region `folds` is too small for generate-crc32c.mjs");
 
 /** `seed` is the checksum of what came before. */
 export function crc32c(position: usize, sizeBytes: usize, seed: u32): u32 {
-  let crc = ~seed;
-  const end = position + sizeBytes;
-  const lastStep = end - (sizeBytes & (stepBytes - 1));
-  for (; position < lastStep; position += stepBytes) {
-    const low = load<u64>(position) ^ <u64>crc;
-    const high = load<u64>(position, 8);
-    crc =
-      term(low, 0, 15) ^ term(low, 8, 14) ^ term(low, 16, 13) ^ term(low, 24, 12) ^
-      term(low, 32, 11) ^ term(low, 40, 10) ^ term(low, 48, 9) ^ term(low, 56, 8) ^
-      term(high, 0, 7) ^ term(high, 8, 6) ^ term(high, 16, 5) ^ term(high, 24, 4) ^
-      term(high, 32, 3) ^ term(high, 40, 2) ^ term(high, 48, 1) ^ term(high, 56, 0);
-  }
-  for (; position < end; position++) crc = (crc >>> 8) ^ term(crc ^ load<u8>(position), 0, 0);
-  return ~crc;
+  if (sizeBytes < smallFromBytes) return ~sliceAll(position, sizeBytes, ~seed);
+
+  // The head lies at the end of a chunk of zeros. A swizzle answers 0 for an index beyond 15.
+  const headBytes = sizeBytes & 15;
+  const indexes = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const register = v128.replace_lane<u32>(v128.splat<i64>(0), 0, ~seed);
+  const first = v128.xor(v128.load(position), register);
+  const head = v128.swizzle(first, v128.sub<i8>(indexes, v128.splat<i8>(<i8>(16 - headBytes))));
+  const carry = v128.swizzle(register, v128.add<i8>(indexes, v128.splat<i8>(<i8>headBytes)));
+  position += headBytes;
+  sizeBytes -= headBytes;
+  if (sizeBytes < middleFromBytes) return ~foldSmall(position, sizeBytes, head, carry);
+  if (sizeBytes < largeFromBytes) return ~foldMiddle(position, sizeBytes, head, carry);
+  return ~foldLarge(position, sizeBytes, head, carry);
 }

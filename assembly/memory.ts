@@ -30,6 +30,9 @@ export const resultsBytes: i32 = 1024;
 export const tables: usize = results + resultsBytes;
 export const tablesBytes: i32 = 16 * 1024;
 
+export const folds: usize = 32 * 1024;
+export const foldsBytes: i32 = 32 * 1024;
+
 export const columns: usize = 64 * 1024;
 export const columnsBytes: i32 = 8 * 1024 * 1024;
 
