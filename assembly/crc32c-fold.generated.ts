@@ -4,12 +4,12 @@ import { slice } from "./crc32c-slices";
 import { folds } from "./memory";
 
 /** What is used of the region `folds`. */
-export const usedFoldsBytes: i32 = 27264;
+export const usedOfFolds: i32 = 27264;
 
 /** The shortest message of each size. Bytes. */
-export const smallFromBytes: usize = 288;
-export const middleFromBytes: usize = 1536;
-export const largeFromBytes: usize = 16384;
+export const smallFrom: i32 = 288;
+export const middleFrom: i32 = 1536;
+export const largeFrom: i32 = 16384;
 
 /** Right modulo Q; the message's parity tells whether Q is missing. */
 // @ts-ignore: decorator
@@ -27,7 +27,6 @@ export function foldLarge(source: usize, sizeBytes: usize, head: v128, carry: v1
   v128.store(ring, zero, 4048);
   v128.store(ring, zero, 4032);
   v128.store(ring, zero, 4016);
-  v128.store(ring, zero, 4000);
   v128.store(ring, head, 4080);
   let outBefore1 = head;
   let outBefore2 = zero;

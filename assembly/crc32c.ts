@@ -10,19 +10,19 @@ import {
   foldLarge,
   foldMiddle,
   foldSmall,
-  largeFromBytes,
-  middleFromBytes,
-  smallFromBytes,
-  usedFoldsBytes,
+  largeFrom,
+  middleFrom,
+  smallFrom,
+  usedOfFolds,
 } from "./crc32c-fold.generated";
 import { sliceAll } from "./crc32c-slices";
 import { foldsBytes } from "./memory";
 
-if (usedFoldsBytes > foldsBytes) ERROR("the region `folds` is too small for generate-crc32c.mjs");
+if (usedOfFolds > foldsBytes) ERROR("the region `folds` is too small for generate-crc32c.mjs");
 
 /** `seed` is the checksum of what came before. */
 export function crc32c(position: usize, sizeBytes: usize, seed: u32): u32 {
-  if (sizeBytes < smallFromBytes) return ~sliceAll(position, sizeBytes, ~seed);
+  if (sizeBytes < <usize>smallFrom) return ~sliceAll(position, sizeBytes, ~seed);
 
   // The head lies at the end of a chunk of zeros. A swizzle answers 0 for an index beyond 15.
   const headBytes = sizeBytes & 15;
@@ -33,7 +33,7 @@ export function crc32c(position: usize, sizeBytes: usize, seed: u32): u32 {
   const carry = v128.swizzle(register, v128.add<i8>(indexes, v128.splat<i8>(<i8>headBytes)));
   position += headBytes;
   sizeBytes -= headBytes;
-  if (sizeBytes < middleFromBytes) return ~foldSmall(position, sizeBytes, head, carry);
-  if (sizeBytes < largeFromBytes) return ~foldMiddle(position, sizeBytes, head, carry);
+  if (sizeBytes < <usize>middleFrom) return ~foldSmall(position, sizeBytes, head, carry);
+  if (sizeBytes < <usize>largeFrom) return ~foldMiddle(position, sizeBytes, head, carry);
   return ~foldLarge(position, sizeBytes, head, carry);
 }

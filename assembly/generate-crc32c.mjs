@@ -195,7 +195,9 @@ function settle({ delays }, place, advance) {
   let settledBytes = 0;
   for (const [index, delay] of [...delays, undefined].entries()) {
     const reachBytes = delay === undefined ? 0 : Math.ceil(delay / chunkBytes) * chunkBytes;
-    lines.push(delay === undefined ? "restLimit = end;" : `restLimit = min(restLimit + ${reachBytes - settledBytes}, end);`);
+    lines.push(
+      delay === undefined ? "restLimit = end;" : `restLimit = min(restLimit + ${reachBytes - settledBytes}, end);`,
+    );
     settledBytes = reachBytes;
     lines.push(
       "while (source < restLimit) {",
@@ -260,7 +262,7 @@ function foldLarge() {
     ...indent([
       "const zero = v128.splat<i64>(0);",
       `const ring = folds + ${ring};`,
-      ...upTo(chunksAStep + 1).map((chunk) => `v128.store(ring, zero, ${headPlace - (chunk + 1) * chunkBytes});`),
+      ...upTo(chunksAStep).map((chunk) => `v128.store(ring, zero, ${headPlace - (chunk + 1) * chunkBytes});`),
       `v128.store(ring, head, ${headPlace});`,
       ...declareCarried(planned),
       "let parity = v128.xor(head, carry);",
@@ -402,12 +404,12 @@ const lines = [
   'import { folds } from "./memory";',
   "",
   "/** What is used of the region `folds`. */",
-  `export const usedFoldsBytes: i32 = ${foldsBytes};`,
+  `export const usedOfFolds: i32 = ${foldsBytes};`,
   "",
   "/** The shortest message of each size. Bytes. */",
-  `export const smallFromBytes: usize = ${smallFromBytes};`,
-  `export const middleFromBytes: usize = ${middleFromBytes};`,
-  `export const largeFromBytes: usize = ${largeFromBytes};`,
+  `export const smallFrom: i32 = ${smallFromBytes};`,
+  `export const middleFrom: i32 = ${middleFromBytes};`,
+  `export const largeFrom: i32 = ${largeFromBytes};`,
   "",
   "/** Right modulo Q; the message's parity tells whether Q is missing. */",
   "// @ts-ignore: decorator",

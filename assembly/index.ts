@@ -3,6 +3,7 @@
 export { encodeColumns } from "./batch-encode";
 export { prepareRun, validPrefix } from "./batch-validate";
 export { crc32c } from "./crc32c";
+export { largeFrom, middleFrom, smallFrom } from "./crc32c-fold.generated";
 export { murmur2 } from "./murmur2";
 export { indexRecords } from "./records";
 export { copyOffsetKeys, copyTimestampKeys, searchOffsetKeys, searchTimestampKeys } from "./search";

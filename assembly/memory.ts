@@ -1,12 +1,14 @@
 // The kernel's memory: one piece of fixed size that never grows, because growing detaches every
 // view that JavaScript holds on it.
 //
-//   0    1 KiB     2 KiB    18 KiB  64 KiB    8.06 MiB  10.06 MiB 26.06 MiB 42.06 MiB      64 MiB
-//   | -- | results | tables | ----- | columns | doubles | staging | batches | indexCache | -- |
-//   |    |         |        |       | int32   | float64 |         |         |            |    |
+//   0    1 KiB     2 KiB    18 KiB   32 KiB  64 KiB    8.06 MiB  10.06 MiB 26.06 MiB 42.06 MiB      64 MiB
+//   | -- | results | tables | ------ | folds | columns | doubles | staging | batches | indexCache | -- |
+//   |    |         |        |        |       | int32   | float64 |         |         |            |    |
 //
 //   results     what a call answers beyond its return value
 //   tables      CRC-32C's sixteen tables, built when the module starts
+//   folds       what CRC-32C keeps of a message while it eliminates it (generate-crc32c.mjs); zero
+//               where nothing of a message was written
 //   columns     indexRecords: recordStride int32 a record; encodeColumns: the lengths of the pieces
 //   doubles     indexRecords: timestamp deltas; encodeColumns: timestamps
 //   staging     arguments, copied in by JavaScript, or the pieces of records to encode; no result
