@@ -34,8 +34,24 @@ const recordMembers = new Set(["key", "value", "headers", "timestamp", "partitio
 const acksWords = new Set(["all", "leader", "none"]);
 
 export function careOf(text: string): Care {
-  const surrogates = text.includes("\\u") && /\\u[dD][89a-fA-F]/.test(text);
-  return { binary: false, surrogates, longNumbers: /\d{16}/.test(text) };
+  return new TextCare(text);
+}
+
+/** Only a {"json"} asks for long numbers, and looking for them costs more than the rest of most lines. */
+class TextCare implements Care {
+  readonly binary = false;
+  readonly surrogates: boolean;
+  readonly #text: string;
+  #longNumbers: boolean | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+    this.surrogates = text.includes("\\u") && /\\u[dD][89a-fA-F]/.test(text);
+  }
+
+  get longNumbers(): boolean {
+    return (this.#longNumbers ??= /\d{16}/.test(this.#text));
+  }
 }
 
 /** JSON in UTF-8, or INVALID_REQUEST. */
