@@ -7,7 +7,7 @@
 const encoder = new TextEncoder();
 
 /** Up to this a loop over ASCII is faster than a view of the place and a call. Characters. */
-const shortTextLength = 64;
+const shortTextLength = 40;
 const mostBytesPerUnit = 3;
 
 /** Where the text ends in `bytes`; -1 when it does not fit, and then anything may lie from `position` on. */
