@@ -8,7 +8,7 @@ import { type RunBytes, sizeOfRun } from "../kernel/kernel.ts";
 import { fetchPoolBytes, inFlightBytes } from "../limits.ts";
 import type { Appended } from "../log/log.ts";
 import { BatchHeader } from "../log/record-batch.ts";
-import { decodeRecords } from "../log/records.ts";
+import { type DecodeOptions, decodeRecords } from "../log/records.ts";
 import { Budget } from "./budget.ts";
 import type { Counters } from "./counters.ts";
 import { writeCleanMarker } from "./data-folder.ts";
@@ -205,24 +205,29 @@ export class EngineBroker implements Broker {
   }
 
   async fetchRecords(topic: string, partition: number, options: FetchRecordsOptions): Promise<FetchedRecords> {
-    const { offset, limit = 1000, maxBytes = readAheadBytes, maxWaitMs = 0, signal } = options;
+    const { offset, limit = 1000, maxBytes = readAheadBytes, maxWaitMs = 0, signal, views = false } = options;
     const [fetched] = (await this.fetchBatches([{ topic, partition, offset, maxBytes }], {
       maxBytes,
       maxWaitMs,
       ...(signal === undefined ? {} : { signal }),
     })) as [FetchedPartition];
     if (fetched.error !== undefined) throw fetched.error;
-    const records = this.#decode(topic, partition, fetched.bytes, offset, limit);
+    const records = this.#decode(topic, partition, fetched.bytes, { fromOffset: offset, limit, views });
     const last = records[records.length - 1];
     const nextOffset = last !== undefined && records.length === limit ? last.offset + 1 : fetched.nextOffset;
     const { logStartOffset, highWatermark } = fetched;
     return { records, logStartOffset, highWatermark, nextOffset };
   }
 
-  #decode(topic: string, partition: number, bytes: Uint8Array, fromOffset: number, limit: number): LogRecord[] {
+  #decode(
+    topic: string,
+    partition: number,
+    bytes: Uint8Array,
+    wanted: Pick<DecodeOptions, "fromOffset" | "limit" | "views">,
+  ): LogRecord[] {
     const { kernel, decompressor } = this.#parts.options;
     try {
-      return decodeRecords(bytes, { kernel, decompressor, fromOffset, limit });
+      return decodeRecords(bytes, { kernel, decompressor, ...wanted });
     } catch (error) {
       // What a client compressed badly is its own; what does not match its CRC is the disk's.
       if (error instanceof MoldauError && error.code === "CORRUPT_MESSAGE" && error.cause === undefined) {
@@ -282,7 +287,11 @@ export class EngineBroker implements Broker {
     for (;;) {
       const bytes = await log.batchAtOrAfter(timestamp, from);
       if (bytes === null) return { offset: null, timestamp: null };
-      const records = this.#decode(topic, partition, bytes, log.logStartOffset, Number.POSITIVE_INFINITY);
+      const records = this.#decode(topic, partition, bytes, {
+        fromOffset: log.logStartOffset,
+        limit: Number.POSITIVE_INFINITY,
+        views: true,
+      });
       const found = records.find((record) => record.timestamp >= timestamp);
       if (found !== undefined) return { offset: found.offset, timestamp: found.timestamp };
       from = new BatchHeader(bytes).lastOffset + 1;

@@ -9,6 +9,7 @@ import type { Broker, LogRecord, RecordInput } from "./types.ts";
 import { testWorld } from "./world.test.support.ts";
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const partitions = 3;
 const kernel = createTwinKernel();
 
@@ -68,7 +69,7 @@ test("every record lies where its receipt says, byte for byte, in the order give
             key: bytesOf(key),
             value: bytesOf(value),
             headers: headers.map(([name, content]) => ({
-              key: new TextDecoder().decode(encoder.encode(name)),
+              key: decoder.decode(encoder.encode(name)),
               value: bytesOf(content),
             })),
           };

@@ -41,7 +41,7 @@ export interface RecordInput {
   readonly partition?: number;
 }
 
-/** A record as read. The byte arrays are the reader's own. */
+/** A record as read. The byte arrays are the reader's own, each a copy unless views were asked for. */
 export interface LogRecord {
   readonly offset: number;
   readonly timestamp: number;
@@ -146,6 +146,8 @@ export interface FetchRecordsOptions {
   readonly maxBytes?: number;
   readonly maxWaitMs?: number;
   readonly signal?: AbortSignal;
+  /** Keys and values are views of what was read, which they keep in memory all together: cheap, for who is done with them soon. */
+  readonly views?: boolean;
 }
 
 export interface FetchedRecords {

@@ -28,9 +28,14 @@ export interface DecodeOptions {
   /** Records before it are passed over. */
   readonly fromOffset: number;
   readonly limit: number;
+  /**
+   * Keys and values are views of the bytes given, which they keep in memory all together: ten times as cheap, and
+   * for who is done with them soon. Else each is a copy of its own.
+   */
+  readonly views?: boolean;
 }
 
-const text = new TextDecoder();
+const text = new TextDecoder("utf-8", { ignoreBOM: true });
 const noHeaders: readonly DecodedHeader[] = [];
 
 /**
@@ -47,7 +52,7 @@ export function decodeRecords(bytes: Uint8Array, options: DecodeOptions): Decode
 }
 
 function decodeBatch(header: BatchHeader, options: DecodeOptions, into: DecodedRecord[]): void {
-  const { kernel, fromOffset, limit } = options;
+  const { kernel, fromOffset, limit, views = false } = options;
   const { position, sizeBytes, baseOffset } = header;
   const batch = header.bytes.subarray(position, position + sizeBytes);
   if (kernel.crc32c(batch.subarray(21)) !== header.checksum) {
@@ -70,9 +75,9 @@ function decodeBatch(header: BatchHeader, options: DecodeOptions, into: DecodedR
     into.push({
       offset,
       timestamp: appendTime ?? baseTimestamp + (index.timestampDeltas[at] as number),
-      key: piece(payload, index, fields + field.keyPosition),
-      value: piece(payload, index, fields + field.valuePosition),
-      headers: decodeHeaders(payload, index, fields),
+      key: piece(payload, index, fields + field.keyPosition, views),
+      value: piece(payload, index, fields + field.valuePosition, views),
+      headers: decodeHeaders(payload, index, fields, views),
     });
   }
 }
@@ -98,14 +103,21 @@ function openPayload(header: BatchHeader, payload: Uint8Array, decompressor: Dec
   }
 }
 
-/** Copies a key or a value: the reader's own. */
-function piece(payload: Uint8Array, index: RecordIndex, at: number): Uint8Array | null {
-  const start = index.fields[at] as number;
-  const length = index.fields[at + 1] as number;
-  return length < 0 ? null : payload.slice(start, start + length);
+function piece(payload: Uint8Array, index: RecordIndex, at: number, views: boolean): Uint8Array | null {
+  return bytesOf(payload, index.fields[at] as number, index.fields[at + 1] as number, views);
 }
 
-function decodeHeaders(payload: Uint8Array, index: RecordIndex, fields: number): readonly DecodedHeader[] {
+function bytesOf(payload: Uint8Array, start: number, length: number, views: boolean): Uint8Array | null {
+  if (length < 0) return null;
+  return views ? payload.subarray(start, start + length) : payload.slice(start, start + length);
+}
+
+function decodeHeaders(
+  payload: Uint8Array,
+  index: RecordIndex,
+  fields: number,
+  views: boolean,
+): readonly DecodedHeader[] {
   const count = index.fields[fields + field.headerCount] as number;
   if (count === 0) return noHeaders;
   const headers: DecodedHeader[] = [];
@@ -115,7 +127,7 @@ function decodeHeaders(payload: Uint8Array, index: RecordIndex, fields: number):
     const key = text.decode(payload.subarray(reader.position, reader.position + keyLength));
     reader.position += keyLength;
     const valueLength = readVarint(payload, reader);
-    const value = valueLength < 0 ? null : payload.slice(reader.position, reader.position + valueLength);
+    const value = bytesOf(payload, reader.position, valueLength, views);
     reader.position += Math.max(0, valueLength);
     headers.push({ key, value });
   }

@@ -162,6 +162,7 @@ async function readPartition(reader: PartitionReader, partition: number): Promis
       ...reader.decode,
       fromOffset: offset,
       limit: Number.POSITIVE_INFINITY,
+      views: true,
     });
     await output.write(records, { topic, partition }, end, flags.raw === true ? null : format);
     // Nothing below the high watermark that the start asked for: it was deleted meanwhile.

@@ -42,7 +42,7 @@ export async function fetchHeld(wanted: RecordsWanted, client: Client, face: Fac
     const release = await room(face.answers, Math.min(maxBytes * writtenOut, face.answers.totalBytes), client, face);
     let fetched: FetchedRecords;
     try {
-      fetched = await face.broker.fetchRecords(topic, partition, { offset, limit, maxBytes });
+      fetched = await face.broker.fetchRecords(topic, partition, { offset, limit, maxBytes, views: true });
     } catch (thrown) {
       release();
       throw thrown;
