@@ -17,6 +17,7 @@ import {
 import { drawCurves } from "./harness/chart.ts";
 import { comparison, OutputsDiffer } from "./harness/comparison.ts";
 import { bytesOf, recordsOf, repeat } from "./harness/data.ts";
+import { sharesOf } from "./harness/profile.ts";
 import { lastResult, race } from "./harness/race.ts";
 import { type Result, resultLines, verdictLines } from "./harness/report.ts";
 import { runOne } from "./harness/run-one.ts";
@@ -295,4 +296,25 @@ test("the curves are drawn, each with its name, axes and unit", () => {
   const svg = drawCurves([result, outcomeOf(1) as never], "a title", root, thisRuntime());
   for (const text of ["<svg ", "some growth", "records", "µs", "one", "two", "a title"]) ok(svg.includes(text), text);
   throws(() => drawCurves([{ ...result, curves: [] }], "", root, thisRuntime()), /no.* curve/);
+});
+
+test("a profile's time goes to layers, native functions' to their callers", () => {
+  const node = (id: number, functionName: string, url: string, children: number[] = []) => ({
+    ...{ id, callFrame: { functionName, url }, children },
+  });
+  const nodes = [
+    node(1, "(root)", "", [2, 3, 4, 6]),
+    node(2, "(idle)", ""),
+    node(3, "(garbage collector)", ""),
+    node(4, "append", "file:///x/dist/engine/log/log.js", [5, 7]),
+    node(5, "set", ""),
+    node(6, "onread", "node:internal/stream_base_commons"),
+    node(7, "writeBuffer", ""),
+  ];
+  deepStrictEqual(sharesOf({ nodes, samples: [2, 3, 4, 5, 6, 7], timeDeltas: [900, 10, 30, 20, 15, 25] }), [
+    { layer: "log", share: 0.5 },
+    { layer: "writing files", share: 0.25 },
+    { layer: "Node's HTTP, streams and sockets", share: 0.15 },
+    { layer: "garbage collection", share: 0.1 },
+  ]);
 });

@@ -11,12 +11,12 @@ import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chosen } from "./benchmarks.ts";
-import type { Benchmark, Effort, SubjectRuntime } from "./harness/benchmark.ts";
+import type { Benchmark, SubjectRuntime } from "./harness/benchmark.ts";
 import { drawCurves } from "./harness/chart.ts";
 import { describeMachine } from "./harness/machine.ts";
 import { machineLines, type Report, type Result, resultLines, runtimeName, verdictLines } from "./harness/report.ts";
 import { findRuntime, installPeers } from "./harness/setup.ts";
-import { parseOptions, usage } from "./options.ts";
+import { type Options, parseOptions, usage } from "./options.ts";
 import type { SuiteOrder } from "./suite.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -64,7 +64,7 @@ async function main(): Promise<number> {
     say(`\n━━ ${runtimeName(runtime)}`);
     for (const group of new Set(selected.map((benchmark) => benchmark.group))) {
       const members = selected.filter((benchmark) => benchmark.group === group);
-      await runGroup(members, runtime, options.effort, (result) => {
+      await runGroup(members, runtime, options, (result) => {
         results.push(result);
         for (const line of resultLines(result)) say(line);
       });
@@ -73,7 +73,7 @@ async function main(): Promise<number> {
   say("");
   for (const line of verdictLines(results)) say(line);
   const report: Report = { ...about, results };
-  if (options.json !== undefined) write(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.json !== undefined) write(options.json, `${JSON.stringify(report, shortNumbers, 1)}\n`);
   if (options.svg !== undefined) write(options.svg, drawReport(report));
   const missed = results.flatMap(({ verdicts }) => verdicts).filter(({ is }) => is !== "pass");
   return options.check && missed.length > 0 ? 1 : 0;
@@ -83,6 +83,11 @@ function write(file: string, text: string): void {
   mkdirSync(dirname(resolve(file)), { recursive: true });
   writeFileSync(file, text);
   say(`written: ${file}`);
+}
+
+/** Four digits: more would be noise. */
+function shortNumbers(_: string, value: unknown): unknown {
+  return typeof value === "number" ? Number(value.toPrecision(4)) : value;
 }
 
 /** The curves of the runtime that came first. */
@@ -113,7 +118,7 @@ function pickRuntimes(names: readonly SubjectRuntime["name"][] | undefined): Sub
 async function runGroup(
   members: readonly Benchmark[],
   runtime: SubjectRuntime,
-  effort: Effort["name"],
+  { effort, profile }: Pick<Options, "effort" | "profile">,
   take: (result: Result) => void,
 ): Promise<void> {
   for (const kind of ["process", "server"] as const) {
@@ -122,7 +127,14 @@ async function runGroup(
     // What only starts servers runs under Node whatever they run under: the same load for all.
     const host = kind === "process" ? runtime : (findRuntime("node", root) as SubjectRuntime);
     const program = host.built ? join(root, "dist/bench/suite.js") : join(root, "bench/suite.ts");
-    const order: SuiteOrder = { names, effort, runtime, folder: folder as string, root };
+    const order: SuiteOrder = {
+      names,
+      effort,
+      runtime,
+      folder: folder as string,
+      root,
+      ...(profile === undefined ? {} : { profiles: resolve(profile) }),
+    };
     await runSuite(host, program, order, take);
   }
 }

@@ -16,6 +16,7 @@ export interface Options {
   readonly json?: string;
   readonly svg?: string;
   readonly folder?: string;
+  readonly profile?: string;
 }
 
 export const usage = `Measures Moldau against its peers, and prints each target with its result.
@@ -31,6 +32,8 @@ export const usage = `Measures Moldau against its peers, and prints each target 
   --svg <file>       draws the curves of growth and of many partitions, on the first runtime
   --folder <folder>  the disk to measure: data goes into a new folder there, removed afterwards
                      (default: the system's folder for temporary files)
+  --profile <folder> has servers under Node write CPU profiles there, and prints the time by layer;
+                     profiling slows them down, so that its ratios count for nothing
   --check            ends with 1 when a target is not met
   --list             lists what there is, and what exactly is timed
   --help             this
@@ -56,9 +59,10 @@ export function parseOptions(args: readonly string[]): Options | string {
         json: { type: "string" },
         svg: { type: "string" },
         folder: { type: "string" },
+        profile: { type: "string" },
       },
     });
-    const { help, list, check, quick, only, runtime, json, svg, folder } = values;
+    const { help, list, check, quick, only, runtime, json, svg, folder, profile } = values;
     const unknown = runtime?.find((name) => !(runtimeNames as readonly string[]).includes(name));
     if (unknown !== undefined) return `there is no runtime '${unknown}': it is ${runtimeNames.join(", ")}`;
     return {
@@ -71,6 +75,7 @@ export function parseOptions(args: readonly string[]): Options | string {
       ...(json === undefined ? {} : { json }),
       ...(svg === undefined ? {} : { svg }),
       ...(folder === undefined ? {} : { folder }),
+      ...(profile === undefined ? {} : { profile }),
     };
   } catch (error) {
     return `${(error as Error).message}\n--help shows the options`;

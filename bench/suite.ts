@@ -15,6 +15,7 @@ export interface SuiteOrder {
   readonly runtime: SubjectRuntime;
   readonly folder: string;
   readonly root: string;
+  readonly profiles?: string;
 }
 
 process.stdin.on("end", () => process.exit(1));

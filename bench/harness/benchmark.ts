@@ -54,6 +54,8 @@ export interface Bench {
   readonly folder: string;
   /** The repository's. */
   readonly root: string;
+  /** Where servers under Node write CPU profiles; absent: they write none. */
+  readonly profiles?: string;
 }
 
 export interface Benchmark {

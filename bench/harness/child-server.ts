@@ -33,17 +33,16 @@ process.on("exit", () => {
 export interface MoldauOptions {
   readonly folder: string;
   readonly durability?: "sync" | "os";
-  /** Given to the runtime, before the program. */
-  readonly runtimeFlags?: readonly string[];
 }
 
 export function startMoldau(
-  { runtime, root }: Bench,
-  { folder, durability = "sync", runtimeFlags = [] }: MoldauOptions,
+  { runtime, root, profiles }: Bench,
+  { folder, durability = "sync" }: MoldauOptions,
 ): Promise<ChildServer> {
+  const profile = profiles === undefined || runtime.name !== "node" ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
   const program = join(root, runtime.built ? "dist/server/main.js" : "server/main.ts");
   const flags = ["serve", "--http-port", "0", "--data-dir", folder, "--durability", durability];
-  return start(runtime.command, [...runtime.arguments, ...runtimeFlags, program, ...flags], root);
+  return start(runtime.command, [...runtime.arguments, ...profile, program, ...flags], root);
 }
 
 /** One of bench/servers. */

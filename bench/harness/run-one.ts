@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Bench, Benchmark } from "./benchmark.ts";
+import { readShares } from "./profile.ts";
 import { type Result, runtimeName } from "./report.ts";
 import { verdictsOf } from "./verdict.ts";
 
@@ -12,18 +13,29 @@ import { verdictsOf } from "./verdict.ts";
 export async function runOne(benchmark: Benchmark, bench: Bench): Promise<Result> {
   const folder = mkdtempSync(join(bench.folder, "bench-"));
   try {
-    const outcome = await benchmark.run({ ...bench, folder });
     const { group, name, timed, guarantees } = benchmark;
+    const profiled = bench.profiles !== undefined && benchmark.runs === "server" && bench.runtime.name === "node";
+    const profiles = profiled ? join(bench.profiles as string, name.replaceAll(/[^a-zA-Z0-9]+/g, "-")) : undefined;
+    const outcome = await benchmark.run({ ...bench, folder, ...(profiles === undefined ? {} : { profiles }) });
+    const notes = profiles === undefined ? outcome.notes : [...outcome.notes, ...profileNotes(profiles)];
     return {
       group,
       name,
       timed,
       ...(guarantees === undefined ? {} : { guarantees }),
       ...outcome,
+      notes,
       runtime: runtimeName(bench.runtime),
       verdicts: verdictsOf(name, outcome, bench.runtime),
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function profileNotes(folder: string): string[] {
+  return [
+    `moldau's time by layer (${folder}):`,
+    ...readShares(folder).map(({ layer, share }) => `${(share * 100).toFixed(1).padStart(5)}%  ${layer}`),
+  ];
 }
