@@ -6,5 +6,5 @@ export { crc32c } from "./crc32c";
 export { largeFrom, middleFrom, smallFrom } from "./crc32c-fold.generated";
 export { murmur2 } from "./murmur2";
 export { indexRecords } from "./records";
-export { copyOffsetKeys, copyTimestampKeys, searchOffsetKeys, searchTimestampKeys } from "./search";
+export { appendToCopy, beginCopy, copySizeBytes, searchCopy } from "./search";
 export * from "./memory";

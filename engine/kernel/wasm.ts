@@ -10,7 +10,7 @@
 
 import { maxRunBytes, scratchBytes } from "../limits.ts";
 import { fillColumns } from "./batch-columns.ts";
-import { IndexCache } from "./index-cache.ts";
+import { IndexCache, type IndexCopy } from "./index-cache.ts";
 import {
   type BatchColumns,
   type BatchFault,
@@ -55,10 +55,10 @@ interface ModuleExports {
   validPrefix(position: number, sizeBytes: number, baseOffset: number, maxBatchBytes: number): number;
   indexRecords(position: number, sizeBytes: number, count: number): number;
   encodeColumns(recordCount: number, producerId: number, producerEpoch: number, baseSequence: number): number;
-  copyOffsetKeys(source: number, count: number, column: number): void;
-  copyTimestampKeys(source: number, count: number, column: number): void;
-  searchOffsetKeys(column: number, count: number, target: number): number;
-  searchTimestampKeys(column: number, count: number, target: number): number;
+  copySizeBytes(keyRoom: number, keySizeBytes: number): number;
+  beginCopy(copy: number, keyRoom: number, keySizeBytes: number): void;
+  appendToCopy(copy: number, source: number, count: number): void;
+  searchCopy(copy: number, target: number): number;
 }
 
 // The part of the standard that is used here; not every runtime's types declare it.
@@ -91,7 +91,9 @@ const faults: readonly BatchFault[] = [
 const stops: readonly ValidPrefix["stop"][] = ["end", "partial", "checksum", "order", "header"];
 
 /** Below this a copy costs more than it saves. */
-const fewestKeysToCopy = 32;
+const fewestKeysToCopy = 16;
+/** Below this a loop copies faster than `set` of a subarray. Bytes. */
+const fewEntriesBytes = 48;
 
 export async function loadWasmKernel(code?: Uint8Array | WebAssemblyModule): Promise<Kernel> {
   const module =
@@ -116,7 +118,11 @@ function bind(wasm: ModuleExports): Kernel {
   const columns = new Int32Array(buffer, wasm.columns.value, wasm.columnsBytes.value / 4);
   const doubles = new Float64Array(buffer, wasm.doubles.value, wasm.doublesBytes.value / 8);
   const mostRecords = Math.min(columns.length / recordStride, doubles.length);
-  const indexCache = new IndexCache(wasm.indexCache.value, wasm.indexCacheBytes.value);
+  const indexCache = new IndexCache({
+    position: wasm.indexCache.value,
+    sizeBytes: wasm.indexCacheBytes.value,
+    copySizeBytes: (keyRoom, keySizeBytes) => wasm.copySizeBytes(keyRoom, keySizeBytes),
+  });
   const batchColumns: BatchColumns = {
     bytes: memory.subarray(staging, staging + wasm.stagingBytes.value),
     lengths: columns,
@@ -219,14 +225,15 @@ function bind(wasm: ModuleExports): Kernel {
     searchIndex(table, target) {
       const { count } = table;
       if (count < fewestKeysToCopy) return twin.searchIndex(table, target);
-      const isOffsets = table.entrySizeBytes === 8;
-      const copy = indexCache.copyOf(table, isOffsets ? 4 : 8);
-      if (copy === null) return twin.searchIndex(table, target);
-      if (copy.count < count) appendKeys(table, copy.position, copy.count);
-      copy.count = count;
-      return isOffsets
-        ? wasm.searchOffsetKeys(copy.position, count, target)
-        : wasm.searchTimestampKeys(copy.position, count, target);
+      const copy = indexCache.find(table);
+      copy.uses++;
+      if (copy.count !== count || copy.version !== table.version) {
+        if (indexCache.claim(table, table.entrySizeBytes === 8 ? 4 : 8) === null) {
+          return twin.searchIndex(table, target);
+        }
+        extendCopy(copy, table);
+      }
+      return wasm.searchCopy(copy.position, target);
     },
 
     // Large array buffers lie 16 bytes off a page on some platforms; this memory begins on one.
@@ -236,14 +243,18 @@ function bind(wasm: ModuleExports): Kernel {
     },
   };
 
-  /** Decodes the entries from `from` on to the column's end, as many at a time as staging holds. */
-  function appendKeys({ bytes, entrySizeBytes, count }: IndexTable, column: number, from: number): void {
+  /** Copies what was appended to the table, as many entries at a time as staging holds. */
+  function extendCopy(copy: IndexCopy, { bytes, entrySizeBytes, count }: IndexTable): void {
+    if (copy.count === 0) wasm.beginCopy(copy.position, copy.keyRoom, entrySizeBytes === 8 ? 4 : 8);
     const most = Math.floor(scratchBytes / entrySizeBytes);
-    for (let entry = from; entry < count; entry += most) {
+    for (let entry = copy.count; entry < count; entry += most) {
       const entries = Math.min(most, count - entry);
-      memory.set(bytes.subarray(entry * entrySizeBytes, (entry + entries) * entrySizeBytes), staging);
-      if (entrySizeBytes === 8) wasm.copyOffsetKeys(staging, entries, column + entry * 4);
-      else wasm.copyTimestampKeys(staging, entries, column + entry * 8);
+      const from = entry * entrySizeBytes;
+      const sizeBytes = entries * entrySizeBytes;
+      if (sizeBytes > fewEntriesBytes) memory.set(bytes.subarray(from, from + sizeBytes), staging);
+      else for (let index = 0; index < sizeBytes; index++) memory[staging + index] = bytes[from + index]!;
+      wasm.appendToCopy(copy.position, staging, entries);
     }
+    copy.count = count;
   }
 }
