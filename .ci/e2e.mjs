@@ -5,7 +5,7 @@
 // Every runtime runs the very same tests; /healthz has to name it. `--matrix` writes what passed
 // where as JSON, from which `node .ci/matrix.mjs` makes README's table.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -559,7 +559,7 @@ for (const runtime of flags.runtime) {
       const mistyped = await command(runtime, ["topcis", "list"], { env });
       assert.equal(mistyped.status, 2);
       assert.match(mistyped.stderr, /no command 'topcis'/);
-      for (const named of [[], ["serve"], ["topics", "create"], ["produce"], ["consume"]]) {
+      for (const named of [[], ["serve"], ["topics", "create"], ["produce"], ["consume"], ["log", "verify"]]) {
         assert.match(await run([...named, "--help"]), /Examples:/);
       }
       assert.match(await run(["--version"]), /^\d+\.\d+\.\d+\n$/);
@@ -593,6 +593,89 @@ for (const runtime of flags.runtime) {
       });
       assert.deepEqual([stopped.status, stopped.stderr], [0, ""]);
       assert.match(stopped.text, /\nmore\n$/);
+    });
+
+    feature("log dump, verify, index", runtime, async () => {
+      const folder = temporaryFolder();
+      const server = await startServer(runtime, { folder });
+      const env = { MOLDAU_URL: server.url, MOLDAU_DATA_DIR: folder };
+      const run = async (...args) => {
+        const result = await command(runtime, args, { env });
+        assert.deepEqual([result.status, result.stderr], [0, ""], args.join(" "));
+        return result.text;
+      };
+      await run("topics", "create", "looked-into", "-c", "segment.bytes=700000");
+      const lines = Array.from({ length: 40_000 }, (_, i) => `line ${i} of what is looked into`);
+      for (let from = 0; from < lines.length; from += 8000)
+        await command(runtime, ["produce", "looked-into"], { env, input: lines.slice(from, from + 8000).join("\n") });
+      const inUse = await command(runtime, ["log", "verify"], { env });
+      assert.equal(inUse.status, 2);
+      assert.match(inUse.stderr, /in use by process \d+.*Stop the broker first/);
+      assert.deepEqual(await server.stop(), { status: 0, signal: null });
+
+      assert.match(await run("log", "verify"), /40 000 records.*\n0 errors, 0 warnings, 0 notes\n.*cut nothing\n$/);
+      const dumped = (await run("log", "dump", "-t", "looked-into", "--records", "--from", "39998", "--json"))
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      assert.deepEqual(
+        dumped.flatMap(({ type, value }) => (type === "record" ? [value] : [])),
+        lines.slice(-2),
+      );
+      const partition = join(folder, "looked-into-0");
+      const [log, second] = readdirSync(partition)
+        .filter((name) => name.endsWith(".log"))
+        .sort();
+      assert.ok(second !== undefined, "there are two segments");
+      assert.match(await run("log", "dump", join(partition, log)), /^baseOffset: 0 lastOffset: \d+ .* isvalid: true$/m);
+      assert.match(
+        await run("log", "dump", join(partition, log.replace("log", "index"))),
+        /^offset: \d+ position: \d+$/m,
+      );
+      const found = JSON.parse(await run("log", "index", partition, "--offset", "30000", "--json")).found;
+      assert.ok(found.batch.baseOffset <= 30_000 && found.batch.lastOffset >= 30_000 && found.isEntryRight);
+
+      const index = join(partition, log.replace("log", "index"));
+      const right = readFileSync(index);
+      const wrong = Buffer.from(right);
+      wrong[6] ^= 1;
+      writeFileSync(index, wrong);
+      const astray = await command(runtime, ["log", "index", partition, "--json"], { env });
+      assert.equal(astray.status, 1);
+      assert.deepEqual(
+        astray.text
+          .trim()
+          .split("\n")
+          .flatMap((line) => JSON.parse(line).findings.map(({ file, position }) => [file, position])),
+        [[`looked-into-0/${log.replace("log", "index")}`, 0]],
+      );
+      assert.match(await run("log", "index", index, "--rebuild"), /made anew\n$/);
+      assert.deepEqual(readFileSync(index), right);
+
+      const bytes = readFileSync(join(partition, second));
+      bytes[bytes.length - 3] ^= 4;
+      writeFileSync(join(partition, second), bytes);
+      const damaged = await command(runtime, ["log", "verify", "--json"], { env });
+      assert.equal(damaged.status, 1);
+      const [finding, summary] = damaged.text
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      assert.deepEqual([finding.kind, finding.file], ["checksum", `looked-into-0/${second}`]);
+      assert.deepEqual([summary.errors, summary.complete, summary.start.outcome], [1, true, "opens"]);
+
+      const nothing = await command(runtime, ["log", "dump", join(folder, "nothing")], { env });
+      assert.equal(nothing.status, 2);
+      const closed = await command(runtime, ["log", "dump", "--records"], {
+        env,
+        watch: (child) => child.stdout.once("data", () => child.stdout.destroy()),
+      });
+      assert.deepEqual([closed.status, closed.stderr], [0, ""]);
+      const stopped = await command(runtime, ["log", "dump", "--records"], {
+        env,
+        watch: (child) => child.stdout.once("data", () => child.kill("SIGINT")),
+      });
+      assert.deepEqual([stopped.status, stopped.stderr], [130, ""]);
     });
 
     feature("a start that cannot be says why and exits 1", runtime, async () => {

@@ -67,6 +67,9 @@ test("every command has examples in its help", async () => {
     ["topics", "delete"],
     ["produce"],
     ["consume"],
+    ["log", "dump"],
+    ["log", "verify"],
+    ["log", "index"],
   ]) {
     const { status, out } = await ran(...command, "--help");
     assert.equal(status, 0, command.join(" "));

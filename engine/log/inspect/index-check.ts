@@ -29,6 +29,8 @@ export class IndexCheck {
   #lastPlace = -1;
   /** Places below which an entry is accepted unseen: a bad batch lies there. */
   #blindBelow = -1;
+  /** Entries that were said to be wrong here. */
+  faults = 0;
   /** The last entry that was taken for good. */
   last: IndexEntry | null = null;
 
@@ -118,6 +120,7 @@ export class IndexCheck {
 
   #say(entry: IndexEntry, kind: "index-order" | "index-entry" | "index-range", message: string): void {
     const { findings, severity, entries } = this.#options;
+    this.faults += 1;
     findings.add(severity, kind, entries.file.path, message, { position: entry.position });
   }
 }

@@ -385,7 +385,8 @@ class SegmentWalk {
       const message = `${ends}, but the segment's latest is ${this.#maxTimestamp} at offset ${this.#offsetOfMaxTimestamp}`;
       this.#sayIndex("timeindex-short", "timeindex", message, last === null ? 0 : last.position + 12);
     }
-    if (this.#positions !== null && this.#isSparseAt >= 0) {
+    // A wrong entry leaves a hole of its own.
+    if (this.#positions?.faults === 0 && this.#isSparseAt >= 0) {
       const message = `no entry leads to byte ${this.#isSparseAt} or near before it, though index.interval.bytes is ${this.#segment.indexIntervalBytes}: look-ups there are slow`;
       const name = `${this.#segment.folder}/${segmentFileName(baseOffset, "index")}`;
       this.#context.findings.add("note", "index-sparse", name, message);
