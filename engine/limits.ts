@@ -23,6 +23,9 @@ export const nearTailBytes: number = 4 * 1024 * 1024;
 /** Requests whose bytes are held at once, over all connections; more wait. Bytes. */
 export const inFlightBytes: number = 64 * 1024 * 1024;
 
+/** What a fetch of batches may hold when it does not say. Bytes. */
+export const fetchBytes: number = 8 * 1024 * 1024;
+
 /** Bytes of answers that are lent at once to those who pass them on; more fetches wait. Bytes. */
 export const fetchPoolBytes: number = 64 * 1024 * 1024;
 
@@ -31,6 +34,9 @@ export const syncIntervalMs: number = 10;
 
 /** ... or after this many unsynced bytes of one partition. */
 export const syncBytes: number = 8 * 1024 * 1024;
+
+/** While more is appended, what waits for a sync is on its way to the disk in pieces of this many bytes. */
+export const syncAheadBytes: number = 1024 * 1024;
 
 /** How far the recorded recovery point may lag behind what is synced. Milliseconds. */
 export const recoveryPointIntervalMs: number = 1000;

@@ -8,7 +8,7 @@
 //   lent for it. Nothing that is lent is held while a fetch waits, be it for data or for room.
 
 import { MoldauError, toMoldauError } from "../errors.ts";
-import { maxWaiters } from "../limits.ts";
+import { fetchBytes, maxWaiters } from "../limits.ts";
 import { type Lender, ownMemory } from "../log/lending.ts";
 import type { Clock } from "../port/world.ts";
 import type { Counters } from "./counters.ts";
@@ -17,7 +17,6 @@ import type { Partition } from "./partition.ts";
 import type { Timers } from "./timers.ts";
 import type { FetchedPartition, FetchOptions, FetchPartition } from "./types.ts";
 
-export const defaultFetchBytes: number = 50 * 1024 * 1024;
 /** More waits that end in one turn than this are spread over the next ones. */
 const wakesPerTurn = 64;
 
@@ -50,7 +49,7 @@ export class Fetcher {
   async fetch(wanted: readonly FetchPartition[], options: FetchOptions): Promise<FetchedPartition[]> {
     const { minBytes = 1, maxWaitMs = 0, signal, pooled = false } = options;
     const most = pooled ? this.#pool.answerBytes : Number.POSITIVE_INFINITY;
-    const maxBytes = Math.min(options.maxBytes ?? defaultFetchBytes, most);
+    const maxBytes = Math.min(options.maxBytes ?? fetchBytes, most);
     const deadline = this.#clock.monotonic() + maxWaitMs;
     const wantedBytes = Math.min(minBytes, maxBytes);
     this.#counters.fetches += 1;

@@ -366,3 +366,47 @@ test("who never waits for a sync has to, before more is unsynced than a crash ma
   for (const release of held) release();
   await broker.close();
 });
+
+test("a sync ahead of the flush promises nothing, and its failure, told to it alone, acknowledges nobody", async () => {
+  for (const fails of [false, true]) {
+    const { storage } = faultyStorage();
+    const syncs: ((error?: Error) => void)[] = [];
+    const sync = storage.sync.bind(storage);
+    let holds = false;
+    storage.sync = async (files) => {
+      await sync(files);
+      if (holds && files.some(({ path }) => path.endsWith(".log")))
+        await new Promise<void>((resolve, reject) => syncs.push((error) => (error ? reject(error) : resolve())));
+    };
+    const broker = await openBroker(testWorld(storage));
+    await broker.createTopic("t", { configs: { "max.message.bytes": 2 * 1024 * 1024 } });
+    await append(broker, "begins the epoch");
+    holds = true;
+    await append(broker, "x".repeat(1024 * 1024), { acks: "leader" });
+    await drain();
+    assert.equal(syncs.length, 1, "a mebibyte is on its way, though nobody waits for it");
+    const outcome: unknown[] = [];
+    const waiting = append(broker, "waits").then(
+      () => outcome.push("acknowledged"),
+      (error: unknown) => outcome.push(error),
+    );
+    await drain();
+    assert.equal(syncs.length, 2);
+    syncs[1]?.();
+    await drain();
+    assert.deepEqual([outcome, broker.offsets("t", 0).latest], [[], 1]);
+    syncs[0]?.(fails ? new StorageError("io", "EIO") : undefined);
+    await waiting;
+    holds = false;
+    if (fails) {
+      assert.ok(code("KAFKA_STORAGE_ERROR")(outcome[0]));
+      assert.equal(broker.offsets("t", 0).latest, 1);
+      assert.equal(broker.describeTopic("t").partitions[0]?.state, "fenced");
+      await assert.rejects(append(broker, "more"), code("KAFKA_STORAGE_ERROR"));
+    } else {
+      assert.deepEqual([outcome, broker.offsets("t", 0).latest], [["acknowledged"], 3]);
+    }
+    for (const resolve of syncs) resolve();
+    await broker.close();
+  }
+});

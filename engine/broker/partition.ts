@@ -6,11 +6,13 @@
 // Never: looks inside a batch, or knows other partitions.
 //
 // Invariants: at most one flush is under way; one flush serves all who wait. A failed sync is
-//   never retried: it fences. Removal of segments never overlaps a flush.
+//   never retried: it fences. Removal of segments never overlaps a flush. The syncs ahead of a flush
+//   promise nobody anything, but a failure is told to one sync alone: what a flush covers is
+//   acknowledged only when all of them that were under way with it have succeeded too.
 
 import { MoldauError } from "../errors.ts";
 import type { RunBytes } from "../kernel/kernel.ts";
-import { syncBytes, syncIntervalMs } from "../limits.ts";
+import { syncAheadBytes, syncBytes, syncIntervalMs } from "../limits.ts";
 import { storageError } from "../log/append-errors.ts";
 import { formatEpochCheckpoint } from "../log/checkpoint-file.ts";
 import type { Appended, Log } from "../log/log.ts";
@@ -32,6 +34,9 @@ export interface PartitionContext {
   readonly leaderEpoch: number;
   readonly counters: Counters;
 }
+
+/** A store syncs three files at once; one way is left for the flush. */
+const mostAhead = 2;
 
 export interface RecordedOffsets {
   readonly recoveryPoint: number;
@@ -64,6 +69,11 @@ export class Partition {
   readonly #listeners: Set<Listener> = new Set();
   #flushing: Promise<void> | null = null;
   #flushAgain = false;
+  /** Syncs under way ahead of a flush, each of which resolves whatever comes of it. */
+  readonly #ahead: Set<Promise<void>> = new Set();
+  /** Appended bytes for which one was begun. */
+  #aheadTo = 0;
+  #aheadFailure: { readonly error: unknown } | null = null;
   #syncTimer: Timer | null = null;
   #epoch: Promise<void> | null = null;
   #epochReady = false;
@@ -217,6 +227,7 @@ export class Partition {
       if (rolled) this.flush();
       return;
     }
+    if (log.appendedBytes - this.#aheadTo >= syncAheadBytes) this.#syncAhead(log);
     if (log.unsyncedBytes >= syncBytes) this.flush();
     else this.#syncTimer ??= this.context.timers.after(syncIntervalMs, () => this.flush());
   }
@@ -245,6 +256,24 @@ export class Partition {
   }
 
   // ---- durability --------------------------------------------------------------------------
+
+  /** The disk works while more is appended: what a flush finds left to do is the last piece. */
+  #syncAhead(log: Log): void {
+    this.#aheadTo = log.appendedBytes;
+    if (this.#ahead.size >= mostAhead || this.#aheadFailure !== null) return;
+    const ended = (): void => void this.#ahead.delete(sync);
+    const sync: Promise<void> = log.context.storage.sync([log.active.log]).then(ended, (error: unknown) => {
+      this.#aheadFailure ??= { error };
+      ended();
+    });
+    this.#ahead.add(sync);
+  }
+
+  /** Throws when one of those that were under way, or one before them, failed. */
+  async #aheadEnded(): Promise<void> {
+    if (this.#ahead.size > 0) await Promise.all(this.#ahead);
+    if (this.#aheadFailure !== null) throw this.#aheadFailure.error;
+  }
 
   isAcknowledged(lastOffset: number): boolean {
     return this.log !== null && this.log.highWatermark > lastOffset;
@@ -318,13 +347,16 @@ export class Partition {
       const flush = await log.beginFlush();
       if (flush === null) return;
       const started = clock.monotonic();
+      if (this.#aheadFailure !== null) throw this.#aheadFailure.error;
       await log.context.storage.sync(flush.files);
+      await this.#aheadEnded();
       if (flush.directory) await log.context.storage.syncDirectory(log.context.folder);
       counters.syncs += 1;
       counters.syncSeconds += (clock.monotonic() - started) / 1000;
       if (await log.completeFlush(flush)) this.#wake();
     } catch (error) {
       this.fence(error instanceof Error ? error.message : String(error));
+      await Promise.all(this.#ahead);
       await this.#recordFence(log);
     }
   }
@@ -434,6 +466,7 @@ export class Partition {
     this.#rejectAcks();
     this.#tell();
     while (this.#flushing !== null) await this.#flushing;
+    await Promise.all(this.#ahead);
     await this.exclusively(async () => this.log?.close());
   }
 }

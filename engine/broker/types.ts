@@ -108,7 +108,7 @@ export interface FetchPartition {
 
 export interface FetchOptions {
   readonly minBytes?: number; // 1
-  readonly maxBytes?: number; // 50 MiB, Kafka's fetch.max.bytes
+  readonly maxBytes?: number; // limits.fetchBytes, 8 MiB
   /** How long to wait for minBytes, woken by the high watermark. 0: answer at once. */
   readonly maxWaitMs?: number;
   /**

@@ -150,6 +150,11 @@ export class Log {
     return this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   }
 
+  /** Since opening. */
+  get appendedBytes(): number {
+    return this.#appendedBytes;
+  }
+
   get unsyncedBytes(): number {
     return this.#appendedBytes - this.#high.appendedBytes;
   }
