@@ -17,6 +17,9 @@ import { columns, doubles } from "./memory";
 /** The largest timestamp of the last walk that found no fault. */
 export let walkedMaxTimestamp: i64 = 0;
 
+/** No delta of a short varint lies further from 0. */
+const mostShortDelta: i64 = 1 << 20;
+
 /** Finds the records of one batch into the columns; offset deltas must rise. A fault. */
 export function indexRecords(position: usize, sizeBytes: i32, count: i32): i32 {
   return walk(position, position + sizeBytes, count, 0, false);
@@ -31,81 +34,120 @@ export function checkRecords(start: usize, end: usize, count: i32, baseTimestamp
 @inline
 function walk(start: usize, end: usize, count: i32, baseTimestamp: i64, dense: bool): i32 {
   if (count < 1 || <i64>count * smallestRecordBytes > <i64>(end - start)) return faults.count;
+  // Where a short delta could leave the safe integers no record is plain.
+  const plainEnd = isSafe(baseTimestamp - mostShortDelta) && isSafe(baseTimestamp + mostShortDelta) ? end : start;
   let position = start;
   let maxTimestamp: i64 = i64.MIN_VALUE;
+  let maxPlainDelta: i32 = i32.MIN_VALUE;
   let lastOffsetDelta: i32 = -1;
   let column: usize = columns;
   for (let index = 0; index < count; index++) {
-    if (position === end) return faults.count;
-
     // The next record's place depends on this length only: a processor reads on from there
     // while it still compares this record's pieces.
     const length = load<u32>(position);
     const bodyPosition = position + shortSize(length);
-    const lengthBits = shortBits(length);
-    let recordEnd = bodyPosition + (lengthBits >>> 1);
+    const lengthBits = shortLengthBits(length);
+    const recordEnd = bodyPosition + (lengthBits >>> 1);
     const timestamp = load<u32>(bodyPosition + 1);
     let cursor = bodyPosition + 1 + shortSize(timestamp);
     const offset = load<u32>(cursor);
     cursor += shortSize(offset);
     const key = load<u32>(cursor);
-    let keyPosition = cursor + shortSize(key);
+    const keyPosition = cursor + shortSize(key);
     const keyBits = shortBits(key);
     cursor = keyPosition + (keyBits >>> 1);
     const value = load<u32>(cursor);
-    let valuePosition = cursor + shortSize(value);
+    const valuePosition = cursor + shortSize(value);
     const valueBits = shortBits(value);
     cursor = valuePosition + (valueBits >>> 1);
     const headerBits = <u32>load<u8>(cursor++);
-    let headersPosition = cursor;
-    let headerCount = headerBits >>> 1;
-    if (headerBits !== 0) cursor = (headerBits & 129) === 0 ? skipHeaders(cursor, recordEnd, headerCount) : 0;
+    const headersPosition = cursor;
+    if (headerBits !== 0) cursor = (headerBits & 129) === 0 ? skipHeaders(cursor, recordEnd, headerBits >>> 1) : 0;
 
-    let timestampDelta = <i64>signed(shortBits(timestamp));
-    let offsetDelta = signed(shortBits(offset));
-    let keyLength = signed(keyBits);
-    let valueLength = signed(valueBits);
-    const isPlain =
-      cursor === recordEnd && recordEnd <= end && bodyPosition - position <= 3 && (lengthBits & 1) === 0 &&
-      keyLength >= -1 && valueLength >= -1;
-    if (!isPlain) {
-      const fault = readRecord(position, end);
-      if (fault !== faults.none) return fault;
-      recordEnd = readRecordEnd;
-      timestampDelta = readTimestampDelta;
-      offsetDelta = readOffsetDelta;
-      keyPosition = readKeyPosition;
-      keyLength = readKeyLength;
-      valuePosition = readValuePosition;
-      valueLength = readValueLength;
-      headersPosition = readHeadersPosition;
-      headerCount = readHeaderCount;
+    if (
+      cursor === recordEnd && recordEnd <= plainEnd && (lengthBits & 1) === 0 && isNullable(keyBits) &&
+      isNullable(valueBits)
+    ) {
+      const timestampDelta = signed(shortBits(timestamp));
+      const offsetBits = shortBits(offset);
+      if (dense) {
+        if (offsetBits !== <u32>index << 1) return faults.record;
+        maxPlainDelta = max(maxPlainDelta, timestampDelta);
+      } else {
+        const offsetDelta = signed(offsetBits);
+        if (offsetDelta <= lastOffsetDelta) return faults.record;
+        lastOffsetDelta = offsetDelta;
+        store<f64>(doubles + (index << 3), <f64>timestampDelta);
+        store<i32>(column, offsetDelta);
+        storePlaces(
+          column,
+          keyPosition - start,
+          signed(keyBits),
+          valuePosition - start,
+          signed(valueBits),
+          headersPosition - start,
+          headerBits >>> 1,
+          recordEnd - start,
+        );
+        column += 32;
+      }
+      position = recordEnd;
+      continue;
     }
-    position = recordEnd;
 
+    if (position === end) return faults.count;
+    const fault = readRecord(position, end);
+    if (fault !== faults.none) return fault;
     if (dense) {
-      if (offsetDelta !== index) return faults.record;
-      const recordTimestamp = baseTimestamp + timestampDelta;
+      if (readOffsetDelta !== index) return faults.record;
+      const recordTimestamp = baseTimestamp + readTimestampDelta;
       if (!isSafe(recordTimestamp)) return faults.timestamp;
       maxTimestamp = max(maxTimestamp, recordTimestamp);
     } else {
-      if (offsetDelta <= lastOffsetDelta) return faults.record;
-      lastOffsetDelta = offsetDelta;
-      store<f64>(doubles + (index << 3), <f64>timestampDelta);
-      store<i32>(column, offsetDelta);
-      store<i32>(column, <i32>(keyPosition - start), 4);
-      store<i32>(column, keyLength, 8);
-      store<i32>(column, <i32>(valuePosition - start), 12);
-      store<i32>(column, valueLength, 16);
-      store<i32>(column, <i32>(headersPosition - start), 20);
-      store<i32>(column, headerCount, 24);
-      store<i32>(column, <i32>(recordEnd - start), 28);
+      if (readOffsetDelta <= lastOffsetDelta) return faults.record;
+      lastOffsetDelta = readOffsetDelta;
+      store<f64>(doubles + (index << 3), <f64>readTimestampDelta);
+      store<i32>(column, readOffsetDelta);
+      storePlaces(
+        column,
+        readKeyPosition - start,
+        readKeyLength,
+        readValuePosition - start,
+        readValueLength,
+        readHeadersPosition - start,
+        readHeaderCount,
+        readRecordEnd - start,
+      );
       column += 32;
     }
+    position = readRecordEnd;
   }
   if (position !== end) return faults.count;
+  if (maxPlainDelta !== i32.MIN_VALUE) maxTimestamp = max(maxTimestamp, baseTimestamp + maxPlainDelta);
   walkedMaxTimestamp = maxTimestamp;
   return faults.none;
+}
+
+/** The columns behind the first, in the order of `field` in kernel.ts. */
+// @ts-ignore: decorator
+@inline
+function storePlaces(
+  column: usize,
+  keyPosition: usize,
+  keyLength: i32,
+  valuePosition: usize,
+  valueLength: i32,
+  headersPosition: usize,
+  headerCount: i32,
+  recordEnd: usize,
+): void {
+  store<i32>(column, <i32>keyPosition, 4);
+  store<i32>(column, keyLength, 8);
+  store<i32>(column, <i32>valuePosition, 12);
+  store<i32>(column, valueLength, 16);
+  store<i32>(column, <i32>headersPosition, 20);
+  store<i32>(column, headerCount, 24);
+  store<i32>(column, <i32>recordEnd, 28);
 }
 
 // What readRecord found.
@@ -197,6 +239,23 @@ function shortBits(word: u32): u32 {
   if ((word & 0x80) === 0) return word & 0x7f;
   if ((word & 0x8000) === 0) return (word & 0x7f) | ((word >>> 1) & 0x3f80);
   return (word & 0x7f) | ((word >>> 1) & 0x3f80) | ((word >>> 2) & 0x1fc000);
+}
+
+/** A longer one gives an odd number: as a length it is below 0, and none. */
+// @ts-ignore: decorator
+@inline
+function shortLengthBits(word: u32): u32 {
+  if ((word & 0x80) === 0) return word & 0x7f;
+  if ((word & 0x8000) === 0) return (word & 0x7f) | ((word >>> 1) & 0x3f80);
+  if ((word & 0x800000) !== 0) return 1;
+  return (word & 0x7f) | ((word >>> 1) & 0x3f80) | ((word >>> 2) & 0x1fc000);
+}
+
+/** A length, or -1. */
+// @ts-ignore: decorator
+@inline
+function isNullable(zigzag: u32): bool {
+  return (zigzag & 1) === 0 || zigzag === 1;
 }
 
 // @ts-ignore: decorator

@@ -231,6 +231,16 @@ test("a length below zero is none, though its digits are the record's", () => {
   assert.deepEqual(indexed(twin, bytes, 1), { ok: false, fault: "record", position: 0 });
 });
 
+test("the maximum timestamp is a record's, also when all lie far before the base", () => {
+  const times = { baseTimestamp: 2n ** 40n, maxTimestamp: 2n ** 40n };
+  const batch = assembleBatch(times, Uint8Array.from(assembleRecord({ timestampDelta: -(2n ** 34n) })));
+  const options = { baseOffset: 0, leaderEpoch: 0, maxBatchBytes: 1 << 20, appendTimeMs: -1 };
+  const run = prepared(wasm, batch, options);
+  assert.ok(run.ok);
+  assert.equal(new DataView(run.bytes.buffer).getBigInt64(35), 2n ** 40n - 2n ** 34n);
+  assert.deepEqual(run, prepared(twin, batch, options));
+});
+
 test("a length of four bytes is never read as three, wherever its record would then lie", () => {
   // Read as three bytes, the first record would lie among the second one's zeros.
   const first = assembleRecord({ key: [], value: [], widths: [4] });
