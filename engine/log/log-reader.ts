@@ -12,6 +12,7 @@ import type { Lender, Lending } from "./lending.ts";
 import type { Log } from "./log.ts";
 import { BatchHeader, headerSizeBytes } from "./record-batch.ts";
 import type { Segment } from "./segment.ts";
+import { SegmentTimes } from "./segment-times.ts";
 import { walkHeaders } from "./walk.ts";
 
 /** Where recent readers will go on is remembered for so many of them. */
@@ -39,6 +40,7 @@ export class LogReader {
   readonly #log: Log;
   /** Next offset -> position, so that a sequential reader needs no search. */
   readonly #cursors: Map<number, { readonly segment: Segment; readonly position: number }> = new Map();
+  readonly #times: SegmentTimes = new SegmentTimes();
 
   constructor(log: Log) {
     this.#log = log;
@@ -216,7 +218,8 @@ export class LogReader {
   async batchAtOrAfter(timestamp: number, fromOffset: number): Promise<Uint8Array | null> {
     const high = this.#log.high;
     const from = Math.max(fromOffset, this.#log.logStartOffset);
-    const segments = [...this.#log.segments];
+    const { changes } = this.#log.context.segmentContext.indexes;
+    const segments = this.#log.segments.slice(this.#times.firstReaching(timestamp, this.#log.segments, changes));
     for (const [at, segment] of segments.entries()) {
       if (segment.baseOffset >= high.offset) return null;
       const next = segments[at + 1]?.baseOffset ?? Number.POSITIVE_INFINITY;

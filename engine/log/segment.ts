@@ -35,6 +35,8 @@ export interface SegmentContext {
 /** Bounds the index bytes in memory over all logs: the least recently used closed segment's go first. */
 export class IndexResidency {
   readonly budgetBytes: number;
+  /** How often a closed segment was opened again or indexed anew: its maximum timestamp may be another then. */
+  changes = 0;
   #usedBytes = 0;
   readonly #segments: Map<Segment, number> = new Map();
 
@@ -151,6 +153,7 @@ export class Segment {
   /** Batches will be appended after all: what came behind it is gone. */
   async activate(): Promise<void> {
     this.#active = true;
+    this.#context.indexes.changes += 1;
     this.#context.indexes.remove(this);
     await this.#resident();
   }
@@ -321,6 +324,7 @@ export class Segment {
     this.maxTimestamp = fresh.maxTimestamp;
     this.offsetOfMaxTimestamp = fresh.offsetOfMaxTimestamp;
     this.firstTimestamp = fresh.firstTimestamp;
+    this.#context.indexes.changes += 1;
     this.firstOffset = fresh.firstOffset;
     if (!this.#active) this.#closeTimeIndex();
     try {
