@@ -4,7 +4,7 @@ import { slice } from "./crc32c-slices";
 import { folds } from "./memory";
 
 /** What is used of the region `folds`. */
-export const usedOfFolds: i32 = 27264;
+export const usedOfFolds: i32 = 27136;
 
 /** The shortest message of each size. Bytes. */
 export const smallFrom: i32 = 288;
@@ -208,7 +208,7 @@ export function foldMiddle(source: usize, sizeBytes: usize, head: v128, carry: v
   const zero = v128.splat<i64>(0);
   let out = folds + 8400;
   v128.store(out - 16, head);
-  v128.store(out - 461, carry);
+  let first = carry;
   let outBefore1 = head;
   let back340Before1 = zero;
   let back340Before2 = zero;
@@ -225,7 +225,7 @@ export function foldMiddle(source: usize, sizeBytes: usize, head: v128, carry: v
     const back461At0 = v128.load(out - 461, 0);
     const back352At0 = v128.load(out - 461, 109);
     const back340At0 = v128.load(out - 461, 121);
-    const outAt0 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt0, back461At0), back352At0), back352Before1), back340At0), back340Before4), outBefore1);
+    const outAt0 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt0, first), back461At0), back352At0), back352Before1), back340At0), back340Before4), outBefore1);
     v128.store(out, outAt0, 0);
     const inAt1 = v128.load(source, 16);
     parity = v128.xor(parity, inAt1);
@@ -254,6 +254,7 @@ export function foldMiddle(source: usize, sizeBytes: usize, head: v128, carry: v
     back340Before2 = back340At2;
     back340Before1 = back340At3;
     back352Before1 = back352At3;
+    first = zero;
     source += 64;
     out += 64;
   }
@@ -328,82 +329,89 @@ export function foldMiddle(source: usize, sizeBytes: usize, head: v128, carry: v
   return withParity(parity, foldSmall(folds + 24832, sizeBytes - bulkBytes, zero, zero));
 }
 
-/** A message of 272 bytes and more, up to 1536. */
+/** A message of 192 bytes and more, up to 1536. */
 export function foldSmall(source: usize, sizeBytes: usize, head: v128, carry: v128): u32 {
   const zero = v128.splat<i64>(0);
-  let out = folds + 25680;
+  let out = folds + 25600;
   v128.store(out - 16, head);
-  v128.store(out - 266, carry);
-  const bulkEnd = source + sizeBytes - 272;
-  const stepsEnd = source + ((sizeBytes - 272) & ~63);
+  let first = carry;
+  let outBefore1 = head;
+  let outBefore2 = zero;
+  let outBefore3 = zero;
+  let back113Before1 = zero;
+  let back113Before2 = zero;
+  let back113Before3 = zero;
+  let back113Before4 = zero;
+  let back146Before1 = zero;
+  let back146Before2 = zero;
+  const bulkEnd = source + sizeBytes - 192;
+  const stepsEnd = source + ((sizeBytes - 192) & ~63);
   while (source < stepsEnd) {
     const inAt0 = v128.load(source, 0);
-    const back266At0 = v128.load(out - 266, 0);
-    const back195At0 = v128.load(out - 266, 71);
-    const back178At0 = v128.load(out - 266, 88);
-    const back145At0 = v128.load(out - 266, 121);
-    const back123At0 = v128.load(out - 266, 143);
-    const outAt0 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt0, back266At0), back195At0), back178At0), back145At0), back123At0);
+    const back146At0 = v128.load(out - 178, 32);
+    const back131At0 = v128.load(out - 178, 47);
+    const back113At0 = v128.load(out - 178, 65);
+    const outAt0 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt0, first), back146At0), back146Before2), back131At0), back113At0), back113Before3), back113Before4), outBefore3);
     v128.store(out, outAt0, 0);
     const inAt1 = v128.load(source, 16);
-    const back266At1 = v128.load(out - 266, 16);
-    const back195At1 = v128.load(out - 266, 87);
-    const back178At1 = v128.load(out - 266, 104);
-    const back145At1 = v128.load(out - 266, 137);
-    const back123At1 = v128.load(out - 266, 159);
-    const outAt1 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt1, back266At1), back195At1), back178At1), back145At1), back123At1);
+    const back146At1 = v128.load(out - 178, 48);
+    const back131At1 = v128.load(out - 178, 63);
+    const back113At1 = v128.load(out - 178, 81);
+    const outAt1 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt1, back146At1), back146Before1), back131At1), back113At1), back113Before2), back113Before3), outBefore2);
     v128.store(out, outAt1, 16);
     const inAt2 = v128.load(source, 32);
-    const back266At2 = v128.load(out - 266, 32);
-    const back195At2 = v128.load(out - 266, 103);
-    const back178At2 = v128.load(out - 266, 120);
-    const back145At2 = v128.load(out - 266, 153);
-    const back123At2 = v128.load(out - 266, 175);
-    const outAt2 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt2, back266At2), back195At2), back178At2), back145At2), back123At2);
+    const back146At2 = v128.load(out - 178, 64);
+    const back131At2 = v128.load(out - 178, 79);
+    const back113At2 = v128.load(out - 178, 97);
+    const outAt2 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt2, back146At2), back146At0), back131At2), back113At2), back113Before1), back113Before2), outBefore1);
     v128.store(out, outAt2, 32);
     const inAt3 = v128.load(source, 48);
-    const back266At3 = v128.load(out - 266, 48);
-    const back195At3 = v128.load(out - 266, 119);
-    const back178At3 = v128.load(out - 266, 136);
-    const back145At3 = v128.load(out - 266, 169);
-    const back123At3 = v128.load(out - 266, 191);
-    const outAt3 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt3, back266At3), back195At3), back178At3), back145At3), back123At3);
+    const back146At3 = v128.load(out - 178, 80);
+    const back131At3 = v128.load(out - 178, 95);
+    const back113At3 = v128.load(out - 178, 113);
+    const outAt3 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(inAt3, back146At3), back146At1), back131At3), back113At3), back113At0), back113Before1), outAt0);
     v128.store(out, outAt3, 48);
+    outBefore3 = outAt1;
+    outBefore2 = outAt2;
+    outBefore1 = outAt3;
+    back113Before4 = back113At0;
+    back113Before3 = back113At1;
+    back113Before2 = back113At2;
+    back113Before1 = back113At3;
+    back146Before2 = back146At2;
+    back146Before1 = back146At3;
+    first = zero;
     source += 64;
     out += 64;
   }
   while (source < bulkEnd) {
-    v128.store(out, v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source), v128.load(out - 266, 0)), v128.load(out - 266, 71)), v128.load(out - 266, 88)), v128.load(out - 266, 121)), v128.load(out - 266, 143)));
+    v128.store(out, v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source), first), v128.load(out - 178, 0)), v128.load(out - 178, 1)), v128.load(out - 178, 17)), v128.load(out - 178, 32)), v128.load(out - 178, 47)), v128.load(out - 178, 65)), v128.load(out - 178, 130)));
+    first = zero;
     source += 16;
     out += 16;
   }
   
   // The rest's loads straddle the end of the bulk.
   v128.store(out, zero);
-  const rest0 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 0), v128.load(out - 266, 143)), v128.load(out - 266, 121)), v128.load(out - 266, 88)), v128.load(out - 266, 71)), v128.load(out - 266, 0));
-  const rest1 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 16), v128.load(out - 266, 159)), v128.load(out - 266, 137)), v128.load(out - 266, 104)), v128.load(out - 266, 87)), v128.load(out - 266, 16)), v128.shuffle<i8>(zero, rest0, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest2 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 32), v128.load(out - 266, 175)), v128.load(out - 266, 153)), v128.load(out - 266, 120)), v128.load(out - 266, 103)), v128.load(out - 266, 32)), v128.shuffle<i8>(zero, rest0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest0, rest1, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest3 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 48), v128.load(out - 266, 191)), v128.load(out - 266, 169)), v128.load(out - 266, 136)), v128.load(out - 266, 119)), v128.load(out - 266, 48)), v128.shuffle<i8>(zero, rest0, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest0, rest1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest1, rest2, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest4 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 64), v128.load(out - 266, 207)), v128.load(out - 266, 185)), v128.load(out - 266, 152)), v128.load(out - 266, 135)), v128.load(out - 266, 64)), v128.shuffle<i8>(zero, rest0, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(zero, rest0, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest0, rest1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest1, rest2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest2, rest3, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest5 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 80), v128.load(out - 266, 223)), v128.load(out - 266, 201)), v128.load(out - 266, 168)), v128.load(out - 266, 151)), v128.load(out - 266, 80)), v128.shuffle<i8>(zero, rest0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest0, rest1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest0, rest1, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest1, rest2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest2, rest3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest3, rest4, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest6 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 96), v128.load(out - 266, 239)), v128.load(out - 266, 217)), v128.load(out - 266, 184)), v128.load(out - 266, 167)), v128.load(out - 266, 96)), v128.shuffle<i8>(zero, rest0, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest0, rest1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest1, rest2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest1, rest2, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest2, rest3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest3, rest4, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest4, rest5, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest7 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 112), v128.load(out - 266, 255)), v128.load(out - 266, 233)), v128.load(out - 266, 200)), v128.load(out - 266, 183)), v128.load(out - 266, 112)), v128.shuffle<i8>(rest0, rest1, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest1, rest2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest2, rest3, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest2, rest3, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest3, rest4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest4, rest5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest5, rest6, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest8 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 128), v128.load(out - 266, 249)), v128.load(out - 266, 216)), v128.load(out - 266, 199)), v128.load(out - 266, 128)), v128.shuffle<i8>(rest1, rest2, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest2, rest3, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest3, rest4, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest3, rest4, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest4, rest5, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest5, rest6, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest6, rest7, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest9 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 144), v128.load(out - 266, 265)), v128.load(out - 266, 232)), v128.load(out - 266, 215)), v128.load(out - 266, 144)), v128.shuffle<i8>(rest2, rest3, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest3, rest4, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest4, rest5, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest4, rest5, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest5, rest6, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest6, rest7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest7, rest8, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest10 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 160), v128.load(out - 266, 248)), v128.load(out - 266, 231)), v128.load(out - 266, 160)), v128.shuffle<i8>(rest3, rest4, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest4, rest5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest5, rest6, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest5, rest6, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest6, rest7, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest7, rest8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest8, rest9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest11 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 176), v128.load(out - 266, 264)), v128.load(out - 266, 247)), v128.load(out - 266, 176)), v128.shuffle<i8>(rest4, rest5, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest5, rest6, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest6, rest7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest6, rest7, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest7, rest8, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest8, rest9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest9, zero, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
-  const rest12 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 192), v128.load(out - 266, 263)), v128.load(out - 266, 192)), v128.shuffle<i8>(rest5, rest6, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest6, rest7, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest7, rest8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest7, rest8, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest8, rest9, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest9, zero, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16));
-  const rest13 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 208), v128.load(out - 266, 208)), v128.shuffle<i8>(rest6, rest7, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest7, rest8, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest8, rest9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest8, rest9, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest9, zero, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19));
-  const rest14 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 224), v128.load(out - 266, 224)), v128.shuffle<i8>(rest7, rest8, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest8, rest9, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest9, zero, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest9, zero, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30));
-  const rest15 = v128.xor(v128.xor(v128.xor(v128.load(source, 240), v128.load(out - 266, 240)), v128.shuffle<i8>(rest8, rest9, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest9, zero, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17));
-  const rest16 = v128.xor(v128.xor(v128.load(source, 256), v128.load(out - 266, 256)), v128.shuffle<i8>(rest9, zero, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29));
-  const last0 = rest10;
-  const last1 = v128.xor(rest11, v128.shuffle<i8>(zero, last0, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28));
-  const last2 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(rest12, v128.shuffle<i8>(zero, last0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(zero, last0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)), v128.shuffle<i8>(zero, last0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)), v128.shuffle<i8>(zero, last0, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)), v128.shuffle<i8>(last0, last1, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28));
-  const last3 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(rest13, v128.shuffle<i8>(zero, last0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(zero, last0, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(zero, last0, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27)), last0), v128.shuffle<i8>(last0, last1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last0, last1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)), v128.shuffle<i8>(last0, last1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)), v128.shuffle<i8>(last0, last1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)), v128.shuffle<i8>(last1, last2, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28));
-  const last4 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(rest14, v128.shuffle<i8>(last0, last1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last0, last1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(last0, last1, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27)), last1), v128.shuffle<i8>(last1, last2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last1, last2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)), v128.shuffle<i8>(last1, last2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)), v128.shuffle<i8>(last1, last2, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)), v128.shuffle<i8>(last2, zero, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28));
-  const last5 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(rest15, v128.shuffle<i8>(last1, last2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last1, last2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(last1, last2, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27)), last2), v128.shuffle<i8>(last2, zero, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last2, zero, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)), v128.shuffle<i8>(last2, zero, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)), v128.shuffle<i8>(last2, zero, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23));
-  const last6 = v128.xor(v128.xor(v128.xor(rest16, v128.shuffle<i8>(last2, zero, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last2, zero, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(last2, zero, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27));
+  const rest0 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 0), first), v128.load(out - 178, 130)), v128.load(out - 178, 65)), v128.load(out - 178, 47)), v128.load(out - 178, 32)), v128.load(out - 178, 17)), v128.load(out - 178, 1)), v128.load(out - 178, 0));
+  const rest1 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 16), v128.load(out - 178, 146)), v128.load(out - 178, 81)), v128.load(out - 178, 63)), v128.load(out - 178, 48)), v128.load(out - 178, 33)), v128.load(out - 178, 17)), v128.load(out - 178, 16)), v128.shuffle<i8>(zero, rest0, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
+  const rest2 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 32), v128.load(out - 178, 162)), v128.load(out - 178, 97)), v128.load(out - 178, 79)), v128.load(out - 178, 64)), v128.load(out - 178, 49)), v128.load(out - 178, 33)), v128.load(out - 178, 32)), v128.shuffle<i8>(zero, rest0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest0, rest1, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
+  const rest3 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 48), v128.load(out - 178, 113)), v128.load(out - 178, 95)), v128.load(out - 178, 80)), v128.load(out - 178, 65)), v128.load(out - 178, 49)), v128.load(out - 178, 48)), v128.shuffle<i8>(zero, rest0, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest0, rest1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest1, rest2, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
+  const rest4 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 64), v128.load(out - 178, 129)), v128.load(out - 178, 111)), v128.load(out - 178, 96)), v128.load(out - 178, 81)), v128.load(out - 178, 65)), v128.load(out - 178, 64)), v128.shuffle<i8>(zero, rest0, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(zero, rest0, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest0, rest1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest1, rest2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest2, rest3, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
+  const rest5 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 80), v128.load(out - 178, 145)), v128.load(out - 178, 127)), v128.load(out - 178, 112)), v128.load(out - 178, 97)), v128.load(out - 178, 81)), v128.load(out - 178, 80)), v128.shuffle<i8>(zero, rest0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest0, rest1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest0, rest1, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest1, rest2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest2, rest3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest3, rest4, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
+  const rest6 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 96), v128.load(out - 178, 161)), v128.load(out - 178, 143)), v128.load(out - 178, 128)), v128.load(out - 178, 113)), v128.load(out - 178, 97)), v128.load(out - 178, 96)), v128.shuffle<i8>(zero, rest0, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest0, rest1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest1, rest2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest1, rest2, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest2, rest3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest3, rest4, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)), v128.shuffle<i8>(rest4, zero, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26));
+  const rest7 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 112), v128.load(out - 178, 177)), v128.load(out - 178, 159)), v128.load(out - 178, 144)), v128.load(out - 178, 129)), v128.load(out - 178, 113)), v128.load(out - 178, 112)), v128.shuffle<i8>(rest0, rest1, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest1, rest2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest2, rest3, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest2, rest3, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest3, rest4, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)), v128.shuffle<i8>(rest4, zero, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16));
+  const rest8 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 128), v128.load(out - 178, 175)), v128.load(out - 178, 160)), v128.load(out - 178, 145)), v128.load(out - 178, 129)), v128.load(out - 178, 128)), v128.shuffle<i8>(rest1, rest2, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest2, rest3, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest3, rest4, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest3, rest4, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)), v128.shuffle<i8>(rest4, zero, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19));
+  const rest9 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 144), v128.load(out - 178, 176)), v128.load(out - 178, 161)), v128.load(out - 178, 145)), v128.load(out - 178, 144)), v128.shuffle<i8>(rest2, rest3, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest3, rest4, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(rest4, zero, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(rest4, zero, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30));
+  const rest10 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.load(source, 160), v128.load(out - 178, 177)), v128.load(out - 178, 161)), v128.load(out - 178, 160)), v128.shuffle<i8>(rest3, rest4, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)), v128.shuffle<i8>(rest4, zero, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17));
+  const rest11 = v128.xor(v128.xor(v128.xor(v128.load(source, 176), v128.load(out - 178, 177)), v128.load(out - 178, 176)), v128.shuffle<i8>(rest4, zero, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29));
+  const last0 = rest5;
+  const last1 = v128.xor(rest6, v128.shuffle<i8>(zero, last0, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28));
+  const last2 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(rest7, v128.shuffle<i8>(zero, last0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(zero, last0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)), v128.shuffle<i8>(zero, last0, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)), v128.shuffle<i8>(zero, last0, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)), v128.shuffle<i8>(last0, last1, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28));
+  const last3 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(rest8, v128.shuffle<i8>(zero, last0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(zero, last0, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(zero, last0, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27)), last0), v128.shuffle<i8>(last0, last1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last0, last1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)), v128.shuffle<i8>(last0, last1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)), v128.shuffle<i8>(last0, last1, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)), v128.shuffle<i8>(last1, last2, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28));
+  const last4 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(rest9, v128.shuffle<i8>(last0, last1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last0, last1, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(last0, last1, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27)), last1), v128.shuffle<i8>(last1, last2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last1, last2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)), v128.shuffle<i8>(last1, last2, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)), v128.shuffle<i8>(last1, last2, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)), v128.shuffle<i8>(last2, zero, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28));
+  const last5 = v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(v128.xor(rest10, v128.shuffle<i8>(last1, last2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last1, last2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(last1, last2, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27)), last2), v128.shuffle<i8>(last2, zero, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last2, zero, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)), v128.shuffle<i8>(last2, zero, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)), v128.shuffle<i8>(last2, zero, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23));
+  const last6 = v128.xor(v128.xor(v128.xor(rest11, v128.shuffle<i8>(last2, zero, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)), v128.shuffle<i8>(last2, zero, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)), v128.shuffle<i8>(last2, zero, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27));
   let remainder: u32 = 0;
   remainder = slice(v128.extract_lane<u32>(last3, 0) ^ remainder, v128.extract_lane<u32>(last3, 1), v128.extract_lane<u32>(last3, 2), v128.extract_lane<u32>(last3, 3));
   remainder = slice(v128.extract_lane<u32>(last4, 0) ^ remainder, v128.extract_lane<u32>(last4, 1), v128.extract_lane<u32>(last4, 2), v128.extract_lane<u32>(last4, 3));
