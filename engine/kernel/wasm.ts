@@ -95,6 +95,9 @@ const fewestKeysToCopy = 16;
 /** Below this a loop copies faster than `set` of a subarray. Bytes. */
 const fewEntriesBytes = 48;
 
+/** Up to here hashing a key in JavaScript is over before it would have been copied. */
+const longestShortKeyBytes = 64;
+
 export async function loadWasmKernel(code?: Uint8Array | WebAssemblyModule): Promise<Kernel> {
   const module =
     code instanceof WebAssembly.Module
@@ -173,6 +176,7 @@ function bind(wasm: ModuleExports): Kernel {
     },
 
     murmur2(bytes) {
+      if (bytes.length <= longestShortKeyBytes) return twin.murmur2(bytes);
       return wasm.murmur2(stage(bytes, staging), bytes.length);
     },
 
