@@ -5,7 +5,7 @@
 
 import type { StorageFile } from "../../port/storage.ts";
 
-const pieceBytes = 2 * 1024 * 1024;
+const pieceBytes = 1024 * 1024;
 /** In front of a piece: what is kept of the last one is put there. Longer remains take a buffer of their own. */
 const frontBytes = 1024 * 1024;
 
