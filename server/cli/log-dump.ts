@@ -167,11 +167,14 @@ class Dump {
       await this.#heading(path);
       if (base !== undefined) await this.#output.line(`Log starting offset: ${base}`);
     }
+    let timestampType: DumpedBatch["timestampType"] = "CreateTime";
     for await (const item of dumpLog(path, this.#options)) {
+      if (item.type === "batch") timestampType = item.timestampType;
       const isCounted = item.type === (this.#flags.records === true ? "record" : "batch");
       if (isCounted && this.#left <= 0) return;
       if (item.type === "batch") await this.#say(item, batchLine);
-      else if (item.type === "record") await this.#say(this.#shown(item), (record) => recordLine(item, record));
+      else if (item.type === "record")
+        await this.#say(this.#shown(item), (record) => recordLine(item, record, timestampType));
       else await this.#say(item, faultLine);
       if (isCounted) this.#left -= 1;
       if (this.#left <= 0) return;
@@ -234,7 +237,7 @@ class Dump {
       }));
       await this.#say({ type: "producer", file: path, producerId, producerEpoch, batches: shown }, () => {
         const last = shown[shown.length - 1] as (typeof shown)[number];
-        return `producerId: ${producerId} producerEpoch: ${producerEpoch} coordinatorEpoch: -1 currentTxnFirstOffset: None lastTimestamp: ${last.timestamp} firstSequence: ${last.firstSequence} lastSequence: ${last.lastSequence} lastOffset: ${last.lastOffset} offsetDelta: ${last.offsetDelta} timestamp: ${last.timestamp}`;
+        return `producerId: ${producerId} producerEpoch: ${producerEpoch} coordinatorEpoch: -1 currentTxnFirstOffset: OptionalLong.empty lastTimestamp: ${last.timestamp} firstSequence: ${last.firstSequence} lastSequence: ${last.lastSequence} lastOffset: ${last.lastOffset} offsetDelta: ${last.offsetDelta} timestamp: ${last.timestamp}`;
       });
     }
   }
@@ -316,12 +319,16 @@ function batchLine(batch: DumpedBatch): string {
   ].join(" ");
 }
 
-function recordLine({ timestamp, sequence, offset, key, value, headers }: DumpedRecord, shown: ShownRecord): string {
+function recordLine(
+  { timestamp, sequence, offset, key, value, headers }: DumpedRecord,
+  shown: ShownRecord,
+  timestampType: DumpedBatch["timestampType"],
+): string {
   const text = (one: ShownValue): string => (typeof one === "string" ? one : JSON.stringify(one));
   const keyText = key === null ? "" : ` key: ${text(shown.key)}`;
   const valueText = value === null ? "" : ` payload: ${text(shown.value)}`;
   const names = headers.map((header) => header.key).join(",");
-  return `| offset: ${offset} CreateTime: ${timestamp} keySize: ${key?.length ?? -1} valueSize: ${value?.length ?? -1} sequence: ${sequence} headerKeys: [${names}]${keyText}${valueText}`;
+  return `| offset: ${offset} ${timestampType}: ${timestamp} keySize: ${key?.length ?? -1} valueSize: ${value?.length ?? -1} sequence: ${sequence} headerKeys: [${names}]${keyText}${valueText}`;
 }
 
 function faultLine({ position, message }: Pick<DumpedFault, "position" | "message">): string {
