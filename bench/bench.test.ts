@@ -204,7 +204,7 @@ test("the hardest of several peers is the one that counts, where a target says s
   };
   const target = { benchmark: "b", goal: { kind: "ratio", peer: bestPeer, atLeast: 0.8 } } as const;
   deepStrictEqual(verdictsOf("b", outcome, { name: "node" }, [target]), [
-    { benchmark: "b", target: "≥ 0.8x", result: "0.70x", peer: "@node-rs/crc32", is: "short" },
+    { benchmark: "b", target: "≥ 0.8x", result: "0.70x", peer: "@node-rs/crc32", goal: bestPeer, is: "short" },
   ]);
 });
 
@@ -222,7 +222,7 @@ test("a curve is flat when no point strays", () => {
 });
 
 test("the verdicts are counted", () => {
-  const verdict = { benchmark: "b", target: "≥ 2x", result: "3x", peer: "p", is: "pass" as const };
+  const verdict = { benchmark: "b", target: "≥ 2x", result: "3x", peer: "p", goal: "p", is: "pass" as const };
   const result = {
     ...outcomeOf(1),
     group: "g",

@@ -13,6 +13,8 @@ export interface Verdict {
   readonly target: string;
   readonly result: string;
   readonly peer: string;
+  /** What the target asks for by name: a peer, "best peer", a curve; tells two targets of one benchmark apart. */
+  readonly goal: string;
   readonly is: "pass" | "short" | "weak baseline" | "not measured";
 }
 
@@ -38,6 +40,7 @@ export function verdictsOf(
               target: `< ${goal.value} ${unit}`,
               result: `${digits(median)} ${unit}`,
               peer: "",
+              goal: "",
               is: median < goal.value ? "pass" : "short",
             },
           ];
@@ -57,7 +60,7 @@ function ratioVerdict(
 ): Verdict {
   const ratio = wanted === bestPeer ? hardest(ratios) : ratios.find(({ peer }) => peer === wanted);
   const target = `≥ ${atLeast}x`;
-  if (ratio === undefined) return { benchmark, target, result: "", peer: wanted, is: "not measured" };
+  if (ratio === undefined) return { benchmark, target, result: "", peer: wanted, goal: wanted, is: "not measured" };
   const known = baselineOf(benchmark, ratio.peer);
   const figure = peers.find(({ name }) => name === ratio.peer) as Figure;
   // The known figures are Node's.
@@ -68,6 +71,7 @@ function ratioVerdict(
     target,
     result: `${digits(ratio.median)}x`,
     peer: ratio.peer,
+    goal: wanted,
     is: !reached ? "short" : limps ? "weak baseline" : "pass",
   };
 }
@@ -93,7 +97,7 @@ function flatVerdict(benchmark: string, { curves }: Outcome, name: string, withi
   const target = `flat within ${Math.round(within * 100)}%`;
   const curve = curves.find((candidate) => candidate.name === name);
   if (curve === undefined || curve.points.length < 2)
-    return { benchmark, target, result: "", peer: name, is: "not measured" };
+    return { benchmark, target, result: "", peer: name, goal: name, is: "not measured" };
   const heights = curve.points.map(({ y }) => y);
   const [least, greatest] = [Math.min(...heights), Math.max(...heights)];
   const middle = (least + greatest) / 2;
@@ -103,6 +107,7 @@ function flatVerdict(benchmark: string, { curves }: Outcome, name: string, withi
     target,
     result: `±${(strays * 100).toFixed(0)}%`,
     peer: name,
+    goal: name,
     is: strays <= within ? "pass" : "short",
   };
 }
