@@ -45,7 +45,8 @@ export const targets: readonly Target[] = [
   { benchmark: "growth", goal: { kind: "flat", within: 0.1, curve: "append" } },
   { benchmark: "growth", goal: { kind: "flat", within: 0.1, curve: "look-up" } },
   { benchmark: "growth", goal: { kind: "flat", within: 0.1, curve: "fetch" } },
-  { benchmark: "many partitions, acks=leader", goal: { kind: "flat", within: 0.1, curve: "moldau" } },
+  { benchmark: "many partitions, acks=leader, durability sync", goal: { kind: "flat", within: 0.1, curve: "moldau" } },
+  { benchmark: "many partitions, acks=leader, durability os", goal: { kind: "flat", within: 0.1, curve: "moldau" } },
 ];
 
 function ratio(benchmark: string, peer: string, atLeast: number): Target[] {

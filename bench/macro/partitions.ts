@@ -5,9 +5,17 @@
 
 import { closeSync, fdatasync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type { Acks, Broker } from "../../engine/index.ts";
+import type { Acks, Broker, Durability } from "../../engine/index.ts";
 import { loadWasmKernel } from "../../engine/kernel/wasm.ts";
-import { type Bench, type Benchmark, type Curve, type Figure, type Outcome, spreadOf } from "../harness/benchmark.ts";
+import {
+  type Bench,
+  type Benchmark,
+  type Curve,
+  type Figure,
+  type Outcome,
+  type Spread,
+  spreadOf,
+} from "../harness/benchmark.ts";
 import { batchOfSize } from "../harness/data.ts";
 import { decades } from "../harness/decades.ts";
 import { openLogFolder } from "../harness/log-folder.ts";
@@ -20,24 +28,31 @@ const appends = { leader: 10_000, all: 1000 } as const;
 const width = { leader: 64, all: 1000 } as const;
 
 export const partitionsBenchmarks: readonly Benchmark[] = [
-  {
-    group: "partitions",
-    name: "many partitions, acks=leader",
-    runs: "process",
-    timed: `${appends.leader} broker.appendBatches of 1 KiB, in turn to all of 1, 10, ... 10,000 partitions (100 when quick), ${width.leader} under way at once`,
-    guarantees:
-      "durability sync, acks=leader: acknowledged when the bytes are with the operating system, synced within 10 ms",
-    run: (bench) => run(bench, "leader", bench.effort.mostPartitions),
-  },
+  ...(["sync", "os"] as const).map(
+    (durability): Benchmark => ({
+      group: "partitions",
+      name: `many partitions, acks=leader, durability ${durability}`,
+      runs: "process",
+      timed: `${appends.leader} broker.appendBatches of 1 KiB, in turn to all of 1, 10, ... 10,000 partitions (100 when quick), ${width.leader} under way at once; raw: one writeSync of the same bytes to each of as many files in turn, no sync`,
+      guarantees:
+        durability === "sync"
+          ? "durability sync, acks=leader: acknowledged when the bytes are with the operating system; each partition is synced within 10 ms, beside the appends"
+          : "durability os, acks=leader: acknowledged when the bytes are with the operating system, which syncs when it likes",
+      run: (bench) => run(bench, "leader", durability, bench.effort.mostPartitions),
+    }),
+  ),
   {
     group: "partitions",
     name: "many partitions, acks=all",
     runs: "process",
     timed: `${appends.all} broker.appendBatches of 1 KiB at once, in turn to all of 1, 10, 100 and 1000 partitions (100 when quick), until all are acknowledged; raw: the same bytes to as many files, and an fdatasync of each`,
     guarantees: "durability sync, acks=all: acknowledged when the bytes are on disk",
-    run: (bench) => run(bench, "all", Math.min(1000, bench.effort.mostPartitions)),
+    run: (bench) => run(bench, "all", "sync", Math.min(1000, bench.effort.mostPartitions)),
   },
 ];
+
+/** More would leave the broker of 10,000 partitions too few descriptors. */
+const mostRawFiles = 1000;
 
 interface Subject {
   readonly partitions: number;
@@ -45,40 +60,33 @@ interface Subject {
   readonly raw: readonly number[];
 }
 
-async function run(bench: Bench, acks: "leader" | "all", most: number): Promise<Outcome> {
+async function run(bench: Bench, acks: "leader" | "all", durability: Durability, most: number): Promise<Outcome> {
   const kernel = await loadWasmKernel();
   const batch = batchOfSize(kernel.encodeBatch, batchBytes, 256);
   const subjects: Subject[] = [];
   try {
     for (const partitions of decades(1, most)) {
       const folder = join(bench.folder, String(partitions));
-      const broker = await openLogFolder(folder, { kernel });
-      subjects.push({ partitions, broker, raw: acks === "all" ? openFiles(`${folder}-raw`, partitions) : [] });
+      const broker = await openLogFolder(folder, { kernel, durability });
+      const raw = partitions > mostRawFiles ? [] : openFiles(`${folder}-raw`, partitions);
+      subjects.push({ partitions, broker, raw });
       await broker.createTopic("bench", { partitions });
       await append(broker, partitions, batch, acks)();
       requireAll(broker, partitions, appends[acks]);
     }
-    const works = subjects.flatMap(({ broker, partitions, raw }): Work[] => [
-      append(broker, partitions, batch, acks),
-      ...(acks === "all" ? [rawRound(raw, batch)] : []),
-    ]);
-    const times = await race(works, bench.effort);
-    const perSecond = times.map((rounds) => spreadOf(rounds.map((ns) => (appends[acks] * 1e9) / ns)));
-    const each = acks === "all" ? 2 : 1;
-    const curveOf = (name: string, from: number): Curve => ({
-      ...{ name, x: "partitions", y: "appends/s" },
-      points: subjects.map(({ partitions }, index) => ({
-        x: partitions,
-        y: perSecond[index * each + from]?.median ?? Number.NaN,
-      })),
-    });
-    const figures = subjects.flatMap(({ partitions }, index): Figure[] =>
-      ["moldau", "raw files"].slice(0, each).map((name, from) => ({
-        ...{ name: `${name}, ${partitions} partitions`, unit: "appends/s" },
-        ...(perSecond[index * each + from] as ReturnType<typeof spreadOf>),
-      })),
+    const compared = subjects.filter(({ raw }) => raw.length > 0);
+    const times = await race(
+      [
+        ...subjects.map(({ broker, partitions }) => append(broker, partitions, batch, acks)),
+        ...compared.map(({ raw }) => rawRound(raw, batch, acks)),
+      ],
+      bench.effort,
     );
-    const curves = [curveOf("moldau", 0), ...(acks === "all" ? [curveOf("raw files", 1)] : [])];
+    const rates = times.map((rounds) => spreadOf(rounds.map((ns) => (appends[acks] * 1e9) / ns)));
+    const moldau = seriesOf("moldau", subjects, rates.slice(0, subjects.length));
+    const raw = seriesOf("raw files", compared, rates.slice(subjects.length));
+    const curves = [moldau.curve, raw.curve];
+    const figures = [...moldau.figures, ...raw.figures];
     const [subject, ...peers] = figures;
     return { subject: subject as Figure, peers, ratios: [], curves, notes: [], missing: [] };
   } finally {
@@ -87,6 +95,24 @@ async function run(bench: Bench, acks: "leader" | "all", most: number): Promise<
       for (const descriptor of raw) closeSync(descriptor);
     }
   }
+}
+
+function seriesOf(
+  name: string,
+  subjects: readonly Subject[],
+  rates: readonly Spread[],
+): { readonly curve: Curve; readonly figures: readonly Figure[] } {
+  const unit = "appends/s";
+  return {
+    curve: {
+      ...{ name, x: "partitions", y: unit },
+      points: subjects.map(({ partitions }, index) => ({ x: partitions, y: (rates[index] as Spread).median })),
+    },
+    figures: subjects.map(({ partitions }, index) => ({
+      ...{ name: `${name}, ${partitions} partitions`, unit },
+      ...(rates[index] as Spread),
+    })),
+  };
 }
 
 /** The next append of a lane waits for its last, so that `width` are under way. */
@@ -113,10 +139,11 @@ function openFiles(folder: string, count: number): number[] {
   return Array.from({ length: count }, (_, index) => openSync(join(folder, `${index}.log`), "a"));
 }
 
-/** Four at a time, as many as the threads that Node has for it. */
-function rawRound(files: readonly number[], batch: Uint8Array): Work {
+/** Syncs run four at a time, as many as the threads that Node has for them. */
+function rawRound(files: readonly number[], batch: Uint8Array, acks: "leader" | "all"): Work {
   return async () => {
-    for (let written = 0; written < appends.all; written++) writeSync(files[written % files.length] as number, batch);
+    for (let written = 0; written < appends[acks]; written++) writeSync(files[written % files.length] as number, batch);
+    if (acks === "leader") return;
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next < files.length) await synced(files[next++] as number);
