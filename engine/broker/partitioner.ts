@@ -4,6 +4,7 @@
 // Never: looks at a value.
 
 import type { Kernel } from "../kernel/kernel.ts";
+import { maxRunBytes } from "../limits.ts";
 import { writeUtf8 } from "./utf8.ts";
 
 const scratchBytes = 1024;
@@ -21,7 +22,11 @@ export class Partitioner {
 
   /** `key` null: evenly over all partitions, one after the other. Text is UTF-8. */
   partitionFor(key: Uint8Array | string | null, partitions: number): number {
-    if (key !== null) return (this.#kernel.murmur2(this.#bytesOf(key)) & 0x7fffffff) % partitions;
+    if (key !== null) {
+      const bytes = this.#bytesOf(key);
+      // No batch holds it: the append says so, wherever it is sent.
+      return bytes.length > maxRunBytes ? 0 : (this.#kernel.murmur2(bytes) & 0x7fffffff) % partitions;
+    }
     this.#next = (this.#next + 1) % 0x40000000;
     return this.#next % partitions;
   }
