@@ -94,3 +94,12 @@ test("an event stream holds one piece until the next is asked for, and none once
   // All of it is there again.
   assert.equal((await fetch("limit=2&maxBytes=4194304")).status, 200);
 });
+
+test("HEAD of an event stream holds nothing when it is answered, also where the listener does not say what has left", async (t) => {
+  const { app } = await slowlyServed(t, { answersBytes: 5_000_000 });
+  const head = { method: "HEAD", headers: { accept: "text/event-stream" } };
+  for (let count = 0; count < 20; count += 1) {
+    const answer = await app.fetch(new Request(`http://test${path}?maxBytes=1000000`, head));
+    assert.equal(answer.status, 200, `request ${count}`);
+  }
+});

@@ -24,7 +24,9 @@ const encoder = new TextEncoder();
 export async function streamRecords(call: Call<FetchQuery>, offset: number, face: Face): Promise<Response> {
   const tail = new Tail(call, offset, face);
   const opening = `retry: ${retryMs}\n\n${await tail.first()}`;
-  if (call.knowsSent) call.onSent(() => tail.cancel());
+  // Its body is neither pulled nor cancelled, and what the first piece holds would never come back.
+  if (call.body.request.method === "HEAD") tail.cancel();
+  else if (call.knowsSent) call.onSent(() => tail.cancel());
   const body = new ReadableStream<Uint8Array>(
     {
       start: (controller) => controller.enqueue(encoder.encode(opening)),
