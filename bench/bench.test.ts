@@ -1,5 +1,6 @@
 import { deepStrictEqual, match, ok, rejects, strictEqual, throws } from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -23,6 +24,9 @@ import { type Result, resultLines, verdictLines } from "./harness/report.ts";
 import { runOne } from "./harness/run-one.ts";
 import { findRuntime, whatDiffers } from "./harness/setup.ts";
 import { isWeak, verdictsOf } from "./harness/verdict.ts";
+import { openHttp1 } from "./load/http1.ts";
+import { openHttp2 } from "./load/http2.ts";
+import { drive } from "./load/wire.ts";
 import { javaScriptValidator } from "./micro/validate.ts";
 import { parseOptions } from "./options.ts";
 import { bestPeer, targets } from "./targets.ts";
@@ -317,4 +321,24 @@ test("a profile's time goes to layers, native functions' to their callers", () =
     { layer: "Node's HTTP, streams and sockets", share: 0.15 },
     { layer: "garbage collection", share: 0.1 },
   ]);
+});
+
+test("a request on a lost connection fails at once, over either protocol", async () => {
+  const accepted: Socket[] = [];
+  const server = createServer((socket) => accepted.push(socket.on("error", () => {}).resume()));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  const { port } = server.address() as AddressInfo;
+  try {
+    for (const open of [() => openHttp1(port, 1), () => openHttp2(port, 1, 1)]) {
+      const wire = await open();
+      const prepared = [wire.prepare({ method: "GET", path: "/" })];
+      const waiting = rejects(drive(wire, prepared, 1), /closed|ECONNRESET|EPIPE/);
+      setTimeout(() => accepted.pop()?.destroy(), 20);
+      await waiting;
+      await rejects(drive(wire, prepared, 1), /closed|ECONNRESET|EPIPE/);
+      wire.close();
+    }
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
 });

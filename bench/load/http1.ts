@@ -31,6 +31,10 @@ export function connected(port: number): Promise<Socket> {
   });
 }
 
+export function closedByServer(): Error {
+  return new Error("the server closed the connection");
+}
+
 /** The body is part of the head's bytes: one write, without a copy. */
 function headOf({ method, path, headers = {}, body }: Request, port: number): Buffer {
   const lines = [`${method} ${path} HTTP/1.1`, `host: 127.0.0.1:${port}`];
@@ -68,10 +72,13 @@ function channelOn(socket: Socket): Channel {
     ending.done(isFine ? null : refusal(ending.request, wasStatus, answer.body), answer);
   };
 
+  let broken: Error | null = null;
+  const nothing: Answer = { bodyBytes: 0, body: Buffer.alloc(0) };
   const fail = (error: Error): void => {
+    broken ??= error;
     const ending = current;
     current = null;
-    ending?.done(error, { bodyBytes: 0, body: Buffer.alloc(0) });
+    ending?.done(error, nothing);
   };
 
   /** Up to and without the mark; null when it is not there yet. */
@@ -137,10 +144,12 @@ function channelOn(socket: Socket): Channel {
     }
   });
   socket.on("error", fail);
-  socket.on("close", () => fail(new Error("the server closed the connection")));
+  for (const end of ["end", "close"]) socket.on(end, () => fail(closedByServer()));
+  if (socket.destroyed) fail(closedByServer());
 
   return {
     send({ request, head }: Prepared, keepBody, done) {
+      if (broken !== null) return done(broken, nothing);
       current = { request, keepBody, done };
       socket.write(head);
     },

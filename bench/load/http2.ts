@@ -8,7 +8,7 @@
 //   as its place in the static table.
 
 import type { Socket } from "node:net";
-import { connected } from "./http1.ts";
+import { closedByServer, connected } from "./http1.ts";
 import { type Answer, type Channel, type Prepared, type Request, refusal, type Wire } from "./wire.ts";
 
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -59,6 +59,8 @@ function literal(text: string): Buffer {
   return Buffer.concat([Buffer.from(length), bytes]);
 }
 
+const nothing: Answer = { bodyBytes: 0, body: Buffer.alloc(0) };
+
 interface Stream {
   readonly request: Request;
   readonly keepBody: boolean;
@@ -86,12 +88,14 @@ class Connection {
   #dataFlags = 0;
   #dataStream = 0;
   #settled = false;
+  #broken: Error | null = null;
 
   constructor(socket: Socket) {
     this.socket = socket;
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("error", (error) => this.#fail(error));
-    socket.on("close", () => this.#fail(new Error("the server closed the connection")));
+    for (const end of ["end", "close"]) socket.on(end, () => this.#fail(closedByServer()));
+    if (socket.destroyed) this.#fail(closedByServer());
     const settings = Buffer.alloc(12);
     settings.writeUInt16BE(setting.enablePush, 0);
     settings.writeUInt16BE(setting.initialWindow, 6);
@@ -102,6 +106,7 @@ class Connection {
   }
 
   send({ request, head }: Prepared, keepBody: boolean, done: Stream["done"]): void {
+    if (this.#broken !== null) return done(this.#broken, nothing);
     const id = this.#nextStream;
     this.#nextStream += 2;
     const stream = {
@@ -269,11 +274,12 @@ class Connection {
   }
 
   #fail(error: Error): void {
+    this.#broken ??= error;
     const ending = [...this.#streams.values()];
     this.#streams.clear();
     this.#waiting.clear();
     this.socket.destroy();
-    for (const { done } of ending) done(error, { bodyBytes: 0, body: Buffer.alloc(0) });
+    for (const { done } of ending) done(error, nothing);
   }
 }
 

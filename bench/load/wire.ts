@@ -38,6 +38,9 @@ export interface Driven {
   readonly seconds: number;
 }
 
+/** Longer than any answer takes, also a disk's that is busy. Milliseconds. */
+const silenceMs = 60_000;
+
 /** Every channel sends the requests one after the other, round and round, until the time is up; then what is under way ends. */
 export function drive(wire: Wire, prepared: readonly Prepared[], runMs: number): Promise<Driven> {
   return new Promise((resolve, reject) => {
@@ -46,17 +49,25 @@ export function drive(wire: Wire, prepared: readonly Prepared[], runMs: number):
     let requests = 0;
     let receivedBytes = 0;
     let busy = wire.channels.length;
+    const late = setTimeout(() => reject(new Error(`${busy} requests got no answer`)), runMs + silenceMs);
+    const fail = (error: Error): void => {
+      clearTimeout(late);
+      reject(error);
+    };
     wire.channels.forEach((channel, index) => {
       // The channels begin in different places, so that they do not go in step.
       let next = Math.floor((index * prepared.length) / wire.channels.length);
       const send = (): void => channel.send(prepared[next++ % prepared.length] as Prepared, false, done);
       const done = (error: Error | null, answer: Answer): void => {
-        if (error !== null) return reject(error);
+        if (error !== null) return fail(error);
         requests++;
         receivedBytes += answer.bodyBytes;
         const now = performance.now();
         if (now < deadline) send();
-        else if (--busy === 0) resolve({ requests, receivedBytes, seconds: (now - start) / 1000 });
+        else if (--busy === 0) {
+          clearTimeout(late);
+          resolve({ requests, receivedBytes, seconds: (now - start) / 1000 });
+        }
       };
       send();
     });

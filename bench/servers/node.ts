@@ -17,9 +17,13 @@ const [kind = "", path = ""] = process.argv.slice(2);
 const streamWindowBytes = 8 << 20;
 const sessionWindowBytes = 64 << 20;
 const frameBytes = 1 << 20;
+/** Longer than the others' turns take. Milliseconds. */
+const keepAliveTimeout = 600_000;
 
 const handler = await handlerOf(kind.replace(/-h2$/, ""));
-const server = kind.endsWith("-h2") ? http2Server(handler) : http.createServer({ noDelay: true }, handler as never);
+const server = kind.endsWith("-h2")
+  ? http2Server(handler)
+  : http.createServer({ noDelay: true, keepAliveTimeout }, handler as never);
 server.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));
 process.stdin.on("end", () => process.exit(0));
 process.stdin.resume();
