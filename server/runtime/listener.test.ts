@@ -553,6 +553,37 @@ if (runtime.name === "node") {
     }
   });
 
+  test("an answer that waits behind another on its connection is not cut: its client cannot take it yet", async () => {
+    const { serveNode } = await import("./node/listener.ts");
+    const fetch: ServeOptions["fetch"] = async ({ url }, exchange) => {
+      if (url.endsWith("/poll")) {
+        await sleep(1500);
+        return new Response("polled");
+      }
+      exchange?.onSent?.(() => {});
+      return new Response("behind it");
+    };
+    const limits = { stalled: { patienceMs: 200, leastBytesPerSecond: mebibyte } };
+    const listener = await serveNode({ host, port: 0, fetch }, limits);
+    const socket = net.connect(listener.port, host);
+    try {
+      let text = "";
+      const both = new Promise<void>((resolve) => {
+        socket.on("data", (chunk) => {
+          text += chunk;
+          if (text.includes("behind it")) resolve();
+        });
+        socket.on("close", () => resolve());
+      });
+      socket.write("GET /poll HTTP/1.1\r\nhost: x\r\n\r\nGET /next HTTP/1.1\r\nhost: x\r\n\r\n");
+      await within(10_000, both, "the second answer");
+      assert.match(text, /polled[^]*behind it/);
+    } finally {
+      socket.destroy();
+      await within(5000, listener.close(100), "close");
+    }
+  });
+
   test("a client that takes nothing of an answer that holds memory is cut; one that is idle or slow is not", async () => {
     const { serveNode } = await import("./node/listener.ts");
     const told: string[] = [];

@@ -66,7 +66,8 @@ export class NodeExchange implements Exchange {
     } else {
       if (outgoing.destroyed || outgoing.closed) return queueMicrotask(run);
       const unwatch = this.#stalled.watch({
-        pendingBytes: () => outgoing.writableLength,
+        // Without a socket it waits behind another answer: its client cannot take it yet.
+        pendingBytes: () => (outgoing.socket === null ? 0 : outgoing.writableLength),
         cut: () => outgoing.destroy(),
       });
       outgoing.once("close", () => {
