@@ -673,7 +673,13 @@ for (const runtime of flags.runtime) {
       assert.deepEqual([closed.status, closed.stderr], [0, ""]);
       const stopped = await command(runtime, ["log", "dump", "--records"], {
         env,
-        watch: (child) => child.stdout.once("data", () => child.kill("SIGINT")),
+        watch: (child) =>
+          child.stdout.once("data", () => {
+            // The pipe is full meanwhile: it cannot be done before the signal comes.
+            child.stdout.pause();
+            child.kill("SIGINT");
+            setTimeout(() => child.stdout.resume(), 1000);
+          }),
       });
       assert.deepEqual([stopped.status, stopped.stderr], [130, ""]);
     });
