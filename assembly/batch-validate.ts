@@ -25,8 +25,8 @@ import {
 import { isSafe, maxSafeInteger, readInt16, readInt32, readInt64, writeInt16, writeInt32, writeInt64 } from "./bytes";
 import { crc32c } from "./crc32c";
 import * as faults from "./faults";
-import { answer } from "./results";
-import { checkRecords, walkedMaxTimestamp } from "./records";
+import { checkRecords, indexPlaces, mostRecords, walkedMaxTimestamp } from "./records";
+import { answer, answerCount } from "./results";
 
 /** Answers batch count and record count, or with a fault its position. */
 export function prepareRun(
@@ -99,6 +99,23 @@ export function validPrefix(start: usize, sizeBytes: i32, baseOffset: f64, maxBa
   }
   answer(batchCount, <i32>(position - start), nextOffset);
   return stop;
+}
+
+/**
+ * Checks one whole batch and finds its records into the columns. Answers their count: 0 when they are
+ * compressed, and more than the columns hold when nobody looked for them. A fault.
+ */
+export function indexBatch(start: usize, sizeBytes: i32): i32 {
+  const end = start + sizeBytes;
+  const fault = framingFault(start, end, Infinity);
+  if (fault !== faults.none) return fault;
+  if (readInt32(start + batchLengthAt) + logOverheadBytes !== sizeBytes) return faults.truncated;
+  if (!checksumMatches(start, end)) return faults.checksum;
+  const isCompressed = (readInt16(start + attributesAt) & codecMask) !== 0;
+  const recordCount = isCompressed ? 0 : readInt32(start + recordCountAt);
+  answerCount(recordCount);
+  if (isCompressed || recordCount > mostRecords) return faults.none;
+  return indexPlaces(start, start + recordsAt, end, recordCount);
 }
 
 /** Whether a whole batch of magic 2 and a bearable size lies at `position`. */

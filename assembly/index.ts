@@ -1,7 +1,7 @@
 // The module's door: what JavaScript may call, and where the regions lie. No imports.
 
 export { encodeColumns } from "./batch-encode";
-export { prepareRun, validPrefix } from "./batch-validate";
+export { indexBatch, prepareRun, validPrefix } from "./batch-validate";
 export { crc32c } from "./crc32c";
 export { largeFrom, middleFrom, smallFrom } from "./crc32c-fold.generated";
 export { murmur2 } from "./murmur2";

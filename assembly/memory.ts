@@ -9,8 +9,8 @@
 //   tables      CRC-32C's sixteen tables, built when the module starts
 //   folds       what CRC-32C keeps of a message while it eliminates it (generate-crc32c.mjs); zero
 //               where nothing of a message was written
-//   columns     indexRecords: recordStride int32 a record; encodeColumns: the lengths of the pieces
-//   doubles     indexRecords: timestamp deltas; encodeColumns: timestamps
+//   columns     indexRecords, indexBatch: recordStride int32 a record; encodeColumns: the lengths of the pieces
+//   doubles     indexRecords, indexBatch: timestamp deltas; encodeColumns: timestamps
 //   staging     arguments, copied in by JavaScript, or the pieces of records to encode; no result
 //               lies in it, so that filling it cannot overwrite one that is an argument
 //   batches     runs and batches that are handed out as views

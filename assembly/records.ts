@@ -12,7 +12,7 @@
 import { smallestRecordBytes } from "./batch-layout";
 import { isSafe } from "./bytes";
 import * as faults from "./faults";
-import { columns, doubles } from "./memory";
+import { columns, columnsBytes, doubles, doublesBytes } from "./memory";
 
 /** The largest timestamp of the last walk that found no fault. */
 export let walkedMaxTimestamp: i64 = 0;
@@ -20,19 +20,27 @@ export let walkedMaxTimestamp: i64 = 0;
 /** No delta of a short varint lies further from 0. */
 const mostShortDelta: i64 = 1 << 20;
 
+/** What the columns hold, 32 bytes a record, and the doubles. */
+export const mostRecords: i32 = columnsBytes / 32 < doublesBytes / 8 ? columnsBytes / 32 : doublesBytes / 8;
+
 /** Finds the records of one batch into the columns; offset deltas must rise. A fault. */
 export function indexRecords(position: usize, sizeBytes: i32, count: i32): i32 {
-  return walk(position, position + sizeBytes, count, 0, false);
+  return indexPlaces(position, position, position + sizeBytes, count);
+}
+
+/** The same, with places counted from `origin`. */
+export function indexPlaces(origin: usize, start: usize, end: usize, count: i32): i32 {
+  return walk(origin, start, end, count, 0, false);
 }
 
 /** Checks the records of one batch; offset deltas must be 0, 1, 2... A fault. */
 export function checkRecords(start: usize, end: usize, count: i32, baseTimestamp: i64): i32 {
-  return walk(start, end, count, baseTimestamp, true);
+  return walk(start, start, end, count, baseTimestamp, true);
 }
 
 // @ts-ignore: decorator
 @inline
-function walk(start: usize, end: usize, count: i32, baseTimestamp: i64, dense: bool): i32 {
+function walk(origin: usize, start: usize, end: usize, count: i32, baseTimestamp: i64, dense: bool): i32 {
   if (count < 1 || <i64>count * smallestRecordBytes > <i64>(end - start)) return faults.count;
   // Where a short delta could leave the safe integers no record is plain.
   const plainEnd = isSafe(baseTimestamp - mostShortDelta) && isSafe(baseTimestamp + mostShortDelta) ? end : start;
@@ -81,13 +89,13 @@ function walk(start: usize, end: usize, count: i32, baseTimestamp: i64, dense: b
         store<i32>(column, offsetDelta);
         storePlaces(
           column,
-          keyPosition - start,
+          keyPosition - origin,
           signed(keyBits),
-          valuePosition - start,
+          valuePosition - origin,
           signed(valueBits),
-          headersPosition - start,
+          headersPosition - origin,
           headerBits >>> 1,
-          recordEnd - start,
+          recordEnd - origin,
         );
         column += 32;
       }
@@ -110,13 +118,13 @@ function walk(start: usize, end: usize, count: i32, baseTimestamp: i64, dense: b
       store<i32>(column, readOffsetDelta);
       storePlaces(
         column,
-        readKeyPosition - start,
+        readKeyPosition - origin,
         readKeyLength,
-        readValuePosition - start,
+        readValuePosition - origin,
         readValueLength,
-        readHeadersPosition - start,
+        readHeadersPosition - origin,
         readHeaderCount,
-        readRecordEnd - start,
+        readRecordEnd - origin,
       );
       column += 32;
     }

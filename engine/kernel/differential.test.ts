@@ -6,6 +6,7 @@ import fc from "fast-check";
 import {
   assembleBatch,
   assembleRecord,
+  concatenate,
   content,
   damage,
   damagedRun,
@@ -60,6 +61,11 @@ function prepared(kernel: Kernel, bytes: Uint8Array, options: PrepareOptions): F
 
 function indexed(kernel: Kernel, bytes: Uint8Array, count: number): Fault | RecordIndex {
   const index = kernel.indexRecords(bytes, count);
+  return index.ok ? { ...index, fields: index.fields.slice(), timestampDeltas: index.timestampDeltas.slice() } : index;
+}
+
+function indexedBatch(kernel: Kernel, bytes: Uint8Array): Fault | RecordIndex {
+  const index = kernel.indexBatch(bytes);
   return index.ok ? { ...index, fields: index.fields.slice(), timestampDeltas: index.timestampDeltas.slice() } : index;
 }
 
@@ -139,6 +145,24 @@ test("indexRecords: the same places, or the same fault", () => {
   assert.ok(found > 300, `${found} of 3000 were records`);
 });
 
+test("indexBatch: the same places, or the same fault", () => {
+  const outcomes = new Map<string, number>();
+  const tail = fc.oneof({ weight: 9, arbitrary: fc.constant(new Uint8Array(0)) }, fc.uint8Array({ maxLength: 80 }));
+  fc.assert(
+    fc.property(batch, damage, tail, (one, done, behind) => {
+      const piece = concatenate([damagedRun([one], done), behind]);
+      const expected = indexedBatch(twin, piece);
+      assert.deepEqual(indexedBatch(wasm, piece), expected);
+      const outcome = !expected.ok ? expected.fault : expected.count === 0 ? "compressed" : "indexed";
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    }),
+    { numRuns: 3_000 },
+  );
+  const faults = ["truncated", "length", "magic", "checksum", "count", "record", "timestamp"];
+  assert.deepEqual([...outcomes.keys()].sort(), [...faults, "compressed", "indexed"].sort());
+  assert.ok(outcomes.get("indexed")! > 300, `${outcomes.get("indexed")} of 3000 were indexed`);
+});
+
 test("records of varints of any width, cut and changed anywhere, whatever bytes lie behind them", () => {
   let found = 0;
   let accepted = 0;
@@ -166,6 +190,8 @@ test("records of varints of any width, cut and changed anywhere, whatever bytes 
         assert.deepEqual(prepared(wasm, batch, options), run);
         if (run.ok) accepted++;
         else refused++;
+        wasm.crc32c(left);
+        assert.deepEqual(indexedBatch(wasm, batch), indexedBatch(twin, batch));
       },
     ),
     { numRuns: 3_000 },
@@ -364,6 +390,7 @@ test("what is too much for the fixed memory is the twin's to answer", () => {
   const encoded = wasm.encodeBatch(records).slice();
   assert.deepEqual(encoded, twin.encodeBatch(records).slice());
   assert.deepEqual(indexed(wasm, encoded.subarray(61), recordCount), indexed(twin, encoded.subarray(61), recordCount));
+  assert.deepEqual(indexedBatch(wasm, encoded), indexedBatch(twin, encoded));
 
   const header = [new Uint8Array(0), null] as const;
   const headers = Array.from({ length: 400_000 }, () => header);

@@ -203,6 +203,7 @@ for (const kernel of kernels) {
     assert.throws(() => kernel.prepareRun([huge.subarray(1), huge.subarray(0, 1)], options), RangeError);
     assert.throws(() => kernel.validPrefix(huge, 0), RangeError);
     assert.throws(() => kernel.indexRecords(huge, 1), RangeError);
+    assert.throws(() => kernel.indexBatch(huge), RangeError);
     assert.throws(() => kernel.murmur2(huge), RangeError);
   });
 
@@ -616,6 +617,59 @@ for (const kernel of kernels) {
     assert.deepEqual([gapped.fields[field.offsetDelta], gapped.fields[recordStride + field.offsetDelta]], [4, 9]);
     const backwards = Uint8Array.from([...one, ...assembleRecord({ offsetDelta: 4 })]);
     assert.deepEqual(kernel.indexRecords(backwards, 2), { ok: false, fault: "record", position: 0 });
+  });
+
+  it("indexBatch finds what indexRecords finds, in a batch that is one, whole and as it was", () => {
+    const shifted: readonly (keyof typeof field)[] = ["keyPosition", "valuePosition", "headersPosition", "recordEnd"];
+    fc.assert(
+      fc.property(recordsToEncode, (records) => {
+        const batch = kernel.encodeBatch(records).slice();
+        const alone = kernel.indexRecords(batch.slice(at.records), records.length);
+        assert.ok(alone.ok);
+        const fields = alone.fields.slice();
+        const timestampDeltas = alone.timestampDeltas.slice();
+        for (let place = 0; place < records.length; place++) {
+          for (const name of shifted) fields[place * recordStride + field[name]]! += at.records;
+        }
+        const index = kernel.indexBatch(batch);
+        assert.ok(index.ok);
+        assert.deepEqual({ ...index }, { ok: true, count: records.length, fields, timestampDeltas });
+      }),
+      { numRuns: 200 },
+    );
+    const good = assembleBatch({}, Uint8Array.from(assembleRecord({ value: [1, 2, 3] })));
+    const changed = (position: number, value: number, seal = false): Uint8Array => {
+      const batch = good.slice();
+      batch[position] = value;
+      if (seal) sealBatch(batch);
+      return batch;
+    };
+    const cases: readonly (readonly [BatchFault, Uint8Array])[] = [
+      ["truncated", new Uint8Array(0)],
+      ["truncated", good.subarray(0, at.records - 1)],
+      ["truncated", good.subarray(0, good.length - 1)],
+      ["truncated", concatenate([good, Uint8Array.of(0)])],
+      ["truncated", concatenate([good, good])],
+      ["length", changed(at.batchLength, 255)],
+      ["length", changed(at.batchLength + 3, 48)],
+      ["magic", changed(at.magic, 1)],
+      ["checksum", changed(at.checksum, (good[at.checksum] as number) ^ 1)],
+      ["checksum", changed(good.length - 1, 9)],
+      ["count", changed(at.recordCount, 255, true)],
+      ["count", changed(at.recordCount + 3, 0, true)],
+      ["count", changed(at.recordCount + 3, 2, true)],
+      ["record", changed(at.records, 1, true)],
+    ];
+    for (const [fault, bytes] of cases) assert.deepEqual(kernel.indexBatch(bytes), { ok: false, fault, position: 0 });
+
+    for (const codec of [1, 2, 3, 4, 5, 6, 7]) {
+      const compressed = assembleBatch({ attributes: codec, recordCount: 9 }, Uint8Array.of(1, 2, 3));
+      const index = kernel.indexBatch(compressed);
+      assert.ok(index.ok, "what is compressed is not looked into");
+      assert.deepEqual([index.count, index.fields.length, index.timestampDeltas.length], [0, 0, 0]);
+      compressed[at.records] = 0;
+      assert.deepEqual(kernel.indexBatch(compressed), { ok: false, fault: "checksum", position: 0 });
+    }
   });
 
   it("searchIndex finds what a walk finds, while the table grows and changes", () => {

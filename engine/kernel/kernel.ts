@@ -139,6 +139,11 @@ export interface Kernel {
   prepareRun(bytes: RunBytes, options: PrepareOptions): PreparedRun | Fault;
   /** Recovery's scan: batches from `baseOffset` on, each base offset at or above the last one's end. */
   validPrefix(bytes: Uint8Array, baseOffset: number): ValidPrefix;
+  /**
+   * Checks one whole batch as it lies in a log (sizes, magic, checksum) and finds its records, positions
+   * within `bytes`, in one call. A compressed one is checked only, and answers with a count of 0.
+   */
+  indexBatch(bytes: Uint8Array): RecordIndex | Fault;
   /** Finds the records of one batch: `bytes` are its records, decompressed, header excluded. */
   indexRecords(bytes: Uint8Array, count: number): RecordIndex | Fault;
   columns(): BatchColumns;

@@ -75,6 +75,7 @@ fullRun.set(batchOf(scratchBytes / 2), scratchBytes / 2);
 const mostRecords = (numbers.get("doublesBytes") as number) / 8;
 const manyRecords = Array.from({ length: mostRecords }, (_, index) => ({ ...record(index % 3), timestamp: index }));
 const manyBytes = twin.encodeBatch(manyRecords).slice();
+const tooManyBytes = twin.encodeBatch([...manyRecords, record(0)]).slice();
 
 const mostHeaders = new Array<readonly [Uint8Array, null]>(
   Math.floor(((numbers.get("columnsBytes") as number) / 4 - 3) / 2),
@@ -123,6 +124,22 @@ const largestCalls: readonly LargestCall[] = [
     writes: ["columns", "doubles", "staging"],
     run: (kernel) => {
       const index = kernel.indexRecords(manyBytes.subarray(61), mostRecords);
+      return index.ok ? { ...index, fields: index.fields.slice(), deltas: index.timestampDeltas.slice() } : index;
+    },
+  },
+  {
+    name: "indexBatch",
+    writes: ["results", "folds", "columns", "doubles", "staging"],
+    run: (kernel) => {
+      const index = kernel.indexBatch(manyBytes);
+      return index.ok ? { ...index, fields: index.fields.slice(), deltas: index.timestampDeltas.slice() } : index;
+    },
+  },
+  {
+    name: "indexBatch of more records than the columns hold",
+    writes: ["results", "folds", "staging"],
+    run: (kernel) => {
+      const index = kernel.indexBatch(tooManyBytes);
       return index.ok ? { ...index, fields: index.fields.slice(), deltas: index.timestampDeltas.slice() } : index;
     },
   },

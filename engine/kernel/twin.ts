@@ -9,7 +9,7 @@ import { scratchBytes } from "../limits.ts";
 import { columnsFor, fillColumns } from "./batch-columns.ts";
 import { type BatchColumns, type EncodeOptions, type Kernel, sizeOfRun } from "./kernel.ts";
 import { encodedSizeBytes, encodeInto } from "./twin/batch-encode.ts";
-import { measureValidPrefix, prepareInPlace } from "./twin/batch-validate.ts";
+import { indexBatchOf, measureValidPrefix, prepareInPlace } from "./twin/batch-validate.ts";
 import { crc32cOf } from "./twin/crc32c.ts";
 import { murmur2Of } from "./twin/murmur2.ts";
 import { indexRecordsOf } from "./twin/records.ts";
@@ -74,6 +74,9 @@ export function createTwinKernel(): Kernel {
     },
     validPrefix(bytes, baseOffset) {
       return measureValidPrefix(withinScratch(bytes), baseOffset);
+    },
+    indexBatch(bytes) {
+      return indexBatchOf(withinScratch(bytes));
     },
     indexRecords(bytes, count) {
       return indexRecordsOf(withinScratch(bytes), count);

@@ -17,6 +17,7 @@ import {
   type EncodeOptions,
   type IndexTable,
   type Kernel,
+  type RecordIndex,
   type RunBytes,
   recordStride,
   sizeOfRun,
@@ -53,6 +54,7 @@ interface ModuleExports {
     appendTimeMs: number,
   ): number;
   validPrefix(position: number, sizeBytes: number, baseOffset: number, maxBatchBytes: number): number;
+  indexBatch(position: number, sizeBytes: number): number;
   indexRecords(position: number, sizeBytes: number, count: number): number;
   encodeColumns(recordCount: number, producerId: number, producerEpoch: number, baseSequence: number): number;
   copySizeBytes(keyRoom: number, keySizeBytes: number): number;
@@ -116,7 +118,7 @@ function bind(wasm: ModuleExports): Kernel {
   const memory = new Uint8Array(buffer);
   const staging = wasm.staging.value;
   const batches = wasm.batches.value;
-  const batchCountResult = new Int32Array(buffer, wasm.results.value, 2);
+  const countResult = new Int32Array(buffer, wasm.results.value, 2);
   const offsetResult = new Float64Array(buffer, wasm.results.value + 8, 1);
   const columns = new Int32Array(buffer, wasm.columns.value, wasm.columnsBytes.value / 4);
   const doubles = new Float64Array(buffer, wasm.doubles.value, wasm.doublesBytes.value / 8);
@@ -157,6 +159,13 @@ function bind(wasm: ModuleExports): Kernel {
     return batches;
   };
 
+  const indexOf = (count: number): RecordIndex => ({
+    ok: true,
+    count,
+    fields: columns.subarray(0, count * recordStride),
+    timestampDeltas: doubles.subarray(0, count),
+  });
+
   const encodeColumns = (recordCount: number, options: EncodeOptions = {}): Uint8Array => {
     if (recordCount < 1) throw new RangeError(noRecords);
     if (recordCount > doubles.length) throw new RangeError(`the columns hold ${doubles.length} records at most`);
@@ -184,11 +193,11 @@ function bind(wasm: ModuleExports): Kernel {
       const sizeBytes = sizeOfRun(bytes);
       const position = stageRun(bytes, sizeBytes);
       const fault = wasm.prepareRun(position, sizeBytes, baseOffset, leaderEpoch, maxBatchBytes, appendTimeMs);
-      if (fault !== 0) return { ok: false, fault: faults[fault - 1]!, position: batchCountResult[1]! };
+      if (fault !== 0) return { ok: false, fault: faults[fault - 1]!, position: countResult[1]! };
       return {
         ok: true,
         bytes: memory.subarray(position, position + sizeBytes),
-        batchCount: batchCountResult[0]!,
+        batchCount: countResult[0]!,
         recordCount: offsetResult[0]!,
       };
     },
@@ -196,23 +205,24 @@ function bind(wasm: ModuleExports): Kernel {
     validPrefix(bytes, baseOffset) {
       const stop = wasm.validPrefix(stage(bytes, staging), bytes.length, baseOffset, maxRunBytes);
       return {
-        sizeBytes: batchCountResult[1]!,
+        sizeBytes: countResult[1]!,
         nextOffset: offsetResult[0]!,
-        batchCount: batchCountResult[0]!,
+        batchCount: countResult[0]!,
         stop: stops[stop]!,
       };
+    },
+
+    indexBatch(bytes) {
+      const fault = wasm.indexBatch(stage(bytes, staging), bytes.length);
+      if (fault !== 0) return { ok: false, fault: faults[fault - 1]!, position: 0 };
+      const count = countResult[0]!;
+      return count > mostRecords ? twin.indexBatch(bytes) : indexOf(count);
     },
 
     indexRecords(bytes, count) {
       if (count > mostRecords) return twin.indexRecords(bytes, count);
       const fault = wasm.indexRecords(stage(bytes, staging), bytes.length, count);
-      if (fault !== 0) return { ok: false, fault: faults[fault - 1]!, position: 0 };
-      return {
-        ok: true,
-        count,
-        fields: columns.subarray(0, count * recordStride),
-        timestampDeltas: doubles.subarray(0, count),
-      };
+      return fault === 0 ? indexOf(count) : { ok: false, fault: faults[fault - 1]!, position: 0 };
     },
 
     columns() {

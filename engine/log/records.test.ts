@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
+import { MoldauError } from "../errors.ts";
 import type { RecordToEncode } from "../kernel/kernel.ts";
 import { createTwinKernel } from "../kernel/twin.ts";
 import { loadWasmKernel } from "../kernel/wasm.ts";
@@ -69,4 +70,80 @@ test("records come back as they went in, from the offset on and up to the limit,
     { numRuns: 500 },
   );
   assert.ok(passedOver > 100, `${passedOver} of 500 left records out`);
+});
+
+test("a batch that is not what it was names what is wrong, and whether the client or the disk is to blame", () => {
+  const batch = kernels[0]!.encodeBatch([{ key: null, value: new Uint8Array(9), headers: [], timestamp: 5 }]).slice();
+  for (const kernel of kernels) {
+    const decode = (change: (bytes: Uint8Array, view: DataView) => void): unknown => {
+      const bytes = batch.slice();
+      change(bytes, new DataView(bytes.buffer));
+      try {
+        return decodeRecords(bytes, { kernel, decompressor: undefined, fromOffset: 0, limit: 9 }).length;
+      } catch (error) {
+        assert.ok(error instanceof MoldauError);
+        return [error.code, error.message.split(" (")[0], error.cause];
+      }
+    };
+    const sealed = (bytes: Uint8Array, view: DataView): void => view.setUint32(17, kernel.crc32c(bytes.subarray(21)));
+    assert.equal(
+      decode(() => {}),
+      1,
+    );
+    assert.deepEqual(
+      decode((bytes) => bytes.fill(1, -1)),
+      ["CORRUPT_MESSAGE", "the batch at offset 0 does not match its CRC-32C", undefined],
+    );
+    assert.deepEqual(
+      decode((_, view) => view.setInt8(16, 1)),
+      ["CORRUPT_MESSAGE", "the batch at offset 0 is of magic 1, not 2", undefined],
+    );
+    const badRecords = (bytes: Uint8Array, view: DataView): void => {
+      bytes[61] = 1;
+      sealed(bytes, view);
+    };
+    assert.deepEqual(decode(badRecords), [
+      "CORRUPT_MESSAGE",
+      "the batch at offset 0 holds records that cannot be read",
+      "record",
+    ]);
+    const compressed = (bytes: Uint8Array, view: DataView): void => {
+      view.setInt16(21, 1);
+      sealed(bytes, view);
+    };
+    assert.deepEqual(decode(compressed), [
+      "UNSUPPORTED_COMPRESSION_TYPE",
+      "the batch at offset 0 is compressed",
+      undefined,
+    ]);
+  }
+});
+
+test("what a decompressor gives back is read as records, of a batch that still matches its CRC only", () => {
+  const sent = [0, 1, 2].map((value) => ({ key: null, value: Uint8Array.of(value), headers: [], timestamp: value }));
+  for (const kernel of kernels) {
+    const plain = kernel.encodeBatch(sent).slice();
+    const batch = Uint8Array.from([...plain.subarray(0, 61), 1, 2, 3, 4]);
+    const view = new DataView(batch.buffer);
+    view.setInt32(8, batch.length - 12);
+    view.setInt16(21, 1);
+    view.setUint32(17, kernel.crc32c(batch.subarray(21)));
+    const asked: number[][] = [];
+    const decompressor = {
+      decompress(_codec: string, bytes: Uint8Array): Uint8Array {
+        asked.push([...bytes]);
+        return plain.slice(61);
+      },
+    };
+    const options = { kernel, decompressor, fromOffset: 1, limit: 9 };
+    const values = decodeRecords(batch, options).map(({ offset, timestamp, value }) => [offset, timestamp, value?.[0]]);
+    assert.deepEqual(values, [
+      [1, 1, 1],
+      [2, 2, 2],
+    ]);
+    assert.deepEqual(asked, [[1, 2, 3, 4]]);
+    batch[64] = 9;
+    assert.throws(() => decodeRecords(batch, options), /does not match its CRC-32C/);
+    assert.equal(asked.length, 1);
+  }
 });

@@ -4,9 +4,9 @@
 // Never: used on the raw path, where batches pass untouched.
 
 import { MoldauError } from "../errors.ts";
-import { field, type Kernel, type RecordIndex, recordStride } from "../kernel/kernel.ts";
+import { type BatchFault, field, type Kernel, type RecordIndex, recordStride } from "../kernel/kernel.ts";
 import { scratchBytes } from "../limits.ts";
-import type { Decompressor } from "../port/world.ts";
+import type { CompressionCodec, Decompressor } from "../port/world.ts";
 import { BatchHeader, headerSizeBytes } from "./record-batch.ts";
 
 export interface DecodedHeader {
@@ -55,17 +55,12 @@ function decodeBatch(header: BatchHeader, options: DecodeOptions, into: DecodedR
   const { kernel, fromOffset, limit, views = false } = options;
   const { position, sizeBytes, baseOffset } = header;
   const batch = header.bytes.subarray(position, position + sizeBytes);
-  if (kernel.crc32c(batch.subarray(21)) !== header.checksum) {
-    throw new MoldauError("CORRUPT_MESSAGE", `the batch at offset ${baseOffset} does not match its CRC-32C`);
-  }
-  const payload = openPayload(header, batch.subarray(headerSizeBytes), options.decompressor);
-  const index = kernel.indexRecords(payload, header.recordCount);
-  if (!index.ok) {
-    // Its checksum matches, so these are the bytes that a client sent: the disk is not to blame.
-    throw new MoldauError("CORRUPT_MESSAGE", `the batch at offset ${baseOffset} holds records that cannot be read`, {
-      cause: index.fault,
-    });
-  }
+  const checked = kernel.indexBatch(batch);
+  if (!checked.ok) throw corrupt(header, checked.fault);
+  const { codec } = header;
+  const payload = codec === null ? batch : openPayload(header, codec, batch, options.decompressor);
+  const index = codec === null ? checked : kernel.indexRecords(payload, header.recordCount);
+  if (!index.ok) throw corrupt(header, index.fault);
   const baseTimestamp = header.baseTimestamp;
   const appendTime = header.isLogAppendTime ? header.maxTimestamp : null;
   for (let at = 0; at < index.count && into.length < limit; at += 1) {
@@ -82,9 +77,20 @@ function decodeBatch(header: BatchHeader, options: DecodeOptions, into: DecodedR
   }
 }
 
-function openPayload(header: BatchHeader, payload: Uint8Array, decompressor: Decompressor | undefined): Uint8Array {
-  const codec = header.codec;
-  if (codec === null) return payload;
+/** With a cause when the checksum matches: these are the bytes that a client sent, the disk is not to blame. */
+function corrupt({ baseOffset, magic }: BatchHeader, fault: BatchFault): MoldauError {
+  const batch = `the batch at offset ${baseOffset}`;
+  if (fault === "checksum") return new MoldauError("CORRUPT_MESSAGE", `${batch} does not match its CRC-32C`);
+  if (fault === "magic") return new MoldauError("CORRUPT_MESSAGE", `${batch} is of magic ${magic}, not 2`);
+  return new MoldauError("CORRUPT_MESSAGE", `${batch} holds records that cannot be read`, { cause: fault });
+}
+
+function openPayload(
+  header: BatchHeader,
+  codec: CompressionCodec | undefined,
+  batch: Uint8Array,
+  decompressor: Decompressor | undefined,
+): Uint8Array {
   if (codec === undefined || decompressor === undefined) {
     throw new MoldauError(
       "UNSUPPORTED_COMPRESSION_TYPE",
@@ -92,7 +98,7 @@ function openPayload(header: BatchHeader, payload: Uint8Array, decompressor: Dec
     );
   }
   try {
-    return decompressor.decompress(codec, payload, scratchBytes);
+    return decompressor.decompress(codec, batch.subarray(headerSizeBytes), scratchBytes);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new MoldauError(

@@ -19,9 +19,9 @@ import {
   logOverheadBytes,
   smallestRecordBytes,
 } from "../batch-layout.ts";
-import type { BatchFault, Fault, PreparedRun, PrepareOptions, ValidPrefix } from "../kernel.ts";
+import type { BatchFault, Fault, PreparedRun, PrepareOptions, RecordIndex, ValidPrefix } from "../kernel.ts";
 import { crc32cOf } from "./crc32c.ts";
-import { RecordReader } from "./records.ts";
+import { indexRecordsOf, RecordReader } from "./records.ts";
 
 /** Stamps `bytes` themselves. After a fault they hold stamps up to the faulty batch. */
 export function prepareInPlace(bytes: Uint8Array, options: PrepareOptions): PreparedRun | Fault {
@@ -72,6 +72,20 @@ export function measureValidPrefix(bytes: Uint8Array, baseOffset: number): Valid
     batchCount++;
   }
   return stopped("end");
+}
+
+/** One batch that was checked when it entered the log: what a disk may have done to it, then its records. */
+export function indexBatchOf(bytes: Uint8Array): RecordIndex | Fault {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const refused = (fault: BatchFault): Fault => ({ ok: false, fault, position: 0 });
+  const fault = framingFault(view, 0, Infinity);
+  if (fault !== null) return refused(fault);
+  if (view.getInt32(at.batchLength) + logOverheadBytes !== bytes.length) return refused("truncated");
+  if (!checksumMatches(bytes, view, 0, bytes.length)) return refused("checksum");
+  if ((view.getInt16(at.attributes) & codecMask) !== 0) {
+    return { ok: true, count: 0, fields: new Int32Array(0), timestampDeltas: new Float64Array(0) };
+  }
+  return indexRecordsOf(bytes, view.getInt32(at.recordCount), at.records);
 }
 
 /** Whether a whole batch of magic 2 and a bearable size lies at `position`. */

@@ -130,12 +130,13 @@ export class RecordReader {
   }
 }
 
-/** Offset deltas must rise; they have gaps where compaction took records out. */
-export function indexRecordsOf(bytes: Uint8Array, count: number): RecordIndex | Fault {
-  if (count < 1 || count * smallestRecordBytes > bytes.length) return { ok: false, fault: "count", position: 0 };
+/** Of the records from `start` on. Offset deltas must rise; they have gaps where compaction took records out. */
+export function indexRecordsOf(bytes: Uint8Array, count: number, start = 0): RecordIndex | Fault {
+  if (count < 1 || count * smallestRecordBytes > bytes.length - start)
+    return { ok: false, fault: "count", position: 0 };
   const fields = new Int32Array(count * recordStride);
   const timestampDeltas = new Float64Array(count);
-  const reader = new RecordReader(bytes, 0, bytes.length);
+  const reader = new RecordReader(bytes, start, bytes.length);
   let lastOffsetDelta = -1;
   for (let index = 0, column = 0; index < count; index++, column += recordStride) {
     if (reader.position === bytes.length) return { ok: false, fault: "count", position: 0 };
