@@ -18,6 +18,7 @@ import {
 import { drawCurves } from "./harness/chart.ts";
 import { comparison, OutputsDiffer } from "./harness/comparison.ts";
 import { bytesOf, recordsOf, repeat } from "./harness/data.ts";
+import { othersSeconds } from "./harness/disturbance.ts";
 import { sharesOf } from "./harness/profile.ts";
 import { lastResult, race } from "./harness/race.ts";
 import { type Result, resultLines, verdictLines } from "./harness/report.ts";
@@ -240,10 +241,11 @@ test("the verdicts are counted", () => {
 
 test("the command line says what it does not know", () => {
   deepStrictEqual(parseOptions(["--quick", "--only", "crc", "--runtime", "bun"]), {
-    ...{ help: false, list: false, check: false, effort: "quick", only: "crc", runtimes: ["bun"] },
+    ...{ help: false, list: false, check: false, merge: false, effort: "quick", only: "crc", runtimes: ["bun"] },
   });
   match(parseOptions(["--fast"]) as string, /--fast/);
   match(parseOptions(["--runtime", "java"]) as string, /java/);
+  match(parseOptions(["--merge"]) as string, /--json/);
   match(parseOptions(["crc"]) as string, /crc/);
   ok(chosen("crc").length > 0 && chosen("crc").length < benchmarks.length);
   deepStrictEqual(chosen("no such thing"), []);
@@ -341,4 +343,12 @@ test("a request on a lost connection fails at once, over either protocol", async
   } finally {
     await new Promise((resolve) => server.close(resolve));
   }
+});
+
+test("what others use of the machine is told apart from our own and the system's", () => {
+  const usages = (...rows: [number, number, number][]) =>
+    new Map(rows.map(([id, parent, seconds]) => [id, { parent, seconds }]));
+  const before = usages([1, 0, 5], [10, 1, 1], [11, 10, 1], [20, 1, 3], [30, 2, 9]);
+  const after = usages([1, 0, 5], [10, 1, 9], [11, 10, 9], [12, 11, 4], [20, 1, 3.5], [21, 1, 1.5], [30, 2, 99]);
+  strictEqual(othersSeconds(before, after, 10), 2);
 });

@@ -72,11 +72,21 @@ async function main(): Promise<number> {
   }
   say("");
   for (const line of verdictLines(results)) say(line);
-  const report: Report = { ...about, results };
+  const report: Report = { ...about, results: options.merge ? merged(options.json as string, results) : results };
   if (options.json !== undefined) write(options.json, `${JSON.stringify(report, shortNumbers, 1)}\n`);
   if (options.svg !== undefined) write(options.svg, drawReport(report));
   const missed = results.flatMap(({ verdicts }) => verdicts).filter(({ is }) => is !== "pass");
   return options.check && missed.length > 0 ? 1 : 0;
+}
+
+/** What is in the file, in its order, each result replaced by its newer one; new ones follow. */
+function merged(file: string, results: readonly Result[]): Result[] {
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Report).results : [];
+  const same = (one: Result) => (other: Result) => one.name === other.name && one.runtime === other.runtime;
+  return [
+    ...kept.map((result) => results.find(same(result)) ?? result),
+    ...results.filter((result) => !kept.some(same(result))),
+  ];
 }
 
 function write(file: string, text: string): void {

@@ -13,6 +13,7 @@ export interface Options {
   readonly only?: string;
   /** Absent: Node, and the others where they are. */
   readonly runtimes?: readonly SubjectRuntime["name"][];
+  readonly merge: boolean;
   readonly json?: string;
   readonly svg?: string;
   readonly folder?: string;
@@ -29,6 +30,7 @@ export const usage = `Measures Moldau against its peers, and prints each target 
   --only <part>      only what has this part in "group name": crc, encode, validate, search, append ...
   --runtime <name>   node, bun or deno; may be given several times
   --json <file>      writes the report as JSON
+  --merge            what the file of --json has of other benchmarks and runtimes stays in it
   --svg <file>       draws the curves of growth and of many partitions, on the first runtime
   --folder <folder>  the disk to measure: data goes into a new folder there, removed afterwards
                      (default: the system's folder for temporary files)
@@ -54,6 +56,7 @@ export function parseOptions(args: readonly string[]): Options | string {
         list: { type: "boolean", default: false },
         check: { type: "boolean", default: false },
         quick: { type: "boolean", default: false },
+        merge: { type: "boolean", default: false },
         only: { type: "string" },
         runtime: { type: "string", multiple: true },
         json: { type: "string" },
@@ -62,13 +65,15 @@ export function parseOptions(args: readonly string[]): Options | string {
         profile: { type: "string" },
       },
     });
-    const { help, list, check, quick, only, runtime, json, svg, folder, profile } = values;
+    const { help, list, check, quick, merge, only, runtime, json, svg, folder, profile } = values;
+    if (merge && json === undefined) return "--merge needs --json <file>";
     const unknown = runtime?.find((name) => !(runtimeNames as readonly string[]).includes(name));
     if (unknown !== undefined) return `there is no runtime '${unknown}': it is ${runtimeNames.join(", ")}`;
     return {
       help,
       list,
       check,
+      merge,
       effort: quick ? "quick" : "full",
       ...(only === undefined ? {} : { only }),
       ...(runtime === undefined ? {} : { runtimes: runtime as SubjectRuntime["name"][] }),

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Bench, Benchmark } from "./benchmark.ts";
+import { watchOthers } from "./disturbance.ts";
 import { readShares } from "./profile.ts";
 import { type Result, runtimeName } from "./report.ts";
 import { verdictsOf } from "./verdict.ts";
@@ -16,8 +17,14 @@ export async function runOne(benchmark: Benchmark, bench: Bench): Promise<Result
     const { group, name, timed, guarantees } = benchmark;
     const profiled = bench.profiles !== undefined && benchmark.runs === "server" && bench.runtime.name === "node";
     const profiles = profiled ? join(bench.profiles as string, name.replaceAll(/[^a-zA-Z0-9]+/g, "-")) : undefined;
+    const disturbance = watchOthers();
     const outcome = await benchmark.run({ ...bench, folder, ...(profiles === undefined ? {} : { profiles }) });
-    const notes = profiles === undefined ? outcome.notes : [...outcome.notes, ...profileNotes(profiles)];
+    const disturbed = disturbance();
+    const notes = [
+      ...outcome.notes,
+      ...(disturbed === null ? [] : [disturbed]),
+      ...(profiles === undefined ? [] : profileNotes(profiles)),
+    ];
     return {
       group,
       name,
