@@ -350,9 +350,13 @@ test("a request on a lost connection fails at once, over either protocol", async
 });
 
 test("what others use of the machine is told apart from our own and the system's", () => {
-  const usages = (...rows: [number, number, number][]) =>
-    new Map(rows.map(([id, parent, seconds]) => [id, { parent, seconds }]));
-  const before = usages([1, 0, 5], [10, 1, 1], [11, 10, 1], [20, 1, 3], [30, 2, 9]);
-  const after = usages([1, 0, 5], [10, 1, 9], [11, 10, 9], [12, 11, 4], [20, 1, 3.5], [21, 1, 1.5], [30, 2, 99]);
-  strictEqual(othersSeconds(before, after, 10), 2);
+  const look = (busySeconds: number, ...rows: [number, number, number][]) => ({
+    busySeconds,
+    processes: new Map(rows.map(([id, parent, seconds]) => [id, { parent, seconds }])),
+  });
+  // Ours are 10 and below; 2 is the system's; 20 waits for a child that was there before, and 22 was short-lived.
+  const before = look(100, [1, 0, 5], [10, 1, 1], [11, 10, 1], [20, 1, 3], [21, 20, 500], [30, 2, 9]);
+  const after = look(130, [1, 0, 5], [10, 1, 6], [11, 10, 6], [12, 11, 4], [20, 1, 505], [30, 2, 19]);
+  strictEqual(othersSeconds(before, after, 10), 6);
+  strictEqual(othersSeconds(before, before, 10), 0);
 });

@@ -1,7 +1,9 @@
 // Whether the machine was ours alone while something was measured.
 //
-// Owns: the count of what other processes used, out of /proc. Short-lived ones are seen through who
-//   waited for them. Never: counts the system's own threads, which write back what we wrote.
+// Owns: the count of what other processes used, out of /proc: what all processors did, less what is
+//   ours and less the system's own threads, which write back what we wrote. So that who lived
+//   shortly counts too, and nobody's life before counts with its end.
+// Never: judges a figure by it.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
@@ -13,15 +15,22 @@ const quietShare = 0.15;
 
 interface Usage {
   readonly parent: number;
+  /** Its own and of those it waited for. */
   readonly seconds: number;
+}
+
+interface Look {
+  /** Of all processors together, in whatever they did but idle and wait. */
+  readonly busySeconds: number;
+  readonly processes: ReadonlyMap<number, Usage>;
 }
 
 /** The note for a reader, null when nobody disturbed or nobody can tell; to be asked at the end. */
 export function watchOthers(): () => string | null {
-  const before = usages();
+  const before = look();
   const started = performance.now();
   return () => {
-    const after = usages();
+    const after = look();
     if (before === null || after === null) return null;
     const share = othersSeconds(before, after, process.pid) / ((performance.now() - started) / 1000);
     if (share < quietShare) return null;
@@ -29,18 +38,14 @@ export function watchOthers(): () => string | null {
   };
 }
 
-/** What processes used between the two looks that are neither `own` nor descend from it. */
-export function othersSeconds(
-  before: ReadonlyMap<number, Usage>,
-  after: ReadonlyMap<number, Usage>,
-  own: number,
-): number {
-  let seconds = 0;
-  for (const [id, usage] of after) {
-    if (usage.parent === kernelThreads || descends(id, own, after)) continue;
-    seconds += Math.max(0, usage.seconds - (before.get(id)?.seconds ?? 0));
+/** What was used between the two looks by whoever is neither `own`, nor descends from it, nor is a thread of the system. */
+export function othersSeconds(before: Look, after: Look, own: number): number {
+  let known = 0;
+  for (const [id, { parent, seconds }] of after.processes) {
+    if (parent !== kernelThreads && !descends(id, own, after.processes)) continue;
+    known += Math.max(0, seconds - (before.processes.get(id)?.seconds ?? 0));
   }
-  return seconds;
+  return Math.max(0, after.busySeconds - before.busySeconds - known);
 }
 
 function descends(id: number, from: number, usages: ReadonlyMap<number, Usage>): boolean {
@@ -49,11 +54,15 @@ function descends(id: number, from: number, usages: ReadonlyMap<number, Usage>):
   return false;
 }
 
-/** By process; null where there is no /proc. */
-function usages(): Map<number, Usage> | null {
-  const found = new Map<number, Usage>();
+/** Null where there is no /proc. */
+function look(): Look | null {
+  const processes = new Map<number, Usage>();
+  let busyTicks: number;
   let names: string[];
   try {
+    // "cpu", then user, nice, system, idle, iowait, irq, softirq.
+    const [, user, nice, system, , , irq, softirq] = readFileSync("/proc/stat", "utf8").split(/\s+/, 8).map(Number);
+    busyTicks = [user, nice, system, irq, softirq].reduce<number>((sum, ticks) => sum + (ticks ?? 0), 0);
     names = readdirSync("/proc");
   } catch {
     return null;
@@ -65,10 +74,10 @@ function usages(): Map<number, Usage> | null {
       // After the name in brackets: state, parent, ..., and from the 12th on the times, its own and of those it waited for.
       const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
       const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-      found.set(Number(name), { parent: Number(fields[1]), seconds: ticks / ticksPerSecond });
+      processes.set(Number(name), { parent: Number(fields[1]), seconds: ticks / ticksPerSecond });
     } catch {
       // It has ended meanwhile.
     }
   }
-  return found.size === 0 ? null : found;
+  return { busySeconds: busyTicks / ticksPerSecond, processes };
 }
