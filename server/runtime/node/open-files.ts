@@ -99,30 +99,32 @@ export class OpenFiles {
     } finally {
       file.pins--;
       if (file.pins === 0) for (const resolve of file.whenUnpinned.splice(0)) resolve();
-      while (this.#open.size > this.#limit && this.#evict("clean"));
+      this.#shrink();
     }
   }
 
   /** Resolves to the size that is durable now. */
   async sync(file: OpenFile): Promise<number> {
-    return await this.#syncs.pass(() =>
-      this.pinned(file, async (descriptor) => {
-        if (file.broken !== null) throw new StorageError("io", `${file.path}: ${file.broken}`);
-        const { changes, sizeBytes, truncated } = file;
-        file.truncated = false;
-        try {
-          // A file made shorter is synced with all its metadata.
-          await new Promise<void>((resolve, reject) => {
-            (truncated ? fsync : fdatasync)(descriptor, (error) => (error ? reject(error) : resolve()));
-          });
-        } catch (error) {
-          file.broken = `a sync failed with ${codeOf(error) ?? error}`;
-          throw storageError(error, `sync ${file.path}`, "io");
-        }
-        file.syncedChanges = Math.max(file.syncedChanges, changes);
-        return sizeBytes;
-      }),
-    );
+    return await this.#syncs.pass(() => this.#syncNow(file));
+  }
+
+  async #syncNow(file: OpenFile): Promise<number> {
+    return await this.pinned(file, async (descriptor) => {
+      if (file.broken !== null) throw new StorageError("io", `${file.path}: ${file.broken}`);
+      const { changes, sizeBytes, truncated } = file;
+      file.truncated = false;
+      try {
+        // A file made shorter is synced with all its metadata.
+        await new Promise<void>((resolve, reject) => {
+          (truncated ? fsync : fdatasync)(descriptor, (error) => (error ? reject(error) : resolve()));
+        });
+      } catch (error) {
+        file.broken = `a sync failed with ${codeOf(error) ?? error}`;
+        throw storageError(error, `sync ${file.path}`, "io");
+      }
+      file.syncedChanges = Math.max(file.syncedChanges, changes);
+      return sizeBytes;
+    });
   }
 
   async syncDirectory(path: string): Promise<void> {
@@ -249,6 +251,11 @@ export class OpenFiles {
     return true;
   }
 
+  /** Back to the limit, as far as that costs no sync. */
+  #shrink(): void {
+    while (this.#open.size > this.#limit && this.#evict("clean"));
+  }
+
   #isClean(file: OpenFile): boolean {
     return file.syncedChanges === file.changes || this.#byPath.get(file.path) !== file;
   }
@@ -264,11 +271,14 @@ export class OpenFiles {
   async #clean(file: OpenFile): Promise<void> {
     file.cleaning = true;
     try {
-      await this.sync(file);
+      // By its turn another sync may have done it: a second one would only open the file again.
+      await this.#syncs.pass(async () => (this.#isClean(file) ? 0 : this.#syncNow(file)));
     } catch {
       // It broke the file: the next append or sync says so.
     } finally {
       file.cleaning = false;
+      // Its own sync could not let it go, and it may be the last thing that happens here.
+      this.#shrink();
     }
   }
 

@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { StorageFile } from "../../../engine/port/storage.ts";
 import { StorageError } from "../../../engine/port/storage.ts";
@@ -183,7 +184,7 @@ inFolder("descriptors are bounded, and files that lost theirs go on", async (fol
       ok(descriptorsIn(folder) <= 2 * maxOpenFiles + 3, `${descriptorsIn(folder)} descriptors while nothing is synced`);
     }
     await Promise.all(files.map((file) => store.sync([file])));
-    ok(descriptorsIn(folder) <= maxOpenFiles, `${descriptorsIn(folder)} descriptors when all is synced`);
+    await descriptorsFallTo(maxOpenFiles, folder, "when all is synced");
     await Promise.all(
       files.map(async (file, index) => {
         const into = new Uint8Array(3000);
@@ -191,7 +192,7 @@ inFolder("descriptors are bounded, and files that lost theirs go on", async (fol
         deepStrictEqual(into, new Uint8Array(3000).fill(index + 1));
       }),
     );
-    ok(descriptorsIn(folder) <= maxOpenFiles, `${descriptorsIn(folder)} descriptors when all is read`);
+    await descriptorsFallTo(maxOpenFiles, folder, "when all is read");
     await store.close();
     strictEqual(descriptorsIn(folder), 0);
   }
@@ -359,6 +360,12 @@ function descriptorsIn(folder: string): number {
     }
   }
   return count;
+}
+
+/** A sync of the store's own may still be under way, for which Deno takes a second descriptor of the file. */
+async function descriptorsFallTo(most: number, folder: string, when: string): Promise<void> {
+  for (let waits = 0; descriptorsIn(folder) > most && waits < 200; waits++) await delay(10);
+  ok(descriptorsIn(folder) <= most, `${descriptorsIn(folder)} descriptors ${when}`);
 }
 
 interface Child {
