@@ -4,8 +4,7 @@
 // Owns: Deno.serve's life, and how Deno's V8 is made to collect (web/collect.ts). Never: looks into a request.
 
 import process from "node:process";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
+import { exposeCollection } from "../node/collection.ts";
 import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
 import { collecting, collectOnGrowth, createCollector } from "../web/collect.ts";
 
@@ -28,12 +27,6 @@ declare const Deno: {
     handler: (request: Request, info: { readonly completed: Promise<void> }) => Response | Promise<Response>,
   ): DenoServer;
 };
-
-/** V8 gives its collector to contexts that are made after the flag is set. */
-function exposeCollection(): (options: { readonly type: "minor" | "major" }) => void {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc");
-}
 
 export const denoVersion: string = Deno.version.deno;
 

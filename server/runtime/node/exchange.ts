@@ -18,11 +18,19 @@ export class NodeExchange implements Exchange {
   readonly #incoming: NodeIncoming;
   readonly #outgoing: NodeOutgoing;
   readonly #stalled: StalledAnswers;
+  readonly #noteBytes: (sizeBytes: number) => void;
 
-  constructor(incoming: NodeIncoming, outgoing: NodeOutgoing, stalled: StalledAnswers) {
+  /** `noteBytes` is told of all bytes of bodies as they come. */
+  constructor(
+    incoming: NodeIncoming,
+    outgoing: NodeOutgoing,
+    stalled: StalledAnswers,
+    noteBytes: (sizeBytes: number) => void,
+  ) {
     this.#incoming = incoming;
     this.#outgoing = outgoing;
     this.#stalled = stalled;
+    this.#noteBytes = noteBytes;
   }
 
   readBody(reader: BodyReader): BodyFlow {
@@ -34,6 +42,7 @@ export class NodeExchange implements Exchange {
       reader.broken();
     };
     incoming.on("data", (chunk: Buffer) => {
+      this.#noteBytes(chunk.length);
       if (!isOver && chunk.length > 0) reader.chunk(chunk);
     });
     incoming.on("end", () => {

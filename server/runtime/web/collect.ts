@@ -13,19 +13,23 @@ const collectEveryBytes = 16 * 1024 * 1024;
 export interface Collector {
   /** Counts a request's declared bytes and its answer's. */
   note(message: { readonly headers: Headers }): void;
+  noteBytes(sizeBytes: number): void;
 }
 
 export function createCollector(collect: () => void, everyBytes: number = collectEveryBytes): Collector {
   let uncollectedBytes = 0;
+  const noteBytes = (sizeBytes: number): void => {
+    uncollectedBytes += sizeBytes;
+    if (uncollectedBytes < everyBytes) return;
+    uncollectedBytes = 0;
+    collect();
+  };
   return {
     note({ headers }) {
       const sizeBytes = Number(headers.get("content-length") ?? 0);
-      if (!(sizeBytes > 0)) return;
-      uncollectedBytes += sizeBytes;
-      if (uncollectedBytes < everyBytes) return;
-      uncollectedBytes = 0;
-      collect();
+      if (sizeBytes > 0) noteBytes(sizeBytes);
     },
+    noteBytes,
   };
 }
 
