@@ -17,6 +17,8 @@ export interface Effort {
   readonly mostRecords: number;
   /** ... and to this many partitions. */
   readonly mostPartitions: number;
+  /** Of the system's, made sure of before something is stored (page-memory.ts). */
+  readonly pageMemoryBytes: number;
 }
 
 export const efforts: Readonly<Record<Effort["name"], Effort>> = {
@@ -28,10 +30,29 @@ export const efforts: Readonly<Record<Effort["name"], Effort>> = {
     runMs: 1500,
     mostRecords: 10_000_000,
     mostPartitions: 10_000,
+    pageMemoryBytes: 3 * 2 ** 30,
   },
-  quick: { name: "quick", rounds: 5, sampleMs: 15, runs: 3, runMs: 700, mostRecords: 100_000, mostPartitions: 100 },
+  quick: {
+    name: "quick",
+    rounds: 5,
+    sampleMs: 15,
+    runs: 3,
+    runMs: 700,
+    mostRecords: 100_000,
+    mostPartitions: 100,
+    pageMemoryBytes: 2 ** 30,
+  },
   /** For the tests: proves that everything runs, says nothing about speed. */
-  tiny: { name: "tiny", rounds: 1, sampleMs: 0, runs: 1, runMs: 20, mostRecords: 2000, mostPartitions: 4 },
+  tiny: {
+    name: "tiny",
+    rounds: 1,
+    sampleMs: 0,
+    runs: 1,
+    runMs: 20,
+    mostRecords: 2000,
+    mostPartitions: 4,
+    pageMemoryBytes: 2 ** 20,
+  },
 };
 
 /** A runtime to measure: how it is called, and how it runs a program of ours. */

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Bench, Benchmark } from "./benchmark.ts";
 import { watchOthers } from "./disturbance.ts";
+import { touchPageMemory } from "./page-memory.ts";
 import { readShares } from "./profile.ts";
 import { type Result, runtimeName } from "./report.ts";
 import { verdictsOf } from "./verdict.ts";
@@ -17,6 +18,7 @@ export async function runOne(benchmark: Benchmark, bench: Bench): Promise<Result
     const { group, name, timed, guarantees } = benchmark;
     const profiled = bench.profiles !== undefined && benchmark.runs === "server" && bench.runtime.name === "node";
     const profiles = profiled ? join(bench.profiles as string, name.replaceAll(/[^a-zA-Z0-9]+/g, "-")) : undefined;
+    if (guarantees !== undefined) touchPageMemory(folder, bench.effort.pageMemoryBytes);
     const disturbance = watchOthers();
     const outcome = await benchmark.run({ ...bench, folder, ...(profiles === undefined ? {} : { profiles }) });
     const disturbed = disturbance();
