@@ -40,7 +40,9 @@ export function startMoldau(
   { folder, durability = "sync" }: MoldauOptions,
 ): Promise<ChildServer> {
   const profile = profiles === undefined || runtime.name !== "node" ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
-  const program = join(root, runtime.built ? "dist/server/main.js" : "server/main.ts");
+  // A profile tells layers by their files, and the command is one file when it is bundled.
+  const built = profile.length > 0 ? "dist/server/program.js" : "dist/server/main.js";
+  const program = join(root, runtime.built ? built : "server/main.ts");
   const flags = ["serve", "--http-port", "0", "--data-dir", folder, "--durability", durability];
   return start(runtime.command, [...runtime.arguments, ...profile, program, ...flags], root);
 }
