@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import type { PrimitiveName, Struct } from "./notation.ts";
 import { fieldsOf, isIn, type ParsedField } from "./parse.ts";
-import { primitives } from "./primitives.ts";
+import { zeroOf } from "./sample.test.support.ts";
 
 export interface Coverage {
   nulls: number;
@@ -56,13 +56,6 @@ function valueOf(field: ParsedField, version: number, coverage: Coverage): fc.Ar
   if (isIn(version, field.nullable)) choices.push(fc.constant(null).map((none) => count(none, coverage, "nulls")));
   if (field.tag === null) return fc.oneof(...choices);
   return fc.oneof(byDefault, ...choices.map((choice) => choice.map((value) => count(value, coverage, "tags"))));
-}
-
-function zeroOf(field: ParsedField): unknown {
-  if (field.byDefault !== undefined) return field.byDefault;
-  if (field.isArray) return [];
-  if (typeof field.shape === "string") return primitives[field.shape].zero;
-  return Object.fromEntries(fieldsOf(field.shape).map((inner) => [inner.name, zeroOf(inner)]));
 }
 
 function count<Value>(value: Value, coverage: Coverage, what: keyof Coverage, by = 1): Value {
