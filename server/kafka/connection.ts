@@ -18,7 +18,7 @@ import { type Frame, FrameSplitter } from "./frame.ts";
 import type { AnyHandler, Client, RequestContext } from "./handler.ts";
 import { apiVersions } from "./schema/api-versions.ts";
 import { isKnownVersion, peekRequest, type RequestHeader, readRequest, writeResponse } from "./schema/codec.ts";
-import type { ApiDefinition, Written } from "./schema/notation.ts";
+import type { ApiDefinition, ResponseOf } from "./schema/notation.ts";
 
 /** What a listener provides. None of it is called after `end`, nor within a call of the listener's to `closed`. */
 export interface Wire {
@@ -377,7 +377,7 @@ export class Connection {
 }
 
 function writeAny(api: ApiDefinition, { apiVersion, correlationId }: RequestHeader, response: unknown): Uint8Array[] {
-  return writeResponse(api, apiVersion, correlationId, response as Written<ApiDefinition["response"]>);
+  return writeResponse(api, apiVersion, correlationId, response as ResponseOf<ApiDefinition>);
 }
 
 function runAll(runs: readonly (() => void)[]): void {

@@ -155,6 +155,8 @@ test("what no type can hold is not written", () => {
     [(w) => w.int64(2 ** 53), /no whole number/],
     [(w) => w.string("x".repeat(32_768)), /32768 bytes: the longest has 32767/],
     [(w) => w.uuid("x"), /no uuid/],
+    [(w) => w.uuid("0000000000000000000000000000000g"), /no uuid/],
+    [(w) => w.uuid("000000000000000000000000000000A0"), /no uuid/],
   ];
   for (const [write, words] of refused) throws(() => write(new Writer()), refusal(words), String(words));
 });
@@ -204,6 +206,21 @@ test("what is kept of a frame is a copy, also when the frame is a Node Buffer", 
   const kept = new Reader(frame).bytes();
   frame[4] = 8;
   deepStrictEqual(kept, bytes(7));
+});
+
+test("messages that are written at once do not lie in each other", () => {
+  const one = new Writer(16);
+  const other = new Writer(16);
+  for (let at = 0; at < 40; at++) {
+    one.int8(1);
+    other.int8(2);
+  }
+  const [first, second] = [one.finish(), other.finish()];
+  const third = new Writer(16);
+  third.raw(new Uint8Array(300).fill(3));
+  third.finish();
+  deepStrictEqual(join(first), new Uint8Array(40).fill(1));
+  deepStrictEqual(join(second), new Uint8Array(40).fill(2));
 });
 
 test("a writer grows without losing what lies before or behind a lent chunk", () => {

@@ -161,8 +161,8 @@ function writeFrame(write: (writer: Writer) => void): Uint8Array[] {
   return chunks;
 }
 
+/** Memory of its own: a writer's may hold other messages beside it, which would be kept with it. */
 function join(chunks: readonly Uint8Array[]): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!;
   const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const chunk of chunks) {

@@ -98,9 +98,15 @@ function compileTagged(present: readonly ParsedField[], wire: Wire): TaggedField
       }
     },
     write(writer, value) {
-      const said = fields.filter(({ name, isDefault }) => !isDefault(value[name]));
-      writer.unsignedVarint(said.length);
-      for (const { name, tag, codec } of said) {
+      let count = 0;
+      for (let index = 0; index < fields.length; index++) {
+        const { name, isDefault } = fields[index]!;
+        if (!isDefault(value[name])) count += 1;
+      }
+      writer.unsignedVarint(count);
+      if (count === 0) return;
+      for (const { name, tag, codec, isDefault } of fields) {
+        if (isDefault(value[name])) continue;
         const inner = new Writer(64);
         inner.field = name;
         codec.write(inner, value[name]);

@@ -87,8 +87,13 @@ type ReadField<Shape> = Shape extends string
     ? readonly Read<Element>[] | Nullable<Element>
     : Read<Shape> | Nullable<Shape>;
 
+/** Of a definition that is not known before the program runs. */
+type Anything = Readonly<Record<string, unknown>>;
+
 /** What reading it gives: every field, those that the version lacks as their defaults. */
-export type Read<Shape> = { readonly [Name in Names<Shape>]: ReadField<Shape[Name]> };
+export type Read<Shape> = string extends keyof Shape
+  ? Anything
+  : { readonly [Name in Names<Shape>]: ReadField<Shape[Name]> };
 
 type MayBeLeftOut<Text> = Text extends `${string}= ${string}` | `${string}tag ${string}` ? true : false;
 type OptionalNames<Shape> = {
@@ -110,9 +115,11 @@ type WrittenField<Shape> = Shape extends string
     : Written<Shape> | Nullable<Shape>;
 
 /** What it takes to write it. What a version lacks is not written; null where it may not be is written as empty. */
-export type Written<Shape> = {
-  readonly [Name in Exclude<Names<Shape>, OptionalNames<Shape>>]: WrittenField<Shape[Name]>;
-} & { readonly [Name in OptionalNames<Shape>]?: WrittenField<Shape[Name]> };
+export type Written<Shape> = string extends keyof Shape
+  ? Anything
+  : { readonly [Name in Exclude<Names<Shape>, OptionalNames<Shape>>]: WrittenField<Shape[Name]> } & {
+      readonly [Name in OptionalNames<Shape>]?: WrittenField<Shape[Name]>;
+    };
 
 /** A request as a handler is given it. */
 export type RequestOf<Api extends ApiDefinition> = Read<Api["request"]>;
