@@ -16,7 +16,15 @@ import { produce } from "./schema/produce.ts";
 type HeartbeatAnswer = ResponseOf<typeof heartbeat>;
 
 const clientId = "test";
-const concat = (chunks: readonly Uint8Array[]): Uint8Array => Uint8Array.from(chunks.flatMap((chunk) => [...chunk]));
+function concat(chunks: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 /** A wire that keeps what it is given, and a clock that goes by hand. */
@@ -44,6 +52,7 @@ function open(handlers: readonly AnyHandler[], options: Partial<ConnectionOption
     wire: {
       write(chunks, sent) {
         ok(!calls.includes("end"), "a write after the end");
+        ok(chunks.length > 0, "a write of nothing");
         written.push(...chunks);
         unsent.push(sent);
         return state.hasRoom;
@@ -103,6 +112,16 @@ const produced = (correlationId: number, acks: number, bytes: Uint8Array = Uint8
       { acks, timeoutMs: 1, topicData: [{ name: "t", partitionData: [{ index: 0, records: bytes }] }] },
     ),
   );
+
+const fetched = (records: Uint8Array): ResponseOf<typeof fetch> => ({
+  responses: [
+    {
+      topic: "t",
+      topicId: "0".repeat(32),
+      partitions: [{ partitionIndex: 0, errorCode: 0, highWatermark: 0, records }],
+    },
+  ],
+});
 
 test("requests are handled side by side, and answered in their order", async () => {
   let outOfOrder = 0;
@@ -374,17 +393,7 @@ test("requests and waiting answers hold no more bytes than they may, and one req
     handle: () =>
       new Promise((resolve) => {
         handled += 1;
-        answers.push((records) =>
-          resolve({
-            responses: [
-              {
-                topic: "t",
-                topicId: "0".repeat(32),
-                partitions: [{ partitionIndex: 0, errorCode: 0, highWatermark: 0, records }],
-              },
-            ],
-          }),
-        );
+        answers.push((records) => resolve(fetched(records)));
       }),
   };
   const request = (correlationId: number): Uint8Array =>
@@ -402,6 +411,50 @@ test("requests and waiting answers hold no more bytes than they may, and one req
   strictEqual(handled, 3);
   strictEqual(state.isPaused, false);
   ok(written.length > 0);
+});
+
+test("a request larger than the bound passes alone", async () => {
+  const { held, handler } = heldHeartbeats();
+  const { connection } = open([handler], { maxBytes: 100 });
+  connection.receive(concat([beat(0, "g".repeat(500)), beat(1, "g".repeat(500))]));
+  strictEqual(held.length, 1);
+  held[0]!.answer();
+  await turn();
+  strictEqual(held.length, 2);
+});
+
+test("a request whose reading we hold up ourselves has not stalled", async () => {
+  const answers: ((bytes: Uint8Array) => void)[] = [];
+  const handler: AnyHandler = {
+    api: fetch,
+    handle: () => new Promise((resolve) => answers.push((records) => resolve(fetched(records)))),
+  };
+  const { connection, state, tick, timers, calls } = open([handler], { maxBytes: 10_000 });
+  const request = (correlationId: number): Uint8Array =>
+    concat(writeRequest(fetch, 4, { correlationId, clientId }, { maxWaitMs: 1, minBytes: 1, topics: [] }));
+  connection.receive(concat([request(0), request(1), request(2).subarray(0, 12)]));
+  strictEqual(state.isPaused, false);
+  answers[1]!(new Uint8Array(20_000));
+  await turn();
+  strictEqual(state.isPaused, true);
+  tick();
+  deepStrictEqual(calls, []);
+  strictEqual(timers.size, 1);
+  answers[0]!(new Uint8Array(1));
+  await turn();
+  strictEqual(state.isPaused, false);
+  tick();
+  deepStrictEqual(calls, ["end"], "and then it has");
+});
+
+test("any number of requests in one piece takes no more of the stack than one", () => {
+  const { connection, answers, calls } = open([]);
+  const one = concat(writeRequest(apiVersions, 0, { correlationId: 1, clientId }, {}));
+  const many = new Uint8Array(30_000 * one.length);
+  for (let at = 0; at < many.length; at += one.length) many.set(one, at);
+  connection.receive(many);
+  strictEqual(answers().length, 30_000);
+  deepStrictEqual(calls, []);
 });
 
 test("a wire that is full is written to no further, and holds up reading at the bounds", async () => {
@@ -542,4 +595,13 @@ test("a wait for the budget ends with the connection, and holds nothing", async 
   await turn();
   strictEqual(budget.usedBytes, 0);
   deepStrictEqual(logged, []);
+
+  const late = open([heldHeartbeats().handler], { budget });
+  const whole = budget.tryReserve(1000);
+  late.connection.receive(beat(1));
+  // Granted, and the connection ends before it hears of it.
+  whole?.();
+  late.connection.closed();
+  await turn();
+  strictEqual(budget.usedBytes, 0);
 });

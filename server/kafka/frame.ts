@@ -124,7 +124,7 @@ export class FrameSplitter {
     this.#together.set(piece, from);
     this.#used += piece.length;
     const last = this.#pieces.at(-1);
-    const goesOn = from > 0 && last?.buffer === this.#together.buffer;
+    const goesOn = last?.buffer === this.#together.buffer;
     if (goesOn) this.#pieces[this.#pieces.length - 1] = this.#together.subarray(from - last.length, this.#used);
     else this.#pieces.push(this.#together.subarray(from, this.#used));
   }

@@ -160,6 +160,19 @@ test("what a version cannot say is left out, and null where it may not be is emp
   deepStrictEqual([at(8)["skipAssignment"], at(9)["skipAssignment"]], [false, true]);
 });
 
+test("a list that may not be null is refused when it is", () => {
+  for (const version of [0, 9]) {
+    const frame = unframed(
+      writeRequest(produce, version, { correlationId: 1, clientId: "c" }, { acks: 1, timeoutMs: 1, topicData: [] }),
+    );
+    strictEqual(readRequest(produce, version, frame).request.topicData.length, 0);
+    // The last four bytes are its length, or the one before the tags.
+    if (version === 0) frame.fill(0xff, frame.length - 4);
+    else frame[frame.length - 2] = 0;
+    throws(() => readRequest(produce, version, frame), /topicData is null, and may not be/);
+  }
+});
+
 test("a version that nobody defined is refused", () => {
   const api = apis[0]!;
   throws(() => writeResponse(api, 12, 1, { responses: [] }), /Produce has no version 12: 0 to 11 are known/);
