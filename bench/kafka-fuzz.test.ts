@@ -6,7 +6,7 @@ test("a Kafka frame with faults in it is refused or read, and nothing else", () 
   const seed = Math.floor(Math.random() * 2 ** 31);
   const { faults, refused, read, connections } = fuzzKafka({ count: 60_000, seed });
   deepStrictEqual(faults, [], `seed ${seed}`);
-  ok(refused > 10_000 && read > 5_000 && connections > 10_000, `${refused}, ${read}, ${connections}`);
+  ok(refused > 20_000 && read > 5_000 && connections > 2_000, `${refused}, ${read}, ${connections}`);
 });
 
 test("one seed is one run", () => {

@@ -57,6 +57,8 @@ interface Subject {
 const weightPerByte = 60;
 /** Of the fields that a version lacks. */
 const leastWeight = 400;
+/** A connection costs ten times what its two requests do. */
+const streamEvery = 16;
 const header = { correlationId: 7, clientId: "fuzz" };
 const clock = { now: () => 0, monotonic: () => 0, schedule: () => () => {} };
 const served = serveApis(
@@ -73,12 +75,15 @@ const served = serveApis(
 export function fuzzKafka({ count, seed }: KafkaFuzzOptions): KafkaFuzzReport {
   const next = chance(seed);
   const subjects = subjectsOf();
+  const streams = subjects.filter(({ isStream }) => isStream);
+  const others = subjects.filter(({ isStream }) => !isStream);
   const faults: string[] = [];
   let refused = 0;
   let read = 0;
   let connections = 0;
   for (let done = 0; done < count && faults.length < 10; done++) {
-    const subject = subjects[next() % subjects.length]!;
+    const kind = next() % streamEvery === 0 ? streams : others;
+    const subject = kind[next() % kind.length]!;
     const bytes = damage(subject, subjects, next);
     const pieces = cut(bytes, next);
     try {
