@@ -114,7 +114,8 @@ export function indexBatch(start: usize, sizeBytes: i32): i32 {
   const isCompressed = (readInt16(start + attributesAt) & codecMask) !== 0;
   const recordCount = isCompressed ? 0 : readInt32(start + recordCountAt);
   answerCount(recordCount);
-  if (isCompressed || recordCount > mostRecords) return faults.none;
+  // Compaction leaves a batch without records where its producer's sequence must stay known.
+  if (isCompressed || recordCount > mostRecords || (recordCount === 0 && sizeBytes === <i32>recordsAt)) return faults.none;
   return indexPlaces(start, start + recordsAt, end, recordCount);
 }
 

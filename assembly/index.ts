@@ -5,6 +5,8 @@ export { indexBatch, prepareRun, validPrefix } from "./batch-validate";
 export { crc32c } from "./crc32c";
 export { largeFrom, middleFrom, smallFrom } from "./crc32c-fold.generated";
 export { murmur2 } from "./murmur2";
+export { clearOffsetMap, findSuperseded, noteOffsets, offsetMapKeys } from "./offset-map";
 export { indexRecords } from "./records";
 export { appendToCopy, beginCopy, copySizeBytes, searchCopy } from "./search";
+export { hashInto } from "./siphash";
 export * from "./memory";

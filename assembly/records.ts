@@ -6,7 +6,7 @@
 // there is, every fault included, readRecord reads again with a check at every byte.
 //
 // Invariants: no verdict depends on a byte outside [start, end). What is read before it is
-//   checked lies less than 16 MiB behind the end, and the index cache lies there. Each record
+//   checked lies less than 16 MiB behind the end, where more of this memory lies. Each record
 //   that passes takes at least smallestRecordBytes, so a walk ends whatever the counts claim.
 
 import { smallestRecordBytes } from "./batch-layout";

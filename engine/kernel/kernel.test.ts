@@ -662,6 +662,12 @@ for (const kernel of kernels) {
     ];
     for (const [fault, bytes] of cases) assert.deepEqual(kernel.indexBatch(bytes), { ok: false, fault, position: 0 });
 
+    // What compaction leaves of a batch whose producer must stay known.
+    const empty = assembleBatch({ recordCount: 0, lastOffsetDelta: 4 }, new Uint8Array(0));
+    const none = kernel.indexBatch(empty);
+    assert.ok(none.ok);
+    assert.equal(none.count, 0);
+
     for (const codec of [1, 2, 3, 4, 5, 6, 7]) {
       const compressed = assembleBatch({ attributes: codec, recordCount: 9 }, Uint8Array.of(1, 2, 3));
       const index = kernel.indexBatch(compressed);

@@ -4,8 +4,8 @@
 // Never: decides what is acceptable to a topic (log/) or touches a file.
 //
 // A view that a method returns lives in the kernel's memory and is valid until the next call
-// on the same kernel; crc32c and murmur2 leave the views of the others alone. Arguments may
-// themselves be such views. Inputs are at most limits.scratchBytes, else RangeError.
+// on the same kernel; crc32c, murmur2 and an offset map leave the views of the others alone, and
+// indexBatch and indexRecords leave a prepared run alone. Arguments may themselves be such views. Inputs are at most limits.scratchBytes, else RangeError.
 
 /** Why a run of batches was refused. */
 export type BatchFault =
@@ -126,6 +126,25 @@ export interface IndexTable {
   readonly version: number;
 }
 
+/**
+ * The latest offset of every key, while a log is compacted. It lies in a fixed piece of the kernel's
+ * memory, so that there is one at a time; keys are told apart by 128 bits of a hash under a secret.
+ */
+export interface OffsetMap {
+  /** Keys noted. */
+  readonly keys: number;
+  /**
+   * Notes the offset of each record under its key, in rising order of offsets; `index` is the
+   * kernel's of `bytes`. How many records it took: fewer than there are when it is full, or when
+   * an offset lies 2^32 or more behind the map's base. Records without a key take no room.
+   */
+  note(bytes: Uint8Array, index: RecordIndex, baseOffset: number): number;
+  /** A byte a record: 1 when a later record of its key was noted, or when it has no key; else 0. */
+  superseded(bytes: Uint8Array, index: RecordIndex, baseOffset: number): Uint8Array;
+  /** Lets another one begin; idempotent. Any other call throws from then on. */
+  close(): void;
+}
+
 export interface Kernel {
   readonly name: "wasm" | "twin";
   /** CRC-32C (Castagnoli) as an unsigned number; `seed` continues an earlier one. */
@@ -141,7 +160,8 @@ export interface Kernel {
   validPrefix(bytes: Uint8Array, baseOffset: number): ValidPrefix;
   /**
    * Checks one whole batch as it lies in a log (sizes, magic, checksum) and finds its records, positions
-   * within `bytes`, in one call. A compressed one is checked only, and answers with a count of 0.
+   * within `bytes`, in one call. A compressed one is checked only, and answers with a count of 0; so
+   * does one that compaction left without records.
    */
   indexBatch(bytes: Uint8Array): RecordIndex | Fault;
   /** Finds the records of one batch: `bytes` are its records, decompressed, header excluded. */
@@ -154,6 +174,8 @@ export interface Kernel {
   encodeColumns(recordCount: number, options?: EncodeOptions): Uint8Array;
   /** The same from objects, through the columns. */
   encodeBatch(records: readonly RecordToEncode[], options?: EncodeOptions): Uint8Array;
+  /** An empty map; `secret` is 16 bytes of chance. Records below `baseOffset` are not noted. null while another is open. */
+  openOffsetMap(secret: Uint8Array, baseOffset: number): OffsetMap | null;
   /** The greatest entry whose key (relative offset, or timestamp) is <= target; -1 when none. */
   searchIndex(table: IndexTable, target: number): number;
   /**

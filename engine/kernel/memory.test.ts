@@ -37,9 +37,8 @@ async function exportedNumbers(): Promise<ReadonlyMap<string, number>> {
 
 test("every region begins on a cache line, overlaps none, and lies within the memory", () => {
   const names = regions.map(({ name }) => name);
-  for (const known of ["results", "tables", "folds", "columns", "doubles", "staging", "batches", "indexCache"]) {
-    assert.ok(names.includes(known), `${known} is a region`);
-  }
+  const known = "results tables folds columns doubles staging batches indexCache verdicts offsetMap".split(" ");
+  for (const name of known) assert.ok(names.includes(name), `${name} is a region`);
   let end = 1; // address 0 is nobody's
   for (const region of regions) {
     assert.equal(region.start % 64, 0, `${region.name} begins at ${region.start}`);
@@ -198,6 +197,34 @@ test("searchIndex writes its own regions only, however many tables of whatever s
   }
   const written = assertOnlyWritten(memory, before, ["staging", "indexCache"], "searchIndex");
   assert.ok(written.has("indexCache"), "nothing was copied");
+});
+
+test("an offset map writes its own regions only, also when it is full", async () => {
+  const kernel = await loadWasmKernel();
+  const memory = withCanaries(kernel);
+  const keyed = (from: number): Uint8Array => {
+    const keys = Array.from({ length: mostRecords }, (_, at) => {
+      const key = new Uint8Array(4);
+      new DataView(key.buffer).setInt32(0, from + at);
+      return { key, value: null, headers: [], timestamp: 0 };
+    });
+    return twin.encodeBatch(keys).slice();
+  };
+  const before = memory.slice();
+  const map = kernel.openOffsetMap(new Uint8Array(16).fill(7), 0);
+  assert.ok(map !== null);
+  let taken = mostRecords;
+  for (let from = 0; taken === mostRecords; from += mostRecords) {
+    const bytes = keyed(from);
+    const index = kernel.indexBatch(bytes);
+    assert.ok(index.ok);
+    taken = map.note(bytes, index, from);
+    map.superseded(bytes, index, from);
+  }
+  const writes = ["results", "folds", "columns", "doubles", "staging", "verdicts", "offsetMap"];
+  const written = assertOnlyWritten(memory, before, writes, "an offset map");
+  for (const region of ["verdicts", "offsetMap"]) assert.ok(written.has(region), `${region} was not written`);
+  assert.ok(taken < mostRecords, "it never was full");
 });
 
 const canary = 0x5ca1ab1e;

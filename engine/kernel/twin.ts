@@ -2,16 +2,19 @@
 // tested against.
 //
 // Owns: one scratch that grows to the largest run seen, so that a returned view dies with the
-//   next call here exactly as it does in the WebAssembly kernel; columns, made at their first use.
+//   next call here exactly as it does in the WebAssembly kernel; columns, made at their first use;
+//   the memory of an offset map while one is open.
 // Never: mutates an argument, unless it is a view of that scratch.
 
 import { scratchBytes } from "../limits.ts";
 import { columnsFor, fillColumns } from "./batch-columns.ts";
 import { type BatchColumns, type EncodeOptions, type Kernel, sizeOfRun } from "./kernel.ts";
+import { offsetMapOver } from "./offset-map.ts";
 import { encodedSizeBytes, encodeInto } from "./twin/batch-encode.ts";
 import { indexBatchOf, measureValidPrefix, prepareInPlace } from "./twin/batch-validate.ts";
 import { crc32cOf } from "./twin/crc32c.ts";
 import { murmur2Of } from "./twin/murmur2.ts";
+import { TwinOffsetMap } from "./twin/offset-map.ts";
 import { indexRecordsOf } from "./twin/records.ts";
 import { greatestAtOrBelow } from "./twin/search.ts";
 
@@ -23,6 +26,7 @@ const mostRecords = 256 * 1024;
 export function createTwinKernel(): Kernel {
   let scratch = new Uint8Array(0);
   let columns: BatchColumns | undefined;
+  let openMap: TwinOffsetMap | null = null;
 
   /** A scratch of at least `sizeBytes` that shares nothing with `apartFrom`. */
   const reserve = (sizeBytes: number, apartFrom?: (scratch: ArrayBufferLike) => boolean): Uint8Array => {
@@ -95,6 +99,20 @@ export function createTwinKernel(): Kernel {
         fillColumns(filled, records);
       }
       return encode(filled, records.length, options);
+    },
+    openOffsetMap(secret, baseOffset) {
+      if (openMap !== null) return null;
+      const map = new TwinOffsetMap(secret, baseOffset);
+      openMap = map;
+      return offsetMapOver({
+        isOpen: () => openMap === map,
+        keys: () => map.keys,
+        note: (bytes, index, batchOffset) => map.note(withinScratch(bytes), index, batchOffset),
+        superseded: (bytes, index, batchOffset) => map.superseded(withinScratch(bytes), index, batchOffset),
+        close: () => {
+          openMap = null;
+        },
+      });
     },
     searchIndex(table, target) {
       return greatestAtOrBelow(table, target);

@@ -6,7 +6,8 @@
 //
 // Invariants: memory never grows, so a view is never detached. Arguments are copied to
 //   `staging`, which no view of a result covers, or used where they lie when that is already
-//   this memory. Only `batches` and the columns go out; `staging` too, to be filled with columns.
+//   this memory. Only `batches`, the columns and the verdicts go out; `staging` too, to be filled
+//   with columns.
 
 import { maxRunBytes, scratchBytes } from "../limits.ts";
 import { fillColumns } from "./batch-columns.ts";
@@ -23,6 +24,7 @@ import {
   sizeOfRun,
   type ValidPrefix,
 } from "./kernel.ts";
+import { offsetMapOver } from "./offset-map.ts";
 import { badLength, badTimestamp, noRecords } from "./twin/batch-encode.ts";
 import { createTwinKernel } from "./twin.ts";
 import { engineWasmBase64 } from "./wasm.generated.ts";
@@ -43,6 +45,7 @@ interface ModuleExports {
   readonly batchesBytes: { readonly value: number };
   readonly indexCache: { readonly value: number };
   readonly indexCacheBytes: { readonly value: number };
+  readonly verdicts: { readonly value: number };
   crc32c(position: number, sizeBytes: number, seed: number): number;
   murmur2(position: number, sizeBytes: number): number;
   prepareRun(
@@ -57,6 +60,10 @@ interface ModuleExports {
   indexBatch(position: number, sizeBytes: number): number;
   indexRecords(position: number, sizeBytes: number, count: number): number;
   encodeColumns(recordCount: number, producerId: number, producerEpoch: number, baseSequence: number): number;
+  clearOffsetMap(secret: number, baseOffset: number): void;
+  offsetMapKeys(): number;
+  noteOffsets(origin: number, count: number, baseOffset: number): number;
+  findSuperseded(origin: number, count: number, baseOffset: number): void;
   copySizeBytes(keyRoom: number, keySizeBytes: number): number;
   beginCopy(copy: number, keyRoom: number, keySizeBytes: number): void;
   appendToCopy(copy: number, source: number, count: number): void;
@@ -91,6 +98,8 @@ const faults: readonly BatchFault[] = [
 ];
 /** In the order of assembly/batch-validate.ts. */
 const stops: readonly ValidPrefix["stop"][] = ["end", "partial", "checksum", "order", "header"];
+
+const secretBytes = 16;
 
 /** Below this a copy costs more than it saves. */
 const fewestKeysToCopy = 16;
@@ -133,7 +142,9 @@ function bind(wasm: ModuleExports): Kernel {
     lengths: columns,
     timestamps: doubles,
   };
+  const verdicts = wasm.verdicts.value;
   const twin = createTwinKernel();
+  let openMap: object | null = null;
 
   /** Where the bytes lie: where they are, or copied to `region`. */
   const stage = (bytes: Uint8Array, region: number): number => {
@@ -157,6 +168,14 @@ function bind(wasm: ModuleExports): Kernel {
       position += chunk.length;
     }
     return batches;
+  };
+
+  /** Puts what of an index is not in the columns there, as much as they hold; how many records that are. */
+  const stageColumns = ({ fields, count }: RecordIndex, from: number): number => {
+    if (fields.buffer === buffer) return count;
+    const taken = Math.min(count - from, mostRecords);
+    columns.set(fields.subarray(from * recordStride, (from + taken) * recordStride));
+    return taken;
   };
 
   const indexOf = (count: number): RecordIndex => ({
@@ -234,6 +253,43 @@ function bind(wasm: ModuleExports): Kernel {
     encodeBatch(records, options) {
       if (!fillColumns(batchColumns, records)) return twin.encodeBatch(records, options);
       return encodeColumns(records.length, options);
+    },
+
+    openOffsetMap(secret, baseOffset) {
+      if (openMap !== null) return null;
+      const self = {};
+      openMap = self;
+      memory.set(secret.subarray(0, secretBytes), staging);
+      wasm.clearOffsetMap(staging, baseOffset);
+      return offsetMapOver({
+        isOpen: () => openMap === self,
+        keys: () => wasm.offsetMapKeys(),
+        note(bytes, index, batchOffset) {
+          const origin = stage(bytes, staging);
+          for (let done = 0; done < index.count; ) {
+            const count = stageColumns(index, done);
+            const taken = wasm.noteOffsets(origin, count, batchOffset);
+            done += taken;
+            if (taken < count) return done;
+          }
+          return index.count;
+        },
+        superseded(bytes, index, batchOffset) {
+          const origin = stage(bytes, staging);
+          const isOne = index.count <= mostRecords;
+          const all = isOne ? memory.subarray(verdicts, verdicts + index.count) : new Uint8Array(index.count);
+          for (let done = 0; done < index.count; ) {
+            const count = stageColumns(index, done);
+            wasm.findSuperseded(origin, count, batchOffset);
+            if (!isOne) all.set(memory.subarray(verdicts, verdicts + count), done);
+            done += count;
+          }
+          return all;
+        },
+        close: () => {
+          openMap = null;
+        },
+      });
     },
 
     searchIndex(table, target) {

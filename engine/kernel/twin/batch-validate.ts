@@ -82,7 +82,9 @@ export function indexBatchOf(bytes: Uint8Array): RecordIndex | Fault {
   if (fault !== null) return refused(fault);
   if (view.getInt32(at.batchLength) + logOverheadBytes !== bytes.length) return refused("truncated");
   if (!checksumMatches(bytes, view, 0, bytes.length)) return refused("checksum");
-  if ((view.getInt16(at.attributes) & codecMask) !== 0) {
+  // Compaction leaves a batch without records where its producer's sequence must stay known.
+  const isEmpty = view.getInt32(at.recordCount) === 0 && bytes.length === at.records;
+  if (isEmpty || (view.getInt16(at.attributes) & codecMask) !== 0) {
     return { ok: true, count: 0, fields: new Int32Array(0), timestampDeltas: new Float64Array(0) };
   }
   return indexRecordsOf(bytes, view.getInt32(at.recordCount), at.records);
