@@ -41,6 +41,12 @@ export const syncAheadBytes: number = 1024 * 1024;
 /** How far the recorded recovery point may lag behind what is synced. Milliseconds. */
 export const recoveryPointIntervalMs: number = 1000;
 
+/** Compaction lets others go first after so much of a log. Bytes. */
+export const compactionSliceBytes: number = 1024 * 1024;
+
+/** ... or after so long. Milliseconds. */
+export const compactionSliceMs: number = 4;
+
 export const maxTopicNameLength: number = 249;
 export const maxPartitionsPerTopic: number = 10_000;
 /** Fetches that wait for data at once; more are refused with THROTTLING_QUOTA_EXCEEDED. */

@@ -10,6 +10,7 @@ import type { Appended } from "../log/log.ts";
 import { BatchHeader } from "../log/record-batch.ts";
 import { type DecodeOptions, decodeRecords } from "../log/records.ts";
 import { Budget } from "./budget.ts";
+import { Compaction } from "./compaction.ts";
 import type { Counters } from "./counters.ts";
 import { writeCleanMarker } from "./data-folder.ts";
 import { Fetcher } from "./fetch.ts";
@@ -28,6 +29,7 @@ import type {
   Broker,
   BrokerMetrics,
   BrokerOptions,
+  CompactionSummary,
   CreateTopicOptions,
   Durability,
   FetchedPartition,
@@ -60,6 +62,8 @@ export interface EngineParts {
   readonly timers: Timers;
   readonly topics: Topics;
   readonly report: RecoveryReport;
+  /** Whether there is a file that says how far logs are compacted. */
+  readonly hasCleanedFile: boolean;
 }
 
 export class EngineBroker implements Broker {
@@ -71,6 +75,7 @@ export class EngineBroker implements Broker {
   readonly #fetcher: Fetcher;
   readonly #appender: RecordAppender;
   readonly #maintenance: Maintenance;
+  readonly #compaction: Compaction;
   #closing: Promise<void> | null = null;
 
   constructor(parts: EngineParts) {
@@ -91,6 +96,7 @@ export class EngineBroker implements Broker {
       timeoutMs: defaultTimeoutMs,
     });
     this.#maintenance = new Maintenance(parts);
+    this.#compaction = new Compaction(parts, this.#maintenance);
     topics.recordCheckpoints = () => this.#maintenance.recordCheckpoints();
   }
 
@@ -98,6 +104,7 @@ export class EngineBroker implements Broker {
   async begin(): Promise<void> {
     await this.#maintenance.recordCheckpoints();
     this.#maintenance.begin();
+    this.#compaction.begin();
   }
 
   get ready(): boolean {
@@ -320,6 +327,11 @@ export class EngineBroker implements Broker {
     return this.#maintenance.runRetention();
   }
 
+  async runCompaction(): Promise<CompactionSummary> {
+    this.#open();
+    return this.#compaction.run();
+  }
+
   // ---- producers and budget ----------------------------------------------------------------
 
   async allocateProducer(): Promise<{ readonly producerId: number; readonly producerEpoch: number }> {
@@ -364,6 +376,7 @@ export class EngineBroker implements Broker {
     await topics.settle();
     const partitions = [...topics.partitions()];
     await Promise.all(partitions.map((partition) => partition.settle()));
+    await this.#compaction.end();
     await this.#maintenance.end();
     let clean = true;
     await inParallel(

@@ -1,7 +1,8 @@
-// The two files that say, for every partition, what recovery may rely on.
+// The files that say, for every partition, what recovery may rely on, and where compaction begins.
 //
-// Owns: recovery-point-offset-checkpoint (everything below was synced) and
-//   log-start-offset-checkpoint (everything below was deleted on purpose), Kafka's formats.
+// Owns: recovery-point-offset-checkpoint (everything below was synced),
+//   log-start-offset-checkpoint (everything below was deleted on purpose) and
+//   cleaner-offset-checkpoint (below it no key has an older record), Kafka's formats.
 // Never: records an offset before it is true.
 //
 // Invariants: a write under way is shared by those who come before it starts; a file is
@@ -14,6 +15,7 @@ import { replaceFile } from "../storage/replace-file.ts";
 
 export const recoveryPointFileName = "recovery-point-offset-checkpoint";
 export const logStartFileName = "log-start-offset-checkpoint";
+export const cleanedFileName = "cleaner-offset-checkpoint";
 const maxFileBytes = 64 * 1024 * 1024;
 
 export async function readCheckpoint(storage: Storage, name: string): Promise<Map<string, number> | null> {
@@ -27,6 +29,7 @@ export class CheckpointFile {
   readonly #name: string;
   readonly #collect: () => Map<string, number>;
   readonly #written: (entries: ReadonlyMap<string, number>) => Promise<void> | void;
+  /** What the file says; "" when that is not known. */
   #last: string;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
@@ -36,12 +39,13 @@ export class CheckpointFile {
     name: string,
     collect: () => Map<string, number>,
     written: (entries: ReadonlyMap<string, number>) => Promise<void> | void = () => {},
+    last: ReadonlyMap<string, number> | null = null,
   ) {
     this.#storage = storage;
     this.#name = name;
     this.#collect = collect;
     this.#written = written;
-    this.#last = "";
+    this.#last = last === null ? "" : new TextDecoder().decode(formatOffsetCheckpoint(last));
   }
 
   /** Resolves when what is true now is recorded durably. */

@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MoldauError } from "../errors.ts";
 import { maxRunBytes } from "../limits.ts";
-import { configNames, describeConfigs, parseConfigs, resolveConfig, validateConfigName } from "./configs.ts";
+import { isCompacted, isDeleted } from "../log/cleanup-policy.ts";
+import {
+  checkTogether,
+  configNames,
+  describeConfigs,
+  parseConfigs,
+  resolveConfig,
+  validateConfigName,
+} from "./configs.ts";
 import type { ConfigInput } from "./types.ts";
 
 function refusal(input: ConfigInput): string {
@@ -19,11 +27,15 @@ test("the defaults are Kafka's", () => {
   assert.deepEqual(resolveConfig(new Map()), {
     cleanupPolicy: "delete",
     compressionType: "producer",
+    deleteRetentionMs: 86_400_000,
     fileDeleteDelayMs: 60_000,
     flushMessages: Number.MAX_SAFE_INTEGER,
     flushMs: Number.MAX_SAFE_INTEGER,
     indexIntervalBytes: 4096,
+    maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
     maxMessageBytes: 1_048_588,
+    minCleanableDirtyRatio: 0.5,
+    minCompactionLagMs: 0,
     minInsyncReplicas: 1,
     producerIdExpirationMs: 86_400_000,
     retentionBytes: -1,
@@ -105,12 +117,59 @@ test("a bad value is refused with its name, itself, and what is allowed", () => 
 });
 
 test("what Kafka has and Moldau not yet says so", () => {
-  assert.match(refusal({ "cleanup.policy": "compact" }), /'compact': not supported yet/);
-  assert.match(refusal({ "cleanup.policy": "compact, delete" }), /not supported yet/);
   assert.match(refusal({ "compression.type": "zstd" }), /not supported yet/);
   assert.match(refusal({ "compression.type": "brotli" }), /allowed is producer/);
-  assert.match(refusal({ "delete.retention.ms": 5 }), /not supported yet/);
+  assert.match(refusal({ "segment.jitter.ms": 5 }), /not supported yet/);
   assert.equal(parseConfigs({ "cleanup.policy": "delete", "compression.type": "producer" }).size, 2);
+});
+
+test("a cleanup policy is one of three, however its list is written", () => {
+  for (const [given, kept] of [
+    ["delete", "delete"],
+    [" compact ", "compact"],
+    ["compact,delete", "compact,delete"],
+    ["delete , compact", "compact,delete"],
+  ] as const) {
+    const texts = parseConfigs({ "cleanup.policy": given });
+    assert.equal(texts.get("cleanup.policy"), kept);
+    const config = resolveConfig(texts);
+    assert.equal(isCompacted(config), kept.includes("compact"));
+    assert.equal(isDeleted(config), kept.includes("delete"));
+  }
+  for (const bad of ["", "Compact", "compact,compact", "compact;delete", "c ompact", true]) {
+    assert.match(refusal({ "cleanup.policy": bad }), /allowed is delete or compact or compact,delete/);
+  }
+});
+
+test("a ratio is a decimal fraction from 0 to 1", () => {
+  for (const [given, kept] of [
+    [0, "0"],
+    ["1", "1"],
+    [" 0.50 ", "0.5"],
+    [".25", "0.25"],
+    [1, "1"],
+    ["1.", "1"],
+    ["0.0000001", "0"],
+    [1 / 3, "0.3333333333333333"],
+  ] as const) {
+    const texts = parseConfigs({ "min.cleanable.dirty.ratio": given });
+    assert.equal(texts.get("min.cleanable.dirty.ratio"), kept);
+    assert.equal(resolveConfig(texts).minCleanableDirtyRatio, Number(kept));
+    assert.deepEqual(parseConfigs(Object.fromEntries(texts)), texts);
+  }
+  for (const bad of ["", ".", "1.01", -0.1, "0x1", "1e-1", "NaN", Number.NaN, true, "0,5", `0.${"3".repeat(40)}`]) {
+    assert.match(refusal({ "min.cleanable.dirty.ratio": bad }), /from 0 to 1/);
+  }
+});
+
+test("the lags of compaction fit each other, and a compacted segment ends in time", () => {
+  const texts = parseConfigs({ "min.compaction.lag.ms": 11, "max.compaction.lag.ms": 10 });
+  assert.throws(() => checkTogether(texts), /'min.compaction.lag.ms' \(11\) cannot be more than/);
+  checkTogether(parseConfigs({ "min.compaction.lag.ms": 10, "max.compaction.lag.ms": 10 }));
+  assert.match(refusal({ "max.compaction.lag.ms": 0 }), /from 1 to/);
+  const lags = { "segment.ms": 500, "max.compaction.lag.ms": 100 };
+  assert.equal(resolveConfig(parseConfigs(lags)).segmentMs, 500);
+  assert.equal(resolveConfig(parseConfigs({ ...lags, "cleanup.policy": "compact" })).segmentMs, 100);
 });
 
 test("an unknown name is refused, with the nearest one for a typo", () => {

@@ -8,6 +8,7 @@
 
 import { MoldauError } from "../errors.ts";
 import { maxRunBytes } from "../limits.ts";
+import { type CleanupPolicy, isCompacted } from "../log/cleanup-policy.ts";
 import type { ConfigInput, TopicConfigValue } from "./types.ts";
 
 export interface TopicConfig {
@@ -16,6 +17,7 @@ export interface TopicConfig {
   /** Per partition; -1: unlimited. */
   readonly retentionBytes: number;
   readonly segmentBytes: number;
+  /** Of a compacted topic at most max.compaction.lag.ms: the active segment is not compacted. */
   readonly segmentMs: number;
   /** The largest record batch, header included. */
   readonly maxMessageBytes: number;
@@ -28,7 +30,15 @@ export interface TopicConfig {
   readonly segmentIndexBytes: number;
   readonly fileDeleteDelayMs: number;
   readonly minInsyncReplicas: number;
-  readonly cleanupPolicy: "delete";
+  readonly cleanupPolicy: CleanupPolicy;
+  /** How long a tombstone stays after the first pass of compaction that saw it. Milliseconds. */
+  readonly deleteRetentionMs: number;
+  /** The part of a log's bytes that must be dirty before compaction begins, from 0 to 1. */
+  readonly minCleanableDirtyRatio: number;
+  /** How young a record must be to be left alone by compaction. Milliseconds. */
+  readonly minCompactionLagMs: number;
+  /** How old a record may become before compaction begins whatever the ratio. Milliseconds. */
+  readonly maxCompactionLagMs: number;
   readonly compressionType: "producer";
   /** Accepted for Kafka's sake: what is acknowledged is synced anyway. */
   readonly flushMessages: number;
@@ -52,7 +62,11 @@ interface Definition {
   readonly key: keyof TopicConfig;
   readonly initial: string;
   readonly integer?: Integer;
+  /** A decimal fraction from 0 to 1. */
+  readonly ratio?: true;
   readonly choices?: readonly string[];
+  /** Other ways to write a choice. */
+  readonly aliases?: ReadonlyMap<string, string>;
   /** Valid in Kafka, not here yet. */
   readonly later?: readonly string[];
 }
@@ -69,8 +83,8 @@ const definitions: ReadonlyMap<string, Definition> = new Map<string, Definition>
     {
       key: "cleanupPolicy",
       initial: "delete",
-      choices: ["delete"],
-      later: ["compact", "compact,delete", "delete,compact"],
+      choices: ["delete", "compact", "compact,delete"],
+      aliases: new Map([["delete,compact", "compact,delete"]]),
     },
   ],
   [
@@ -82,10 +96,12 @@ const definitions: ReadonlyMap<string, Definition> = new Map<string, Definition>
       later: ["uncompressed", "gzip", "snappy", "lz4", "zstd"],
     },
   ],
+  ["delete.retention.ms", integer("deleteRetentionMs", "86400000", 0, int64Max)],
   ["file.delete.delay.ms", integer("fileDeleteDelayMs", "60000", 0, int64Max)],
   ["flush.messages", integer("flushMessages", int64Max, 1, int64Max)],
   ["flush.ms", integer("flushMs", int64Max, 0, int64Max)],
   ["index.interval.bytes", integer("indexIntervalBytes", "4096", 0, int32Max)],
+  ["max.compaction.lag.ms", integer("maxCompactionLagMs", int64Max, 1, int64Max)],
   [
     "max.message.bytes",
     integer("maxMessageBytes", "1048588", 0, String(maxRunBytes), "one request's batches are held in memory at once"),
@@ -93,6 +109,8 @@ const definitions: ReadonlyMap<string, Definition> = new Map<string, Definition>
   ["message.timestamp.after.max.ms", integer("timestampAfterMaxMs", "3600000", 0, int64Max)],
   ["message.timestamp.before.max.ms", integer("timestampBeforeMaxMs", int64Max, 0, int64Max)],
   ["message.timestamp.type", { key: "timestampType", initial: "CreateTime", choices: ["CreateTime", "LogAppendTime"] }],
+  ["min.cleanable.dirty.ratio", { key: "minCleanableDirtyRatio", initial: "0.5", ratio: true }],
+  ["min.compaction.lag.ms", integer("minCompactionLagMs", "0", 0, int64Max)],
   ["min.insync.replicas", integer("minInsyncReplicas", "1", 1, "1", "there is one broker, so one replica")],
   ["producer.id.expiration.ms", integer("producerIdExpirationMs", "86400000", 1, int32Max)],
   ["retention.bytes", integer("retentionBytes", "-1", -1, int64Max, "-1 is unlimited")],
@@ -107,17 +125,13 @@ const unsupported: ReadonlySet<string> = new Set([
   "compression.gzip.level",
   "compression.lz4.level",
   "compression.zstd.level",
-  "delete.retention.ms",
   "follower.replication.throttled.replicas",
   "leader.replication.throttled.replicas",
   "local.retention.bytes",
   "local.retention.ms",
-  "max.compaction.lag.ms",
   "message.downconversion.enable",
   "message.format.version",
   "message.timestamp.difference.max.ms",
-  "min.cleanable.dirty.ratio",
-  "min.compaction.lag.ms",
   "preallocate",
   "remote.log.copy.disable",
   "remote.log.delete.on.disable",
@@ -145,9 +159,22 @@ export function resolveConfig(texts: ReadonlyMap<string, string>): TopicConfig {
   const config: Record<string, string | number> = {};
   for (const [name, definition] of definitions) {
     const text = texts.get(name) ?? definition.initial;
-    config[definition.key] = definition.integer === undefined ? text : Math.min(Number(text), Number.MAX_SAFE_INTEGER);
+    const isNumber = definition.integer !== undefined || definition.ratio === true;
+    config[definition.key] = isNumber ? Math.min(Number(text), Number.MAX_SAFE_INTEGER) : text;
   }
-  return config as unknown as TopicConfig;
+  const resolved = config as unknown as TopicConfig;
+  if (!isCompacted(resolved)) return resolved;
+  return { ...resolved, segmentMs: Math.min(resolved.segmentMs, resolved.maxCompactionLagMs) };
+}
+
+/** INVALID_CONFIG for values that are good each by itself and not together. */
+export function checkTogether(texts: ReadonlyMap<string, string>): void {
+  const { minCompactionLagMs, maxCompactionLagMs } = resolveConfig(texts);
+  if (minCompactionLagMs <= maxCompactionLagMs) return;
+  throw new MoldauError(
+    "INVALID_CONFIG",
+    `config 'min.compaction.lag.ms' (${minCompactionLagMs}) cannot be more than 'max.compaction.lag.ms' (${maxCompactionLagMs})`,
+  );
 }
 
 export function describeConfigs(texts: ReadonlyMap<string, string>): Record<string, TopicConfigValue> {
@@ -172,10 +199,12 @@ function definitionOf(name: string): Definition {
 function parseValue(name: string, value: string | number | boolean): string {
   const definition = definitionOf(name);
   if (definition.integer !== undefined) return parseInteger(name, definition.integer, value);
+  if (definition.ratio === true) return parseRatio(name, value);
   const text = String(value).trim();
-  if (definition.choices!.includes(text)) return text;
-  const compact = text.replace(/\s+/g, "");
-  if (definition.later?.includes(compact)) {
+  const dense = text.replace(/\s*,\s*/g, ",");
+  const choice = definition.aliases?.get(dense) ?? dense;
+  if (definition.choices!.includes(choice)) return choice;
+  if (definition.later?.includes(dense)) {
     throw new MoldauError(
       "INVALID_CONFIG",
       `config '${name}' cannot be '${text}': not supported yet; allowed is ${definition.choices!.join(" or ")}`,
@@ -197,6 +226,14 @@ function parseInteger(name: string, range: Integer, value: string | number | boo
   const tooSmall = negative ? -Number(digits) < range.min : Number(digits) < range.min;
   if (tooGreat || tooSmall) throw invalid(name, text, allowed);
   return negative ? `-${digits}` : digits;
+}
+
+function parseRatio(name: string, value: string | number | boolean): string {
+  const text = String(value).trim();
+  const number = /^\+?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})$/.test(text) ? Number(text) : Number.NaN;
+  // A number writes what is very small with an exponent, which is not read again.
+  if (number >= 0 && number <= 1) return number < 1e-6 ? String(Number(number.toFixed(6))) : String(number);
+  throw invalid(name, text, "allowed is a number from 0 to 1, as 0.5");
 }
 
 function integerText(name: string, value: number, allowed: string): string {

@@ -14,6 +14,11 @@ export interface Counters {
   syncSeconds: number;
   segmentRolls: number;
   segmentsDeleted: number;
+  compactions: number;
+  compactionBytesRead: number;
+  compactionBytesWritten: number;
+  recordsCompacted: number;
+  compactionFailures: number;
   waitingFetches: number;
 }
 
@@ -30,6 +35,11 @@ export function zeroCounters(): Counters {
     syncSeconds: 0,
     segmentRolls: 0,
     segmentsDeleted: 0,
+    compactions: 0,
+    compactionBytesRead: 0,
+    compactionBytesWritten: 0,
+    recordsCompacted: 0,
+    compactionFailures: 0,
     waitingFetches: 0,
   };
 }

@@ -9,7 +9,7 @@ import { type Storage, type StorageEntry, StorageError } from "../port/storage.t
 import type { Entropy } from "../port/world.ts";
 import { readFile } from "../storage/read-file.ts";
 import { replaceFile } from "../storage/replace-file.ts";
-import { logStartFileName, readCheckpoint, recoveryPointFileName } from "./checkpoints.ts";
+import { cleanedFileName, logStartFileName, readCheckpoint, recoveryPointFileName } from "./checkpoints.ts";
 import { createTopicId, topicIdToBase64 } from "./topic-id.ts";
 import { isDeletedFolder, parsePartitionFolder } from "./topic-name.ts";
 
@@ -24,6 +24,9 @@ export interface DataFolder {
   readonly clean: boolean;
   readonly recoveryPoints: ReadonlyMap<string, number>;
   readonly logStartOffsets: ReadonlyMap<string, number>;
+  /** Where compaction had come to. */
+  readonly cleanedOffsets: ReadonlyMap<string, number>;
+  readonly hasCleanedFile: boolean;
   /** Names of partition folders. */
   readonly partitions: readonly string[];
   /** Folders of deleted topics, to be removed. */
@@ -54,8 +57,15 @@ export async function openDataFolder(storage: Storage, entropy: Entropy): Promis
   const notes: string[] = [];
   const recoveryPoints = await readOrRefuse(storage, recoveryPointFileName);
   const logStartOffsets = await readOrRefuse(storage, logStartFileName);
+  const hasCleanedFile = entries.some(({ name }) => name === cleanedFileName);
+  const cleanedOffsets = await readCheckpoint(storage, cleanedFileName);
+  // Nothing depends on it but where the next passes begin.
+  if (cleanedOffsets === null) notes.push(`${cleanedFileName}: damaged; compaction begins at each log's start again`);
   const clean = fresh || entries.some((entry) => entry.name === cleanShutdownName);
-  return { fresh, clean, recoveryPoints, logStartOffsets, partitions, deleted, notes };
+  return {
+    ...{ fresh, clean, recoveryPoints, logStartOffsets, partitions, deleted, notes },
+    ...{ cleanedOffsets: cleanedOffsets ?? new Map(), hasCleanedFile },
+  };
 }
 
 /** Before the first append: a crash from here on must not look like a clean stop. */
@@ -82,7 +92,7 @@ export function isStrayFolder(name: string): boolean {
 export function isOurs(entry: StorageEntry): boolean {
   if (entry.name === "lost+found" || entry.name.startsWith(".")) return true;
   if (entry.kind === "directory") return entry.name === metadataFolderName;
-  return [metaPropertiesName, recoveryPointFileName, logStartFileName].includes(entry.name);
+  return [metaPropertiesName, recoveryPointFileName, logStartFileName, cleanedFileName].includes(entry.name);
 }
 
 function refuse(reason: string): never {

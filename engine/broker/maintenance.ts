@@ -1,4 +1,5 @@
 // What a broker does by itself: recovery points, retention, and the removal of what was deleted.
+// Compaction, which is more, has a file of its own (compaction.ts).
 //
 // Owns: when the checkpoint files are written, and the order that makes a deletion safe: a
 //   durable producer snapshot, then the checkpoints, then the segments, oldest first.
@@ -6,17 +7,22 @@
 
 import { MoldauError, toMoldauError } from "../errors.ts";
 import { recoveryPointIntervalMs } from "../limits.ts";
+import { isDeleted } from "../log/cleanup-policy.ts";
 import { retainedStart } from "../log/retain.ts";
 import type { EngineParts } from "./broker.ts";
-import { CheckpointFile, logStartFileName, recoveryPointFileName } from "./checkpoints.ts";
+import { CheckpointFile, cleanedFileName, logStartFileName, recoveryPointFileName } from "./checkpoints.ts";
 import type { Partition } from "./partition.ts";
 
 const defaultRetentionCheckMs = 300_000;
+const unlimited = { retentionMs: -1, retentionBytes: -1 };
 
 export class Maintenance {
   readonly #parts: EngineParts;
   readonly #recoveryPoints: CheckpointFile;
   readonly #logStarts: CheckpointFile;
+  readonly #cleaned: CheckpointFile;
+  /** What recovery-point-offset-checkpoint says. */
+  #recordedPoints: ReadonlyMap<string, number> = new Map();
   #ticking: Promise<unknown> = Promise.resolve();
   #ended = false;
 
@@ -27,7 +33,10 @@ export class Maintenance {
       options.storage,
       recoveryPointFileName,
       () => this.#collect(({ log, recorded }) => log?.syncedOffset ?? recorded.recoveryPoint),
-      (entries) => this.#pruneSnapshots(entries),
+      (entries) => {
+        this.#recordedPoints = entries;
+        return this.#pruneSnapshots(entries);
+      },
     );
     this.#logStarts = new CheckpointFile(
       options.storage,
@@ -35,12 +44,41 @@ export class Maintenance {
       () => this.#collect(({ log, recorded }) => log?.requestedStart ?? recorded.logStartOffset),
       (entries) => this.#exposeStarts(entries),
     );
+    // A folder in which nothing was ever compacted needs no file that says so.
+    this.#cleaned = new CheckpointFile(
+      options.storage,
+      cleanedFileName,
+      () => this.#collectCleaned(),
+      () => {},
+      parts.hasCleanedFile ? null : new Map(),
+    );
   }
 
   /** What is synced and what was deleted is recorded durably when it resolves. */
   async recordCheckpoints(): Promise<void> {
     await this.#recoveryPoints.write();
     await this.#logStarts.write();
+    await this.#cleaned.write();
+  }
+
+  /** Records how far logs are synced; resolves when it is durable. */
+  recordRecoveryPoints(): Promise<void> {
+    return this.#recoveryPoints.write();
+  }
+
+  /** How far a partition is synced by what is on the disk. */
+  recordedPoint({ context }: Partition): number {
+    return this.#recordedPoints.get(`${context.topic} ${context.partition}`) ?? 0;
+  }
+
+  recordCleaned(): Promise<void> {
+    return this.#cleaned.write();
+  }
+
+  #collectCleaned(): Map<string, number> {
+    const entries = this.#collect(({ log, recorded }) => log?.cleanedTo ?? recorded.cleanedTo);
+    for (const [key, offset] of entries) if (offset === 0) entries.delete(key);
+    return entries;
   }
 
   #collect(offsetOf: (partition: Partition) => number): Map<string, number> {
@@ -177,7 +215,7 @@ export class Maintenance {
           log.logStartOffset,
           log.highWatermark,
           log.logEndOffset,
-          topic.config,
+          isDeleted(topic.config) ? topic.config : unlimited,
           now,
         );
         if (start <= log.logStartOffset) {

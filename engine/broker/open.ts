@@ -47,6 +47,7 @@ async function open(options: BrokerOptions): Promise<Broker> {
     clock,
     entropy,
     logger,
+    decompressor: options.decompressor,
     timers,
     counters,
     durability,
@@ -66,7 +67,10 @@ async function open(options: BrokerOptions): Promise<Broker> {
     durationMs: clock.monotonic() - started,
     notes: [...data.notes, ...findings.notes],
   };
-  const broker = new EngineBroker({ options, durability, metadata, counters, timers, topics, report });
+  const broker = new EngineBroker({
+    ...{ options, durability, metadata, counters, timers, topics, report },
+    hasCleanedFile: data.hasCleanedFile,
+  });
   await broker.begin();
   return broker;
 }

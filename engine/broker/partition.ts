@@ -41,6 +41,7 @@ const mostAhead = 2;
 export interface RecordedOffsets {
   readonly recoveryPoint: number;
   readonly logStartOffset: number;
+  readonly cleanedTo: number;
 }
 
 interface AckWaiter {

@@ -17,9 +17,16 @@ import { IndexResidency } from "../log/segment.ts";
 import { isPartitionFile, partitionMetadataName } from "../log/segment-names.ts";
 import { LogTail, TailCache } from "../log/tail-cache.ts";
 import { type Storage, StorageError } from "../port/storage.ts";
-import type { Clock, Entropy, Logger } from "../port/world.ts";
+import type { Clock, Decompressor, Entropy, Logger } from "../port/world.ts";
 import { readFile } from "../storage/read-file.ts";
-import { describeConfigs, parseConfigs, resolveConfig, type TopicConfig, validateConfigName } from "./configs.ts";
+import {
+  checkTogether,
+  describeConfigs,
+  parseConfigs,
+  resolveConfig,
+  type TopicConfig,
+  validateConfigName,
+} from "./configs.ts";
 import type { Counters } from "./counters.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { inParallel } from "./in-parallel.ts";
@@ -36,6 +43,7 @@ export interface TopicsContext {
   readonly clock: Clock;
   readonly entropy: Entropy;
   readonly logger: Logger;
+  readonly decompressor: Decompressor | undefined;
   readonly timers: Timers;
   readonly counters: Counters;
   readonly durability: Durability;
@@ -227,7 +235,7 @@ export class Topics {
   async recoverPartition(
     topic: Topic,
     partition: number,
-    data: Pick<DataFolder, "clean" | "recoveryPoints" | "logStartOffsets">,
+    data: Pick<DataFolder, "clean" | "recoveryPoints" | "logStartOffsets" | "cleanedOffsets">,
   ): Promise<RecoveredPartition> {
     const folder = partitionFolder(topic.meta.name, partition);
     const key = `${topic.meta.name} ${partition}`;
@@ -236,6 +244,7 @@ export class Topics {
     const recorded = {
       recoveryPoint: data.recoveryPoints.get(key) ?? 0,
       logStartOffset: data.logStartOffsets.get(key) ?? 0,
+      cleanedTo: data.cleanedOffsets.get(key) ?? 0,
     };
     try {
       const { log, truncatedBytes, notes } = await recoverLog(context, { ...recorded, clean: data.clean });
@@ -256,7 +265,7 @@ export class Topics {
   }
 
   #logContext(topic: Topic, folder: string): LogContext {
-    const { storage, kernel, clock, logger } = this.#context;
+    const { storage, kernel, clock, logger, decompressor } = this.#context;
     const rebuilt = (path: string): void => {
       this.findings.rebuiltIndexes += 1;
       this.#note("warn", `${path}: the index did not fit its log and was rebuilt`);
@@ -264,7 +273,7 @@ export class Topics {
     const indexIntervalBytes = (): number => topic.config.indexIntervalBytes;
     const segmentContext = { storage, kernel, folder, indexes: this.#indexes, rebuilt, indexIntervalBytes };
     const tail = new LogTail(this.tailCache);
-    return { storage, kernel, clock, logger, folder, tail, segmentContext, config: topic.config };
+    return { storage, kernel, clock, logger, decompressor, folder, tail, segmentContext, config: topic.config };
   }
 
   // ---- changes -----------------------------------------------------------------------------
@@ -281,6 +290,7 @@ export class Topics {
     const partitions = options.partitions ?? 1;
     checkPartitionCount(partitions);
     const configs = parseConfigs(options.configs ?? {});
+    checkTogether(configs);
     return this.#serially(async () => {
       const existing = this.#topics.get(name);
       if (existing !== undefined) {
@@ -355,7 +365,8 @@ export class Topics {
     );
     await storage.sync([metadata]);
     await metadata.close();
-    const nothing = { clean: false, recoveryPoints: new Map(), logStartOffsets: new Map() };
+    const none = new Map<string, number>();
+    const nothing = { clean: false, recoveryPoints: none, logStartOffsets: none, cleanedOffsets: none };
     const recovered = await this.recoverPartition(topic, partition, nothing);
     if (recovered.log === null) {
       throw new MoldauError("KAFKA_STORAGE_ERROR", `cannot create ${folder}: ${recovered.reason}`);
@@ -378,6 +389,7 @@ export class Topics {
     return this.#serially(async () => {
       const topic = this.find(name);
       const configs = alteredConfigs(topic.meta.configs, options.configs ?? {});
+      checkTogether(configs);
       const before = topic.meta.partitions;
       const partitions = options.partitions ?? before;
       checkPartitionCount(partitions);

@@ -19,6 +19,8 @@ export interface BrokerOptions extends World {
   readonly durability?: Durability; // "sync"
   /** How often retention looks at every partition. Milliseconds; 300 000, Kafka's. */
   readonly retentionCheckIntervalMs?: number;
+  /** How often compaction looks for a log that is dirty. Milliseconds; 15 000, Kafka's. */
+  readonly compactionCheckIntervalMs?: number;
   readonly tailCacheBytes?: number;
   readonly inFlightBytes?: number;
   /** Memory that pooled fetches share, made at the first of them. At least limits.maxRunBytes; limits.fetchPoolBytes. */
@@ -236,6 +238,18 @@ export interface RecoveryReport {
   readonly notes: readonly string[];
 }
 
+/** What a call of `runCompaction` did. */
+export interface CompactionSummary {
+  /** Over a partition, whether or not it found anything to take out. */
+  readonly passes: number;
+  readonly recordsRemoved: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Segments taken out, and put in their places. */
+  readonly segmentsBefore: number;
+  readonly segmentsAfter: number;
+}
+
 /** Counters since start and levels now, for a metrics page. */
 export interface BrokerMetrics {
   readonly recordsAppended: number;
@@ -249,6 +263,13 @@ export interface BrokerMetrics {
   readonly syncSeconds: number;
   readonly segmentRolls: number;
   readonly segmentsDeleted: number;
+  /** Passes of compaction over a partition. */
+  readonly compactions: number;
+  readonly compactionBytesRead: number;
+  readonly compactionBytesWritten: number;
+  /** Records that compaction took out. */
+  readonly recordsCompacted: number;
+  readonly compactionFailures: number;
   readonly waitingFetches: number;
   readonly inFlightBytes: number;
   /** Lent by pooled fetches and not released yet. */
@@ -296,6 +317,8 @@ export interface Broker {
   metrics(): BrokerMetrics;
   /** Runs retention now. Resolves to the segments deleted. */
   runRetention(): Promise<number>;
+  /** Compacts what is due now, the dirtiest partition first, one after the other; after one that is under way. */
+  runCompaction(): Promise<CompactionSummary>;
   /** Syncs everything, records a clean shutdown, frees the storage. Idempotent. */
   close(): Promise<void>;
 }

@@ -257,12 +257,12 @@ function bind(wasm: ModuleExports): Kernel {
 
     openOffsetMap(secret, baseOffset) {
       if (openMap !== null) return null;
-      const self = {};
-      openMap = self;
+      const opened = {};
+      openMap = opened;
       memory.set(secret.subarray(0, secretBytes), staging);
       wasm.clearOffsetMap(staging, baseOffset);
       return offsetMapOver({
-        isOpen: () => openMap === self,
+        isOpen: () => openMap === opened,
         keys: () => wasm.offsetMapKeys(),
         note(bytes, index, batchOffset) {
           const origin = stage(bytes, staging);

@@ -89,8 +89,10 @@ export class LogReader {
     inHand: Lending | null,
   ): Promise<ReadBatches> {
     let lending = inHand;
+    let reading: Segment | null = null;
     try {
       const { segment, position, end } = await this.#place(offset);
+      reading = segment;
       let sizeBytes = Math.min(Math.max(maxBytes, headerSizeBytes), end - position);
       for (;;) {
         if (lending === null || lending.bytes.length < sizeBytes) {
@@ -99,7 +101,7 @@ export class LogReader {
           if (lending === null) return nothing(offset);
         } else lending.keep(sizeBytes);
         const length = await segment.log.read(lending.bytes, position);
-        const whole = wholeBatches(lending.bytes, length, offset);
+        const whole = wholeBatches(lending.bytes, length, offset, this.#log.gapsBelow);
         if (whole.sizeBytes > 0) {
           this.#remember(whole.nextOffset, segment, position + whole.sizeBytes);
           const isNear = segment === this.#log.active && segment.sizeBytes - position < nearTailBytes;
@@ -125,6 +127,10 @@ export class LogReader {
       if (error instanceof MoldauError) throw error;
       // Retention may take a segment from under a reader: then the offset is out of range.
       this.checkOffset(offset);
+      // Compaction has put another one in its place.
+      if (error instanceof StorageError && reading !== null && !this.#log.segments.includes(reading)) {
+        return this.#readFiles(offset, maxBytes, atLeastOne, lender, null);
+      }
       throw error instanceof StorageError ? storageError(error, `cannot read ${this.#log.context.folder}`) : error;
     }
     lending?.release();
@@ -155,12 +161,23 @@ export class LogReader {
     this.#cursors.delete(offset);
     for (let at = this.#segmentIndex(offset); at < segments.length; at += 1) {
       const segment = segments[at] as Segment;
-      const position = cursor?.segment === segment ? cursor.position : await segment.positionOf(offset);
+      const position = cursor?.segment === segment ? cursor.position : await this.#positionIn(segment, offset);
+      if (position === "replaced") return this.#find(offset);
       if (position === null) continue;
       const end = segment === high.segment ? high.position : segment.sizeBytes;
       return position < end ? { segment, position, end } : null;
     }
     return null;
+  }
+
+  async #positionIn(segment: Segment, offset: number): Promise<number | null | "replaced"> {
+    try {
+      return await segment.positionOf(offset);
+    } catch (error) {
+      if (error instanceof StorageError && !this.#log.segments.includes(segment) && offset >= this.#log.logStartOffset)
+        return "replaced";
+      throw error;
+    }
   }
 
   #remember(nextOffset: number, segment: Segment, position: number): void {
@@ -216,6 +233,13 @@ export class LogReader {
    * at or after `fromOffset` and lie below the high watermark; null when there is none.
    */
   async batchAtOrAfter(timestamp: number, fromOffset: number): Promise<Uint8Array | null> {
+    for (;;) {
+      const found = await this.#lookForTime(timestamp, fromOffset);
+      if (found !== "replaced") return found;
+    }
+  }
+
+  async #lookForTime(timestamp: number, fromOffset: number): Promise<Uint8Array | null | "replaced"> {
     const high = this.#log.high;
     const from = Math.max(fromOffset, this.#log.logStartOffset);
     const { changes } = this.#log.context.segmentContext.indexes;
@@ -237,7 +261,12 @@ export class LogReader {
     return null;
   }
 
-  async #batchIn(segment: Segment, timestamp: number, fromOffset: number, end: number): Promise<Uint8Array | null> {
+  async #batchIn(
+    segment: Segment,
+    timestamp: number,
+    fromOffset: number,
+    end: number,
+  ): Promise<Uint8Array | null | "replaced"> {
     let found: { readonly position: number; readonly sizeBytes: number } | null = null;
     try {
       await walkHeaders(segment.log, await segment.positionBefore(timestamp), end, (header, position) => {
@@ -251,8 +280,10 @@ export class LogReader {
       await segment.log.read(bytes, position);
       return bytes;
     } catch (error) {
-      // Retention took it meanwhile: what is sought lies further on.
-      if (!this.#log.segments.includes(segment)) return null;
+      // Retention took it meanwhile: what is sought lies further on. Or compaction replaced it.
+      const { segments } = this.#log;
+      if (!segments.includes(segment))
+        return segment.baseOffset < (segments[0] as Segment).baseOffset ? null : "replaced";
       throw storageError(error, `cannot read ${this.#log.context.folder}`);
     }
   }
@@ -275,16 +306,17 @@ interface WholeBatches {
 
 /**
  * The whole batches from the one that holds `offset`, each beginning where the one before it ends:
- * a base offset lies outside the checksum, and nothing is left out of a log that is not compacted.
+ * a base offset lies outside the checksum, and nothing is left out of a log where it is not compacted.
  */
-function wholeBatches(bytes: Uint8Array, length: number, offset: number): WholeBatches {
+function wholeBatches(bytes: Uint8Array, length: number, offset: number, gapsBelow: number): WholeBatches {
   const header = new BatchHeader(bytes.subarray(0, length));
   let sizeBytes = 0;
   let nextOffset = -1;
   while (header.at(sizeBytes)) {
     const { baseOffset, lastOffset } = header;
-    if (sizeBytes > 0 && baseOffset !== nextOffset) break;
-    if (sizeBytes === 0 && (baseOffset > offset || lastOffset < offset)) {
+    const isBehindGap = baseOffset > (sizeBytes > 0 ? nextOffset : offset) && baseOffset <= gapsBelow;
+    if (sizeBytes > 0 && baseOffset !== nextOffset && !isBehindGap) break;
+    if (sizeBytes === 0 && ((baseOffset > offset && !isBehindGap) || lastOffset < offset)) {
       return { sizeBytes, nextOffset, neededBytes: 0, strayOffset: baseOffset };
     }
     sizeBytes += header.sizeBytes;

@@ -14,16 +14,19 @@ import { MoldauError } from "../errors.ts";
 import { type Kernel, type PreparedRun, type RunBytes, sizeOfRun } from "../kernel/kernel.ts";
 import { maxRunBytes } from "../limits.ts";
 import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
-import type { Clock, Logger } from "../port/world.ts";
+import type { Clock, Decompressor, Logger } from "../port/world.ts";
 import { replaceFile } from "../storage/replace-file.ts";
 import { checkTimestamp, faultError, storageError } from "./append-errors.ts";
+import { type CleanupPolicy, isCompacted } from "./cleanup-policy.ts";
+import { demandKeys } from "./keyed-records.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
 import { type Lender, ownMemory } from "./lending.ts";
 import { LogReader, type ReadBatches } from "./log-reader.ts";
 import type { ProducerState } from "./producer-state.ts";
 import { BatchHeader } from "./record-batch.ts";
 import { removeIfThere, Segment, type SegmentContext } from "./segment.ts";
-import { segmentFileName } from "./segment-names.ts";
+import { compactionCheckpointName, segmentFileName } from "./segment-names.ts";
+import { stagedPath } from "./segment-swap.ts";
 import type { LogTail } from "./tail-cache.ts";
 
 /** What of a topic's configs the log itself needs. Bytes and milliseconds. */
@@ -36,6 +39,7 @@ export interface LogConfig {
   readonly timestampType: "CreateTime" | "LogAppendTime";
   readonly timestampAfterMaxMs: number;
   readonly timestampBeforeMaxMs: number;
+  readonly cleanupPolicy: CleanupPolicy;
 }
 
 export interface LogContext {
@@ -43,6 +47,8 @@ export interface LogContext {
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Opens batches of compacted topics, for their keys. */
+  readonly decompressor: Decompressor | undefined;
   readonly folder: string;
   readonly tail: LogTail;
   readonly segmentContext: SegmentContext;
@@ -87,6 +93,10 @@ export interface LogState {
   readonly epochs: LeaderEpochs;
   /** Offsets of the snapshot files there are, ascending. */
   readonly snapshots: readonly number[];
+  /** As compaction-checkpoint says it; null when there is none. */
+  readonly gapsBelow: number | null;
+  /** Below it compaction has left one record a key; 0 when it is not known. */
+  readonly cleanedTo: number;
 }
 
 export class Log {
@@ -99,6 +109,13 @@ export class Log {
   /** At least logStartOffset; above it while the checkpoint that records it is not durable. */
   requestedStart: number;
   rolls = 0;
+  /** Below it compaction has left one record a key: where its next pass begins to look for keys. */
+  cleanedTo: number;
+  /** When the last tombstone may go that compaction only keeps for its time; -1 when there is none, or it is not known. Milliseconds. */
+  horizonMs = -1;
+  #gapsBelow: number | null;
+  /** Segments that compaction has replaced, for those who read them still; their files are .deleted. */
+  #retired: Segment[] = [];
   /** Everything below has been synced; what a recovery point may say. */
   syncedOffset: number;
   #high: Mark;
@@ -124,6 +141,8 @@ export class Log {
     this.producers = state.producers;
     this.epochs = state.epochs;
     this.#snapshots = [...state.snapshots];
+    this.#gapsBelow = state.gapsBelow;
+    this.cleanedTo = Math.min(state.cleanedTo, state.logEndOffset);
     this.#high = this.#end();
     this.syncedOffset = this.logEndOffset;
   }
@@ -195,6 +214,9 @@ export class Log {
     const duplicate = this.#check(prepared, now);
     // Before the condition: a retry whose first attempt succeeded finds the end moved by itself.
     if (duplicate !== null) return duplicate;
+    if (isCompacted(config)) {
+      demandKeys(prepared, this.#headerOver(prepared.bytes), kernel, this.context.decompressor);
+    }
     if (expectedEndOffset !== undefined && expectedEndOffset !== this.logEndOffset) {
       throw new MoldauError(
         "OFFSET_MISMATCH",
@@ -230,6 +252,9 @@ export class Log {
       if (header.isControl || header.isTransactional) {
         const kind = header.isControl ? "control" : "transactional";
         throw new MoldauError("INVALID_RECORD", `${kind} batches are refused: Moldau has no transactions yet`);
+      }
+      if (header.hasDeleteHorizon) {
+        throw new MoldauError("INVALID_RECORD", "a batch with a delete horizon is refused: compaction alone sets it");
       }
       if (config.timestampType === "CreateTime") checkTimestamp(header, now, config);
       if (header.producerId < 0) continue;
@@ -502,9 +527,73 @@ export class Log {
     return removed;
   }
 
+  // ---- compaction --------------------------------------------------------------------------
+
+  /** Offsets below it may be missing, because compaction has been there; above it one that is missing was lost. */
+  get gapsBelow(): number {
+    // Without the file it is not known whether compaction has been there, if it may have been.
+    return this.#gapsBelow ?? (isCompacted(this.context.config) ? Number.MAX_SAFE_INTEGER : 0);
+  }
+
+  /** Durably, before the first of them is missing. */
+  async allowGapsBelow(offset: number): Promise<void> {
+    if (this.#gapsBelow !== null && offset <= this.#gapsBelow) return;
+    const { storage, folder } = this.context;
+    await replaceFile(storage, `${folder}/${compactionCheckpointName}`, new TextEncoder().encode(`${offset}\n`));
+    this.#gapsBelow = offset;
+  }
+
+  /** Whether recovery, which goes by a snapshot that is synced, would know all producers without what lies below `offset`. */
+  hasSnapshotFrom(offset: number, recoveryPoint: number): boolean {
+    return this.#snapshots.some((snapshot) => snapshot >= offset && snapshot <= recoveryPoint);
+  }
+
+  /** Whether these follow each other in the log, and another follows them. */
+  holds(run: readonly Segment[]): boolean {
+    const at = this.segments.indexOf(run[0] as Segment);
+    return (
+      at >= 0 && at + run.length < this.segments.length && run.every((one, index) => this.segments[at + index] === one)
+    );
+  }
+
+  /**
+   * Puts `fresh` in the place of `run`, which the log holds and a sync has covered, in one
+   * synchronous step. Their indexes' names are free for others when it resolves.
+   */
+  async replace(run: readonly Segment[], fresh: readonly Segment[]): Promise<void> {
+    const at = this.segments.indexOf(run[0] as Segment);
+    const next = this.segments[at + run.length] as Segment;
+    // What was readable ended where the next segment begins.
+    if (run.includes(this.#high.segment)) this.#high = { ...this.#high, segment: next, position: 0 };
+    this.#dirtyFiles = this.#dirtyFiles.filter((file) => !run.some(({ log }) => log === file));
+    this.#rolledSegments = this.#rolledSegments.filter((rolled) => !run.includes(rolled));
+    this.segments.splice(at, run.length, ...fresh);
+    this.context.segmentContext.indexes.changes += 1;
+    this.#retired.push(...run);
+    for (const segment of run) await segment.retire();
+  }
+
+  get hasRetired(): boolean {
+    return this.#retired.length > 0;
+  }
+
+  /** Removes what compaction has replaced, or those of these base offsets: whoever reads it still looks again. */
+  async removeRetired(only: (baseOffset: number) => boolean = () => true): Promise<void> {
+    const { storage, folder } = this.context;
+    const retired = this.#retired.filter(({ baseOffset }) => only(baseOffset));
+    this.#retired = this.#retired.filter(({ baseOffset }) => !only(baseOffset));
+    for (const { baseOffset, log } of retired) {
+      await log.close();
+      for (const kind of ["log", "index", "timeindex"] as const) {
+        await removeIfThere(storage, stagedPath(folder, baseOffset, kind, "deleted"));
+      }
+    }
+  }
+
   async close(): Promise<void> {
     this.context.tail.clear();
     for (const segment of this.segments) await segment.close();
+    for (const { log } of this.#retired) await log.close();
   }
 }
 

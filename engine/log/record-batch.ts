@@ -19,6 +19,20 @@ export const headerSizeBytes = 61;
 /** Base offset and batch length: what the batch length does not count. */
 export const logOverheadBytes = 12;
 
+// Positions within a batch, for those who write one.
+export const baseOffsetAt = 0;
+export const batchLengthAt = 8;
+export const checksumAt = 17;
+export const attributesAt = 21;
+export const lastOffsetDeltaAt = 23;
+export const baseTimestampAt = 27;
+export const maxTimestampAt = 35;
+export const baseSequenceAt = 53;
+export const recordCountAt = 57;
+
+export const codecMask = 0x07;
+export const deleteHorizonBit = 0x40;
+
 const codecs = [null, "gzip", "snappy", "lz4", "zstd"] as const;
 
 /** A batch's header at a position of some bytes; `at` moves it, so that a walk allocates once. */
@@ -83,7 +97,7 @@ export class BatchHeader {
   }
   /** null for none; undefined for a number that names no codec. */
   get codec(): CompressionCodec | null | undefined {
-    return codecs[this.attributes & 7];
+    return codecs[this.attributes & codecMask];
   }
   get isLogAppendTime(): boolean {
     return (this.attributes & 8) !== 0;
@@ -93,6 +107,11 @@ export class BatchHeader {
   }
   get isControl(): boolean {
     return (this.attributes & 32) !== 0;
+  }
+
+  /** Whether the base timestamp is when its tombstones may go: compaction's (KIP-534). */
+  get hasDeleteHorizon(): boolean {
+    return (this.attributes & deleteHorizonBit) !== 0;
   }
 
   #int64(at: number): number {

@@ -51,17 +51,38 @@ export function decodeRecords(bytes: Uint8Array, options: DecodeOptions): Decode
   return records;
 }
 
-function decodeBatch(header: BatchHeader, options: DecodeOptions, into: DecodedRecord[]): void {
-  const { kernel, fromOffset, limit, views = false } = options;
-  const { position, sizeBytes, baseOffset } = header;
+export interface OpenedBatch {
+  /** What the index's positions count in: the batch, or what was compressed in it. */
+  readonly payload: Uint8Array;
+  /** Where in it the first record begins. */
+  readonly recordsPosition: number;
+  /** The kernel's: good until its next call. */
+  readonly index: RecordIndex;
+}
+
+/**
+ * Finds the records of the whole batch that the header lies at, checking its CRC first. Throws
+ * CORRUPT_MESSAGE and UNSUPPORTED_COMPRESSION_TYPE as `decodeRecords` does.
+ */
+export function openBatch(
+  header: BatchHeader,
+  { kernel, decompressor }: Pick<DecodeOptions, "kernel" | "decompressor">,
+): OpenedBatch {
+  const { position, sizeBytes, codec } = header;
   const batch = header.bytes.subarray(position, position + sizeBytes);
   const checked = kernel.indexBatch(batch);
   if (!checked.ok) throw corrupt(header, checked.fault);
-  const { codec } = header;
-  const payload = codec === null ? batch : openPayload(header, codec, batch, options.decompressor);
-  const index = codec === null ? checked : kernel.indexRecords(payload, header.recordCount);
+  if (codec === null) return { payload: batch, recordsPosition: headerSizeBytes, index: checked };
+  const payload = openPayload(header, codec, batch, decompressor);
+  const index = kernel.indexRecords(payload, header.recordCount);
   if (!index.ok) throw corrupt(header, index.fault);
-  const baseTimestamp = header.baseTimestamp;
+  return { payload, recordsPosition: 0, index };
+}
+
+function decodeBatch(header: BatchHeader, options: DecodeOptions, into: DecodedRecord[]): void {
+  const { fromOffset, limit, views = false } = options;
+  const { baseOffset, baseTimestamp } = header;
+  const { payload, index } = openBatch(header, options);
   const appendTime = header.isLogAppendTime ? header.maxTimestamp : null;
   for (let at = 0; at < index.count && into.length < limit; at += 1) {
     const fields = at * recordStride;

@@ -15,18 +15,21 @@ import type { StorageFile } from "../port/storage.ts";
 import { readFile } from "../storage/read-file.ts";
 import { replaceFile } from "../storage/replace-file.ts";
 import { formatEpochCheckpoint, parseEpochCheckpoint } from "./checkpoint-file.ts";
+import { isCompacted } from "./cleanup-policy.ts";
 import { type EpochEntry, LeaderEpochs } from "./leader-epochs.ts";
 import { Log, type LogContext, noteProducer, saveSnapshot } from "./log.ts";
 import { ProducerState, parseProducerSnapshot } from "./producer-state.ts";
 import { BatchHeader } from "./record-batch.ts";
 import { removeIfThere, Segment } from "./segment.ts";
 import {
+  compactionCheckpointName,
   epochCheckpointName,
   fenceName,
   isPartitionFile,
   parseSegmentFileName,
   segmentFileName,
 } from "./segment-names.ts";
+import { BrokenSwapError, recoverSwap } from "./segment-swap.ts";
 import { walkHeaders } from "./walk.ts";
 
 export interface RecoverOptions {
@@ -35,6 +38,8 @@ export interface RecoverOptions {
   readonly logStartOffset: number;
   /** The last run stopped in order: nothing was written after its last sync. */
   readonly clean: boolean;
+  /** Below it compaction has left one record a key; 0 when nobody knows. */
+  readonly cleanedTo: number;
 }
 
 export interface Recovered {
@@ -51,8 +56,9 @@ const scanBytes = 4 * 1024 * 1024;
 const maxEpochFileBytes = 16 * 1024 * 1024;
 
 export async function recoverLog(context: LogContext, given: RecoverOptions): Promise<Recovered> {
+  const notes: string[] = await finishSwap(context);
   const found = await listFolder(context);
-  const notes: string[] = [];
+  const gapsBelow = await readGaps(context, notes);
   const fence = await readFence(context);
   const options = { ...given, clean: given.clean && fence === null };
   const segments = await openSegments(context, found.bases, options.logStartOffset, notes);
@@ -62,7 +68,8 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
   const replayFrom = options.clean ? Number.MAX_SAFE_INTEGER : options.recoveryPoint;
   const { producers, snapshotOffset, snapshots } = await readSnapshot(context, found.snapshots, replayFrom, notes);
   const epochs = new LeaderEpochs(entries ?? []);
-  const scan = new Scan(context, options, fence, epochs, entries === null, producers, snapshotOffset);
+  const marks = { fence, gapsBelow: gapsBelow ?? (isCompacted(context.config) ? Number.MAX_SAFE_INTEGER : 0) };
+  const scan = new Scan(context, options, marks, epochs, entries === null, producers, snapshotOffset);
   let logEndOffset = await scan.run(segments);
   const { logStartOffset } = options;
   if (logEndOffset < logStartOffset) {
@@ -102,8 +109,35 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
     producers,
     epochs,
     snapshots: kept,
+    gapsBelow,
+    cleanedTo: options.cleanedTo,
   });
   return { log, truncatedBytes: scan.truncatedBytes, notes };
+}
+
+async function finishSwap({ storage, folder }: LogContext): Promise<string[]> {
+  try {
+    return await recoverSwap(storage, folder);
+  } catch (error) {
+    if (error instanceof BrokenSwapError) throw new CorruptLogError(error.message);
+    throw error;
+  }
+}
+
+/** What compaction-checkpoint says; null when there is none. */
+async function readGaps({ storage, folder }: LogContext, notes: string[]): Promise<number | null> {
+  const bytes = await readFile(storage, `${folder}/${compactionCheckpointName}`, 64);
+  if (bytes === null) return null;
+  const offset = parseOffset(bytes);
+  if (offset !== null) return offset;
+  notes.push(`${folder}/${compactionCheckpointName}: damaged; offsets may be missing anywhere in the log`);
+  return Number.MAX_SAFE_INTEGER;
+}
+
+/** A file of one offset in decimal digits; null when it is none. */
+function parseOffset(bytes: Uint8Array): number | null {
+  const text = new TextDecoder().decode(bytes).trim();
+  return /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : null;
 }
 
 /** Sees to it that there is a segment that holds the log start offset. */
@@ -155,9 +189,7 @@ async function listFolder(context: LogContext): Promise<Found> {
 /** The high watermark when a sync failed: nothing above it may be believed, whatever reads say. */
 async function readFence(context: LogContext): Promise<number | null> {
   const bytes = await readFile(context.storage, `${context.folder}/${fenceName}`, 64);
-  if (bytes === null) return null;
-  const text = new TextDecoder().decode(bytes).trim();
-  return /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : null;
+  return bytes === null ? null : parseOffset(bytes);
 }
 
 async function openSegments(
@@ -234,6 +266,7 @@ class Scan {
   readonly #context: LogContext;
   readonly #options: RecoverOptions;
   readonly #fence: number | null;
+  readonly #gapsBelow: number;
   readonly #rebuildEpochs: boolean;
   readonly #snapshotOffset: number;
   readonly #now: number;
@@ -244,7 +277,7 @@ class Scan {
   constructor(
     context: LogContext,
     options: RecoverOptions,
-    fence: number | null,
+    { fence, gapsBelow }: { readonly fence: number | null; readonly gapsBelow: number },
     epochs: LeaderEpochs,
     rebuildEpochs: boolean,
     producers: ProducerState,
@@ -253,6 +286,7 @@ class Scan {
     this.#context = context;
     this.#options = options;
     this.#fence = fence;
+    this.#gapsBelow = gapsBelow;
     this.epochs = epochs;
     this.#rebuildEpochs = rebuildEpochs;
     this.producers = producers;
@@ -315,9 +349,11 @@ class Scan {
         `${segment.log.path}: no whole batch at byte ${end.position} of ${segment.sizeBytes}, below the recovery point`,
       );
     }
-    if (segment.firstOffset >= 0 && segment.firstOffset !== segment.baseOffset) {
+    const { firstOffset, baseOffset } = segment;
+    const isBehindGap = firstOffset > baseOffset && firstOffset <= this.#gapsBelow;
+    if (firstOffset >= 0 && firstOffset !== baseOffset && !isBehindGap) {
       throw new CorruptLogError(
-        `${segment.log.path}: its first batch has offset ${segment.firstOffset}, not ${segment.baseOffset}, below the recovery point`,
+        `${segment.log.path}: its first batch has offset ${firstOffset}, not ${baseOffset}, below the recovery point`,
       );
     }
     if (this.#rebuildEpochs || end.nextOffset > this.#snapshotOffset) {
@@ -387,8 +423,9 @@ class Scan {
     while (header.at(sizeBytes)) {
       if (this.#fence !== null && header.lastOffset >= this.#fence)
         return { sizeBytes, nextOffset, reason: "a failed sync" };
-      // Nothing above the recovery point has been compacted, so a gap is what a crash left.
-      if (header.baseOffset !== nextOffset && nextOffset >= this.#options.recoveryPoint) {
+      // Nothing above the recovery point has been compacted, so a gap is what a crash left; unless the point was lost.
+      const isGap = header.baseOffset !== nextOffset && header.baseOffset > this.#gapsBelow;
+      if (isGap && nextOffset >= this.#options.recoveryPoint) {
         return { sizeBytes, nextOffset, reason: "a gap between batches" };
       }
       segment.noteBatch(header, filePosition + sizeBytes);

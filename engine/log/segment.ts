@@ -169,6 +169,29 @@ export class Segment {
     return indexes.offsets.bytes.length + indexes.times.bytes.length;
   }
 
+  /** Both indexes as their files are to hold them, of a segment that is complete; they stay in memory until `saved`. */
+  indexContents(): readonly (readonly ["index" | "timeindex", Uint8Array])[] {
+    const { offsets, times } = this.#indexes as Indexes;
+    return [
+      ["index", offsets.bytes.subarray(0, offsets.sizeBytes)],
+      ["timeindex", times.bytes.subarray(0, times.sizeBytes)],
+    ];
+  }
+
+  /** Somebody else has put the index files in their places. */
+  indexesSaved(): void {
+    this.#unsaved = false;
+  }
+
+  /** Another one has taken its place: its .log can be read on, its index files are not its own any more. */
+  async retire(): Promise<void> {
+    this.#context.indexes.remove(this);
+    this.#closed = true;
+    await Promise.allSettled([this.#loading, this.#rebuilding]);
+    this.#indexes = null;
+    await this.#closeIndexFiles();
+  }
+
   dropIndexes(): void {
     if (this.#active || this.#unsaved) return;
     this.#indexes = null;
