@@ -14,7 +14,7 @@ import { MoldauError } from "../errors.ts";
 import type { RunBytes } from "../kernel/kernel.ts";
 import { syncAheadBytes, syncBytes, syncIntervalMs } from "../limits.ts";
 import { storageError } from "../log/append-errors.ts";
-import { formatEpochCheckpoint } from "../log/checkpoint-file.ts";
+import { formatEpochCheckpoint, formatOffset } from "../log/checkpoint-file.ts";
 import type { Appended, Log } from "../log/log.ts";
 import { epochCheckpointName, fenceName } from "../log/segment-names.ts";
 import { StorageError } from "../port/storage.ts";
@@ -409,8 +409,7 @@ export class Partition {
   async #recordFence(log: Log): Promise<void> {
     const { storage, folder } = log.context;
     try {
-      const bytes = new TextEncoder().encode(`${log.highWatermark}\n`);
-      await replaceFile(storage, `${folder}/${fenceName}`, bytes);
+      await replaceFile(storage, `${folder}/${fenceName}`, formatOffset(log.highWatermark));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.context.logger.log("error", `partition ${this.name}: the fence could not be recorded: ${reason}`);

@@ -40,6 +40,16 @@ export function parseOffsetCheckpoint(bytes: Uint8Array): Map<string, number> | 
   return entries;
 }
 
+/** One offset and nothing else: fence-checkpoint and compaction-checkpoint, which are Moldau's own. */
+export function formatOffset(offset: number): Uint8Array {
+  return encoder.encode(`${offset}\n`);
+}
+
+export function parseOffset(bytes: Uint8Array): number | null {
+  const text = new TextDecoder().decode(bytes).trim();
+  return /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : null;
+}
+
 export function formatEpochCheckpoint(entries: readonly EpochEntry[]): Uint8Array {
   return formatLines(entries.map((entry) => `${entry.epoch} ${entry.startOffset}`));
 }

@@ -223,7 +223,7 @@ class Pass {
       this.#options.counts.bytesWritten += cleaned.writtenBytes;
     }
     this.#options.counts.recordsRemoved += removed;
-    if (horizonMs > this.#options.nowMs) this.#horizonMs = Math.max(this.#horizonMs, horizonMs);
+    if (horizonMs >= this.#options.nowMs) this.#horizonMs = Math.max(this.#horizonMs, horizonMs);
   }
 
   #sieve(header: BatchHeader, isEnd: boolean): Sieved {

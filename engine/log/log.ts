@@ -17,6 +17,7 @@ import { type Storage, StorageError, type StorageFile } from "../port/storage.ts
 import type { Clock, Decompressor, Logger } from "../port/world.ts";
 import { replaceFile } from "../storage/replace-file.ts";
 import { checkTimestamp, faultError, storageError } from "./append-errors.ts";
+import { formatOffset } from "./checkpoint-file.ts";
 import { type CleanupPolicy, isCompacted } from "./cleanup-policy.ts";
 import { demandKeys } from "./keyed-records.ts";
 import type { LeaderEpochs } from "./leader-epochs.ts";
@@ -539,7 +540,7 @@ export class Log {
   async allowGapsBelow(offset: number): Promise<void> {
     if (this.#gapsBelow !== null && offset <= this.#gapsBelow) return;
     const { storage, folder } = this.context;
-    await replaceFile(storage, `${folder}/${compactionCheckpointName}`, new TextEncoder().encode(`${offset}\n`));
+    await replaceFile(storage, `${folder}/${compactionCheckpointName}`, formatOffset(offset));
     this.#gapsBelow = offset;
   }
 
@@ -570,6 +571,9 @@ export class Log {
     this.segments.splice(at, run.length, ...fresh);
     this.context.segmentContext.indexes.changes += 1;
     this.#retired.push(...run);
+    // What was appended lately may lie there, and in memory it is as it was.
+    const { tail } = this.context;
+    if (!tail.from(next.baseOffset - 1, next.baseOffset).next().done) tail.clear();
     for (const segment of run) await segment.retire();
   }
 

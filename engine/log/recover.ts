@@ -14,7 +14,7 @@ import { scratchBytes } from "../limits.ts";
 import type { StorageFile } from "../port/storage.ts";
 import { readFile } from "../storage/read-file.ts";
 import { replaceFile } from "../storage/replace-file.ts";
-import { formatEpochCheckpoint, parseEpochCheckpoint } from "./checkpoint-file.ts";
+import { formatEpochCheckpoint, parseEpochCheckpoint, parseOffset } from "./checkpoint-file.ts";
 import { isCompacted } from "./cleanup-policy.ts";
 import { type EpochEntry, LeaderEpochs } from "./leader-epochs.ts";
 import { Log, type LogContext, noteProducer, saveSnapshot } from "./log.ts";
@@ -132,12 +132,6 @@ async function readGaps({ storage, folder }: LogContext, notes: string[]): Promi
   if (offset !== null) return offset;
   notes.push(`${folder}/${compactionCheckpointName}: damaged; offsets may be missing anywhere in the log`);
   return Number.MAX_SAFE_INTEGER;
-}
-
-/** A file of one offset in decimal digits; null when it is none. */
-function parseOffset(bytes: Uint8Array): number | null {
-  const text = new TextDecoder().decode(bytes).trim();
-  return /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : null;
 }
 
 /** Sees to it that there is a segment that holds the log start offset. */

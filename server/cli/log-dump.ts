@@ -37,7 +37,11 @@ export interface DumpFlags {
 }
 
 const maxSmallFileBytes = 64 * 1024 * 1024;
-const checkpointNames = ["recovery-point-offset-checkpoint", "log-start-offset-checkpoint"];
+const checkpointNames = [
+  "recovery-point-offset-checkpoint",
+  "log-start-offset-checkpoint",
+  "cleaner-offset-checkpoint",
+];
 const propertyNames = ["meta.properties", "partition.metadata"];
 const epochName = "leader-epoch-checkpoint";
 
@@ -309,11 +313,12 @@ interface ShownRecord {
 }
 
 function batchLine(batch: DumpedBatch): string {
+  const horizon = batch.deleteHorizonMs === null ? "OptionalLong.empty" : `OptionalLong[${batch.deleteHorizonMs}]`;
   return [
     `baseOffset: ${batch.baseOffset} lastOffset: ${batch.lastOffset} count: ${batch.recordCount}`,
     `baseSequence: ${batch.baseSequence} lastSequence: ${batch.lastSequence}`,
     `producerId: ${batch.producerId} producerEpoch: ${batch.producerEpoch} partitionLeaderEpoch: ${batch.leaderEpoch}`,
-    `isTransactional: ${batch.isTransactional} isControl: ${batch.isControl} deleteHorizonMs: OptionalLong.empty`,
+    `isTransactional: ${batch.isTransactional} isControl: ${batch.isControl} deleteHorizonMs: ${horizon}`,
     `position: ${batch.position} ${batch.timestampType}: ${batch.maxTimestamp} size: ${batch.sizeBytes} magic: 2`,
     `compresscodec: ${batch.codec} crc: ${batch.checksum} isvalid: ${batch.isValid}`,
   ].join(" ");

@@ -4,8 +4,10 @@
 // Never: writes; judges a log (log/inspect/verify-partition.ts), or predicts the next start.
 
 import { parseProperties } from "../../log/checkpoint-file.ts";
+import { isCompacted } from "../../log/cleanup-policy.ts";
 import type { Finding } from "../../log/inspect/finding.ts";
-import { verifyPartition } from "../../log/inspect/verify-partition.ts";
+import { reportStagedFiles } from "../../log/inspect/staged-files.ts";
+import { type PartitionToVerify, verifyPartition } from "../../log/inspect/verify-partition.ts";
 import {
   type VerifyContext,
   type VerifyCounts,
@@ -13,10 +15,12 @@ import {
   verifyContext,
 } from "../../log/inspect/verify-segment.ts";
 import { partitionMetadataName } from "../../log/segment-names.ts";
+import { BrokenSwapError, recoverSwap } from "../../log/segment-swap.ts";
 import type { Storage, StorageEntry } from "../../port/storage.ts";
 import { StorageError } from "../../port/storage.ts";
+import { overlayStorage } from "../../storage/overlay.ts";
 import { readFile } from "../../storage/read-file.ts";
-import { logStartFileName, readCheckpoint, recoveryPointFileName } from "../checkpoints.ts";
+import { cleanedFileName, logStartFileName, readCheckpoint, recoveryPointFileName } from "../checkpoints.ts";
 import { resolveConfig } from "../configs.ts";
 import {
   cleanShutdownName,
@@ -64,13 +68,31 @@ export async function* verifyPartitionFolder(
   only?: (baseOffset: number) => boolean,
 ): AsyncGenerator<Finding, VerifyCounts> {
   const context = verifyContext(options);
-  yield* verifyPartition(context, {
+  yield* verifySettled(context, {
     folder,
     recorded: null,
     indexIntervalBytes: defaultIndexIntervalBytes,
     ...(only === undefined ? {} : { only }),
   });
   return context.counts;
+}
+
+/** The partition as it is once an exchange of segments that a crash interrupted has been completed, which the next start does first. */
+async function* verifySettled(context: VerifyContext, partition: PartitionToVerify): AsyncGenerator<Finding, void> {
+  const { findings, storage } = context;
+  const { folder } = partition;
+  if (!(await reportStagedFiles(storage, folder, findings))) {
+    yield* verifyPartition(context, partition);
+    return;
+  }
+  const settled = overlayStorage(storage, 0);
+  try {
+    await recoverSwap(settled, folder);
+    yield* verifyPartition({ ...context, storage: settled }, partition);
+  } catch (error) {
+    if (!(error instanceof BrokenSwapError)) throw error;
+    findings.add("error", "swap-file", folder, error.message);
+  }
 }
 
 class FolderWalk {
@@ -100,6 +122,10 @@ class FolderWalk {
     await this.#checkMeta();
     this.#recoveryPoints = await this.#checkpoint(recoveryPointFileName);
     this.#logStarts = await this.#checkpoint(logStartFileName);
+    if ((await readCheckpoint(this.#storage, cleanedFileName)) === null) {
+      const message = "it is damaged: compaction begins at each log's start again";
+      this.#context.findings.add("warning", "checkpoint", cleanedFileName, message, { position: 0 });
+    }
     this.#image = await this.#readMetadata(entries);
     if (this.#isWhole) this.#compareWithMetadata();
   }
@@ -262,7 +288,7 @@ class FolderWalk {
       if (isKnown) await this.#checkTopicId(folder, meta.id);
       const key = `${topic} ${partition}`;
       const isRecorded = this.#recoveryPoints !== null && this.#logStarts !== null && (isKnown || this.#image === null);
-      yield* verifyPartition(this.#context, {
+      yield* verifySettled(this.#context, {
         folder,
         recorded: isRecorded
           ? {
@@ -273,6 +299,7 @@ class FolderWalk {
           : null,
         indexIntervalBytes:
           meta === undefined ? defaultIndexIntervalBytes : resolveConfig(meta.configs).indexIntervalBytes,
+        isCompacted: meta !== undefined && isCompacted(resolveConfig(meta.configs)),
       });
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;

@@ -4,10 +4,13 @@
 //   that leads to another batch; else the rest of the file is said to be unread.
 // Never: more than a few pieces of the file in memory; compares offsets (verify-segment.ts does).
 //
+// What enters a log is dense: as many records as offsets. What compaction has been at need not be,
+// and is looked at a second time, batch by batch.
+//
 // Invariants: steps come in the order of the file and cover it up to where the scan gave up;
 //   each step is at least a batch long, so that the scan ends whatever the bytes are.
 
-import type { BatchFault, Kernel } from "../../kernel/kernel.ts";
+import { type BatchFault, field, type Kernel, recordStride } from "../../kernel/kernel.ts";
 import { maxRunBytes } from "../../limits.ts";
 import type { StorageFile } from "../../port/storage.ts";
 import { BatchHeader, headerSizeBytes } from "../record-batch.ts";
@@ -44,12 +47,15 @@ export interface ScanOptions {
   /** Positions in the file; all of it by default. */
   readonly from?: number;
   readonly to?: number;
+  /** Batches that begin below this offset may lack records: compaction took them. */
+  readonly gapsBelow?: number;
 }
 
 export class BatchScan {
   readonly #kernel: Kernel;
   readonly #to: number;
   readonly #ahead: ReadAhead;
+  readonly #gapsBelow: number;
   #bytes: Uint8Array = new Uint8Array(0);
   #position: number;
   #endOfFile = false;
@@ -59,8 +65,9 @@ export class BatchScan {
   /** The way here was a length that a failed checksum does not vouch for. */
   #doubtful = false;
 
-  constructor({ file, kernel, from = 0, to = file.sizeBytes }: ScanOptions) {
+  constructor({ file, kernel, from = 0, to = file.sizeBytes, gapsBelow = 0 }: ScanOptions) {
     this.#kernel = kernel;
+    this.#gapsBelow = gapsBelow;
     this.#to = to;
     this.#position = from;
     this.#ahead = new ReadAhead(file, from, to);
@@ -82,14 +89,29 @@ export class BatchScan {
       maxBatchBytes: maxRunBytes,
       appendTimeMs: -1,
     });
-    if (!run.ok && run.position === 0) return this.#skip(run.fault, sizeBytes);
-    const whole = run.ok ? length : run.position;
+    const isCompacted = !run.ok && run.position === 0 && this.#isCompacted(run.fault, sizeBytes);
+    if (!run.ok && run.position === 0 && !isCompacted) return this.#skip(run.fault, sizeBytes);
+    const whole = run.ok ? length : isCompacted ? sizeBytes : run.position;
     const step: BatchesStep = { kind: "batches", bytes: this.#bytes.subarray(0, whole), position: this.#position };
     this.#advance(whole);
     this.#doubtful = false;
     const isCutShort = !run.ok && run.fault !== "truncated";
     this.#runBytes = isCutShort ? 0 : Math.min(largestRunBytes, Math.max(this.#runBytes, sizeBytes) * 4);
     return step;
+  }
+
+  /** Whether the batch at the front, faulty as one that enters a log, is whole as one that compaction has left. */
+  #isCompacted(fault: BatchFault, sizeBytes: number): boolean {
+    const header = new BatchHeader(this.#bytes.subarray(0, sizeBytes));
+    const { baseOffset, lastOffset, recordCount, codec } = header;
+    // The checks before these two have passed then: the checksum's, and the rest of the header's.
+    if ((fault !== "count" && fault !== "record") || baseOffset >= this.#gapsBelow) return false;
+    const span = lastOffset - baseOffset + 1;
+    if (span < 1 || recordCount < 0 || recordCount > span) return false;
+    if (codec !== null) return recordCount > 0;
+    const index = this.#kernel.indexBatch(header.bytes);
+    if (!index.ok) return false;
+    return index.count === 0 || (index.fields[(index.count - 1) * recordStride + field.offsetDelta] as number) < span;
   }
 
   /** Frees what is being read; the file may be closed then. */

@@ -41,6 +41,8 @@ export interface DumpedBatch {
   readonly codec: string;
   readonly isTransactional: boolean;
   readonly isControl: boolean;
+  /** When compaction may take the batch's tombstones; null when no pass has seen one. Milliseconds. */
+  readonly deleteHorizonMs: number | null;
   /** As the header says it. */
   readonly checksum: number;
   /** Framing, checksum, header and, where it is not compressed, its records. */
@@ -70,7 +72,8 @@ export type Dumped = DumpedBatch | DumpedRecord | DumpedFault;
 export async function* dumpLog(path: string, options: DumpOptions): AsyncGenerator<Dumped, void> {
   const { storage, kernel, fromOffset = 0, signal } = options;
   const file = await storage.open(path);
-  const scan = new BatchScan({ file, kernel });
+  // Whether compaction has been there is not asked: what is dumped is what is there.
+  const scan = new BatchScan({ file, kernel, gapsBelow: Number.POSITIVE_INFINITY });
   try {
     for (let step = await scan.next(); step !== null; step = await scan.next()) {
       signal?.throwIfAborted();
@@ -127,6 +130,7 @@ function describeBatch(file: string, header: BatchHeader, position: number, isVa
     codec: header.codec === undefined ? "unknown" : (header.codec ?? "none"),
     isTransactional: header.isTransactional,
     isControl: header.isControl,
+    deleteHorizonMs: header.hasDeleteHorizon ? header.baseTimestamp : null,
     checksum: header.checksum,
     isValid,
   };

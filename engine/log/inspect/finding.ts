@@ -43,6 +43,8 @@ export const findingKinds = {
   "epoch-checkpoint": "a leader epoch checkpoint is damaged, or disagrees with the log",
   "partition-metadata": "partition.metadata is missing or damaged",
   "topic-id": "a partition's folder belongs to another topic than the metadata says",
+  "compaction-checkpoint": "compaction-checkpoint is damaged",
+  "swap-file": "a file of a compaction: .cleaned, .swap or .deleted",
   fence: "a sync failed: opening discards what lies above this offset",
   // The data folder
   "meta-properties": "meta.properties is missing or damaged, or of another format",

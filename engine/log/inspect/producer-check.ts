@@ -2,7 +2,8 @@
 //
 // Owns: what the log says of every producer's last batch, as the batches go by.
 // Never: repeats the broker's verdicts (producer-state.ts); a producer that expired is missing
-//   from a snapshot and that is right, so only what a snapshot does say is compared.
+//   from a snapshot and that is right, so only what a snapshot does say is compared; nor does it
+//   miss a batch that compaction may have taken.
 //
 // Invariant: at most as many producers as a partition remembers.
 
@@ -26,6 +27,8 @@ export interface SnapshotToCheck {
 
 export class ProducerCheck {
   readonly #findings: Findings;
+  /** Batches below it may be missing. */
+  readonly #gapsBelow: number;
   readonly #last: Map<number, LastBatch> = new Map();
   #waiting: SnapshotToCheck[] = [];
   /** Every batch from here on has been seen; null before the first. */
@@ -34,8 +37,9 @@ export class ProducerCheck {
   /** A bad batch has gone by: what the log says is no longer known. */
   #doubtful = false;
 
-  constructor(findings: Findings) {
+  constructor(findings: Findings, gapsBelow = 0) {
     this.#findings = findings;
+    this.#gapsBelow = gapsBelow;
   }
 
   /** In rising order of offsets. */
@@ -73,6 +77,7 @@ export class ProducerCheck {
       const said = batches[batches.length - 1];
       if (said === undefined) continue;
       const seen = this.#last.get(producerId);
+      if (said.lastOffset < this.#gapsBelow && (seen === undefined || seen.lastOffset < said.lastOffset)) continue;
       if (seen === undefined) {
         if (said.lastOffset < this.#since || this.#forgotten) continue;
         this.#say(

@@ -6,10 +6,11 @@
 
 import type { StorageEntry } from "../../port/storage.ts";
 import { readFile } from "../../storage/read-file.ts";
-import { parseEpochCheckpoint } from "../checkpoint-file.ts";
+import { parseEpochCheckpoint, parseOffset } from "../checkpoint-file.ts";
 import type { EpochEntry } from "../leader-epochs.ts";
 import { type ProducerState, parseProducerSnapshot } from "../producer-state.ts";
 import {
+  compactionCheckpointName,
   epochCheckpointName,
   fenceName,
   isPartitionFile,
@@ -31,6 +32,8 @@ export interface PartitionToVerify {
     readonly clean: boolean;
   } | null;
   readonly indexIntervalBytes: number;
+  /** Whether its topic is compacted, by the metadata: then offsets may be missing, whatever compaction-checkpoint says. */
+  readonly isCompacted?: boolean;
   /** Verifies these segments alone, by base offset, and nothing that needs all of them. */
   readonly only?: (baseOffset: number) => boolean;
 }
@@ -64,11 +67,13 @@ export async function* verifyPartition(
 class PartitionWalk {
   readonly #context: VerifyContext;
   readonly #partition: PartitionToVerify;
-  readonly #producers: ProducerCheck;
+  #producers: ProducerCheck;
   readonly #epochs: EpochCheck;
   #bases: number[] = [];
   #snapshots: number[] = [];
   #hasEpochs = false;
+  /** Offsets below it may be missing. */
+  #gapsBelow = 0;
   #previous: SegmentSeen | null = null;
   /** A batch was bad somewhere: the epochs' runs have holes. */
   #isDoubtful = false;
@@ -100,6 +105,7 @@ class PartitionWalk {
     const ascending = (a: number, b: number): number => a - b;
     this.#bases.sort(ascending);
     this.#snapshots.sort(ascending);
+    await this.#readGaps(entries.some(({ name }) => name === compactionCheckpointName));
     if (this.#isPartial) return;
     const { findings } = this.#context;
     const bases = new Set(this.#bases);
@@ -111,6 +117,22 @@ class PartitionWalk {
     for (const offset of this.#snapshots) if (offset < first) await this.#readSnapshot(this.#snapshotPath(offset));
   }
 
+  async #readGaps(isThere: boolean): Promise<void> {
+    const { storage, findings } = this.#context;
+    const path = `${this.#partition.folder}/${compactionCheckpointName}`;
+    let gapsBelow = this.#partition.isCompacted === true ? Number.MAX_SAFE_INTEGER : 0;
+    if (isThere) {
+      const offset = parseOffset((await readFile(storage, path, 64)) ?? new Uint8Array(0));
+      gapsBelow = offset ?? Number.MAX_SAFE_INTEGER;
+      if (offset === null) {
+        const message = "it holds no offset: records may be missing anywhere, and nobody can tell whether one was lost";
+        findings.add("warning", "compaction-checkpoint", path, message, { position: 0 });
+      }
+    }
+    this.#gapsBelow = gapsBelow;
+    this.#producers = new ProducerCheck(findings, gapsBelow);
+  }
+
   #snapshotPath(offset: number): string {
     return `${this.#partition.folder}/${segmentFileName(offset, "snapshot")}`;
   }
@@ -120,11 +142,10 @@ class PartitionWalk {
     if (entry.name.endsWith(".tmp")) {
       findings.add("note", "temporary-file", path, "a crash left it half written; the next start removes it");
     } else if (entry.name === fenceName) {
-      const bytes = await readFile(storage, path, 64);
-      const text = new TextDecoder().decode(bytes ?? new Uint8Array(0)).trim();
-      if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) {
-        const message = `a sync failed: the next start discards what lies at or above offset ${text}`;
-        findings.add("warning", "fence", path, message, { offset: Number(text) });
+      const offset = parseOffset((await readFile(storage, path, 64)) ?? new Uint8Array(0));
+      if (offset !== null) {
+        const message = `a sync failed: the next start discards what lies at or above offset ${offset}`;
+        findings.add("warning", "fence", path, message, { offset });
       } else findings.add("error", "fence", path, "it holds no offset", { position: 0 });
     } else if (!isPartitionFile(entry.name)) {
       const message = "Moldau did not write it: the broker refuses to start until it is moved away";
@@ -176,6 +197,7 @@ class PartitionWalk {
         indexesCount: isTrusted,
         tornFrom,
         indexIntervalBytes,
+        gapsBelow: this.#gapsBelow,
         batch: (header, position) => {
           this.#producers.batch(header);
           this.#epochs.batch(header, path, position);

@@ -3,7 +3,7 @@
 // Owns: what is a fault within a segment, and where it lies.
 // Never: judges one segment against another, or against the checkpoints (verify-partition.ts).
 //
-// Offsets are dense: nothing compacts yet, and a batch's records are as many as its offsets. A
+// Offsets are dense where nothing was compacted, and a batch's records are as many as its offsets. A
 // base offset lies outside the checksum, so a batch may be whole and yet in the wrong place.
 
 import type { Kernel } from "../../kernel/kernel.ts";
@@ -55,6 +55,8 @@ export interface SegmentToVerify {
   /** A bad end of the file at or above this offset is what a crash leaves behind. */
   readonly tornFrom: number;
   readonly indexIntervalBytes: number;
+  /** Offsets below it may be missing: compaction took their records. */
+  readonly gapsBelow: number;
   /** Each whole batch, in order. */
   batch(header: BatchHeader, position: number): void;
   /** A batch that is not whole, or out of its place: what the batches say together is doubtful from here on. */
@@ -126,7 +128,7 @@ class SegmentWalk {
     this.#segment = segment;
     this.#file = file;
     this.#path = file.path;
-    this.#scan = new BatchScan({ file, kernel: context.kernel });
+    this.#scan = new BatchScan({ file, kernel: context.kernel, gapsBelow: segment.gapsBelow });
     this.#expected = segment.baseOffset;
     this.#expectedOtherwise = segment.baseOffset;
   }
@@ -268,6 +270,7 @@ class SegmentWalk {
   #checkPlace(header: BatchHeader, position: number): boolean {
     const { baseOffset } = header;
     if (baseOffset === this.#expected || baseOffset === this.#expectedOtherwise) return true;
+    if (isPossible(header) && baseOffset > this.#expected && baseOffset < this.#segment.gapsBelow) return true;
     const { findings } = this.#context;
     const place = { position, offset: this.#expected };
     const name = this.#segment.baseOffset;

@@ -1,0 +1,91 @@
+// Compaction keeps the latest value of every key, offsets, order and the producers' sequences,
+// through crashes at every write of it and of the recovery after it.
+//
+// Source: correctness.md A 9, A 15, A 19; KAFKA-6264 (a crash in mid swap), KAFKA-4529 (an early
+// tombstone), KAFKA-5490 and KAFKA-8335 (the producer's sequence).
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { check, describeViolations, runsFactor, seed } from "./check.ts";
+import { executeCompaction } from "./compaction.ts";
+import { compactionPlans, compactionScript } from "./compaction-plans.ts";
+import { Coverage } from "./coverage.ts";
+
+test("compaction against a plain map, with crashes", async () => {
+  await check(
+    {
+      name: "compaction",
+      runs: 150,
+      floors: {
+        looks: 1500,
+        passes: 800,
+        "passes beyond the first of a run": 60,
+        "records taken": 1500,
+        "segments merged": 300,
+        "segments split": 5,
+        "tombstones gone": 150,
+        "retries recognised": 250,
+        "compressed batches": 250,
+        crashes: 100,
+        "crashes in a swap": 30,
+        "crashes in a recovery": 15,
+        "swaps completed by a start": 10,
+        "appends while compacting": 60,
+        "records deleted": 20,
+        "restarts without snapshots": 40,
+        "folders verified": 250,
+      },
+    },
+    compactionPlans(),
+    async (plan, coverage) => (await executeCompaction(plan, { coverage })).violations,
+  );
+});
+
+async function crashAt(writes: readonly number[], seedOfRun: number, coverage: Coverage): Promise<void> {
+  const { violations } = await executeCompaction(compactionScript(seedOfRun), { crashAtWrites: writes, coverage });
+  assert.deepEqual(
+    violations,
+    [],
+    `power went at ${writes.join(", ")}, seed ${seedOfRun}\n${describeViolations(violations)}`,
+  );
+}
+
+test("a crash at every write of the disk, compactions and their swaps among them", async () => {
+  const coverage = new Coverage();
+  const lives = Math.max(1, Math.round(runsFactor));
+  for (let life = 0; life < lives; life++) {
+    const whole = await executeCompaction(compactionScript(seed + life), { coverage });
+    assert.deepEqual(whole.violations, [], describeViolations(whole.violations));
+    const writes = whole.commandWrites;
+    coverage.add("write boundaries", writes);
+    for (let write = 1; write <= writes; write++) await crashAt([write], seed + life, coverage);
+  }
+  console.log(`a crash at every write: MOLDAU_SEED=${seed}\n${coverage.table()}`);
+  coverage.demand({ "write boundaries": 200, "crashes in a swap": 80, "swaps completed by a start": 20 }, lives);
+});
+
+test("a crash at every write of the recovery of a swap", async () => {
+  const coverage = new Coverage();
+  const lives = Math.max(1, Math.round(runsFactor));
+  for (let life = 0; life < lives; life++) {
+    const { world } = await executeCompaction(compactionScript(seed + 500 + life));
+    // Where a crash leaves most to do: around the renames.
+    const renames = writesOf(world.trace).flatMap(({ what, write }) => (/^rename .*\.swap/.test(what) ? [write] : []));
+    for (const write of renames.filter((_, index) => index % 5 === life % 5)) {
+      for (let after = 1; after <= 14; after++) await crashAt([write, write + after], seed + 500 + life, coverage);
+    }
+  }
+  console.log(`crashes in a swap's recovery: MOLDAU_SEED=${seed}\n${coverage.table()}`);
+  coverage.demand({ "crashes in a recovery": 40, "swaps completed by a start": 30 }, lives);
+});
+
+/** The writes of a trace, numbered as the world counts them. */
+function writesOf(trace: readonly string[]): { readonly what: string; readonly write: number }[] {
+  let write = 0;
+  return trace.flatMap((line) => {
+    const what = line.slice(line.indexOf(" ") + 1);
+    if (/^(open|read|list) /.test(what)) return [];
+    write += 1;
+    return [{ what, write }];
+  });
+}
