@@ -16,7 +16,7 @@ const record: fc.Arbitrary<PlannedRecord> = fc.record({
 
 const command: fc.Arbitrary<CompactionCommand> = fc.oneof(
   {
-    weight: 12,
+    weight: 16,
     arbitrary: fc.record({
       do: fc.constant("append" as const),
       records: fc.array(record, { minLength: 1, maxLength: 4 }),
@@ -34,7 +34,7 @@ const command: fc.Arbitrary<CompactionCommand> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("compact" as const),
       crashAfter: fc.oneof(
-        { weight: 2, arbitrary: fc.constant(0) },
+        { weight: 1, arbitrary: fc.constant(0) },
         { weight: 1, arbitrary: fc.integer({ min: 1, max: 50 }) },
       ),
       recoveryCrashes: fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 2 }),
@@ -69,7 +69,7 @@ export function compactionPlans(): fc.Arbitrary<CompactionPlan> {
       "producer.id.expiration.ms": fc.constant(2_000_000_000),
     }),
     mapKeys: fc.constantFrom(2, 3, 5, 100, 100),
-    commands: fc.array(command, { minLength: 4, maxLength: 30 }),
+    commands: fc.array(command, { minLength: 6, maxLength: 45, size: "max" }),
   });
 }
 

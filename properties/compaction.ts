@@ -383,7 +383,12 @@ class CompactionRun {
     const running = this.#live.runCompaction().then(() => void (ended = true));
     running.catch(() => {});
     for (const record of records) {
+      const from = this.#written.length;
+      const nowMs = this.world.wallMs();
       await this.#append([record], false, null);
+      // One that comes in time is seen by a later pass of the same run.
+      for (let offset = from; offset < this.#written.length; offset++) this.#firstPassMs.set(offset, nowMs);
+      this.#lastPassMs = Math.max(this.#lastPassMs, this.world.wallMs());
       await this.#look();
     }
     await this.#answer(() => running);

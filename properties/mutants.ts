@@ -13,6 +13,8 @@ export interface Mutant {
   readonly replace: string;
   /** The invariant that finds it. */
   readonly found: RegExp;
+  /** The lives that it is put into: of many topics (plan.ts), unless of one that is compacted (compaction-plans.ts). */
+  readonly suite?: "compaction";
 }
 
 const lost = /outlives every crash|holds one value/;
@@ -102,5 +104,69 @@ export const mutants: readonly Mutant[] = [
     find: "const { bytes, nextOffset } = batches;",
     replace: "const { bytes, nextOffset } = batches; batches.release();",
     found: /lent to a reader/,
+  },
+  {
+    name: "early tombstone (KAFKA-4529)",
+    file: "log/batch-sieve",
+    find: "const isHorizonPast = horizonMs >= 0 && nowMs >= horizonMs;",
+    replace: "const isHorizonPast = true;",
+    found: /a tombstone outlives/,
+    suite: "compaction",
+  },
+  {
+    name: "a tombstone's time counts from when it was written",
+    file: "log/batch-sieve",
+    find: "Math.min(nowMs + deleteRetentionMs, latestHorizonMs)",
+    replace: "Math.min(header.maxTimestamp + deleteRetentionMs, latestHorizonMs)",
+    found: /a tombstone outlives/,
+    suite: "compaction",
+  },
+  {
+    name: "cleaner drops the sequence (KAFKA-5490, KAFKA-8335)",
+    file: "log/compact",
+    find: "if (!isEnd && !isLastOfProducer)",
+    replace: "if (!isEnd)",
+    found: /A15/,
+    suite: "compaction",
+  },
+  {
+    name: "crash in mid swap (KAFKA-6264): what counts already is thrown away",
+    file: "log/segment-swap",
+    find: '(logsOf("cleaned")[0] ?? Number.POSITIVE_INFINITY) > first',
+    replace: "false",
+    found: /A6|A9|A19/,
+    suite: "compaction",
+  },
+  {
+    name: "crash in mid swap (KAFKA-6264): only one of the replaced segments goes",
+    file: "log/segment-swap",
+    find: "file.base < end",
+    replace: "file.base <= base",
+    found: /A6|A9|A19/,
+    suite: "compaction",
+  },
+  {
+    name: "segments take the place of others before they are synced",
+    file: "log/cleaned-segments",
+    find: "await storage.sync([segment.log, ...files]);",
+    replace: "",
+    found: /A6|A9|A19/,
+    suite: "compaction",
+  },
+  {
+    name: "a pass that had no room for all keys is taken for a whole one",
+    file: "log/compact",
+    find: "cleanedTo: this.#mappedTo,",
+    replace: "cleanedTo: this.#options.plan.endOffset,",
+    found: /A9/,
+    suite: "compaction",
+  },
+  {
+    name: "offsets go missing between two segments",
+    file: "log/compact",
+    find: "const isEnd = segment === last && cursor.nextPosition === sizeBytes;",
+    replace: "const isEnd = false;",
+    found: /A6|A19/,
+    suite: "compaction",
   },
 ];

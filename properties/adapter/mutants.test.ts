@@ -8,6 +8,9 @@ import { after, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { runsFactor, seed } from "../check.ts";
+import type { executeCompaction } from "../compaction.ts";
+import { compactionPlans, compactionScript } from "../compaction-plans.ts";
+import type { Violation } from "../invariants/index.ts";
 import { type Mutant, mutants } from "../mutants.ts";
 import { killedThenPowerless, type Plan, plans } from "../plan.ts";
 import type { execute } from "../run.ts";
@@ -21,8 +24,8 @@ after(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
-/** The suite, over an engine with the fault. */
-async function withMutant({ name, file, find, replace }: Mutant): Promise<typeof execute> {
+/** The suite's folder, over an engine with the fault. */
+function folderOf({ name, file, find, replace }: Mutant): string {
   const folder = mkdtempSync(join(tmpdir(), "moldau-mutant-"));
   folders.push(folder);
   const isSource = (path: string): boolean => !/\.test\./.test(path) && !/\/(house|adapter)$/.test(path);
@@ -36,10 +39,31 @@ async function withMutant({ name, file, find, replace }: Mutant): Promise<typeof
     path,
     text.replace(find, () => replace),
   );
-  const module = (await import(pathToFileURL(join(folder, "properties", `run${ending}`)).href)) as {
-    readonly execute: typeof execute;
-  };
+  return folder;
+}
+
+async function withMutant(mutant: Mutant): Promise<typeof execute> {
+  const path = join(folderOf(mutant), "properties", `run${ending}`);
+  const module = (await import(pathToFileURL(path).href)) as { readonly execute: typeof execute };
   return module.execute;
+}
+
+/** Lives of a compacted topic, one after the other, and what was wrong with each. */
+async function* compactedLives(mutant: Mutant): AsyncGenerator<readonly Violation[], void> {
+  const path = join(folderOf(mutant), "properties", `compaction${ending}`);
+  const { executeCompaction: run } = (await import(pathToFileURL(path).href)) as {
+    readonly executeCompaction: typeof executeCompaction;
+  };
+  for (const plan of fc.sample(compactionPlans(), { seed, numRuns: budget })) yield (await run(plan)).violations;
+  for (let write = 1; write < 300; write += 3) {
+    yield (await run(compactionScript(seed), { crashAtWrites: [write] })).violations;
+  }
+}
+
+async function* lives(mutant: Mutant): AsyncGenerator<readonly Violation[], void> {
+  if (mutant.suite === "compaction") return yield* compactedLives(mutant);
+  const run = await withMutant(mutant);
+  for (const plan of drawn) yield (await run(plan)).violations;
 }
 
 const budget = Math.round(150 * Math.max(1, runsFactor));
@@ -50,15 +74,15 @@ const drawn: readonly Plan[] = [
 
 for (const mutant of mutants) {
   test(`killed: ${mutant.name}`, async () => {
-    const run = await withMutant(mutant);
-    for (const [index, plan] of drawn.entries()) {
-      const { violations } = await run(plan);
+    let tried = 0;
+    for await (const violations of lives(mutant)) {
+      tried += 1;
       const found = violations.find(({ invariant }) => mutant.found.test(invariant));
       if (found === undefined) continue;
-      console.log(`${mutant.name}: killed by plan ${index + 1} of MOLDAU_SEED=${seed}: ${found.message.slice(0, 300)}`);
+      console.log(`${mutant.name}: killed by plan ${tried} of MOLDAU_SEED=${seed}: ${found.message.slice(0, 300)}`);
       return;
     }
-    assert.fail(`${mutant.name}: survived ${drawn.length} plans of MOLDAU_SEED=${seed}`);
+    assert.fail(`${mutant.name}: survived ${tried} plans of MOLDAU_SEED=${seed}`);
   });
 }
 
