@@ -95,8 +95,15 @@ export async function executeCompaction(
     await run.all();
     return { violations: [], world: run.world, commandWrites: run.commandWrites };
   } catch (error) {
-    if (!(error instanceof Broken)) throw error;
-    const violation = { invariant: error.invariant, source, message: error.message };
+    // Nothing that is asked here may be refused.
+    const invariant =
+      error instanceof Broken
+        ? error.invariant
+        : error instanceof MoldauError
+          ? "A6: everything written can be read and written to"
+          : null;
+    if (invariant === null) throw error;
+    const violation = { invariant, source, message: (error as Error).message };
     return { violations: [violation], world: run.world, commandWrites: run.commandWrites };
   }
 }

@@ -49,6 +49,14 @@ test("every route, parameter, header and form is there", async (t) => {
   for (const type of Object.values(mediaTypes)) assert.ok(docs.includes(type), type);
 });
 
+test("its configs exist, with these defaults", async (t) => {
+  const { broker } = await testApp(t);
+  const { configs } = await broker.createTopic("defaults");
+  const documented = [...docs.matchAll(/^\| `([a-z]+(?:\.[a-z]+)+)` \| `([^`]*)` \|/gm)];
+  assert.ok(documented.length >= 6);
+  for (const [, name, value] of documented) assert.equal(configs[name!]?.value, value, name);
+});
+
 test("its JSON is JSON", () => {
   const blocks = [...docs.matchAll(/```json\n([\s\S]*?)```/g)];
   assert.ok(blocks.length > 4);
