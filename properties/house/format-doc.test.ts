@@ -19,7 +19,7 @@ const kernel = createTwinKernel();
 const document = readFileSync(join(repositoryRoot(), "docs/format.md"), "utf8");
 
 /** The blocks of the page that show what the engine writes, by kind and path. */
-function blocksOf(kind: "bytes" | "records"): Map<string, string> {
+function blocksOf(kind: "bytes" | "records" | "compacted"): Map<string, string> {
   const pattern = new RegExp(`<!-- ${kind}: (\\S+) -->\\n\`\`\`\\n([\\s\\S]*?)\`\`\``, "g");
   return new Map([...document.matchAll(pattern)].map(([, path, text]) => [path as string, (text as string).trimEnd()]));
 }
@@ -65,6 +65,18 @@ async function writeExample(): Promise<MemoryStorage> {
   return storage.restart();
 }
 
+/** What the page shows of compaction: a value and its tombstone in a segment that has ended, and a pass over it. */
+async function writeCompacted(): Promise<MemoryStorage> {
+  const storage = memoryStorage();
+  const broker = await open(storage);
+  const configs = { "cleanup.policy": "compact", "segment.bytes": 170, "min.cleanable.dirty.ratio": 0 };
+  await broker.createTopic("users", { configs });
+  for (const value of ["signed in", null, "signed in again"]) await broker.produce("users", [{ key: "user-7", value }]);
+  strictEqual((await broker.runCompaction()).recordsRemoved, 1);
+  await broker.close();
+  return storage.restart();
+}
+
 async function read(storage: Storage, path: string): Promise<Uint8Array> {
   const file = await storage.open(path);
   try {
@@ -102,6 +114,10 @@ test("the examples of docs/format.md are what the engine writes", async () => {
   const shown = blocksOf("bytes");
   ok(shown.size >= 7, "the page shows fewer files than it should");
   for (const [path, text] of shown) strictEqual(text, show(await read(storage, path)), path);
+  const compacted = blocksOf("compacted");
+  strictEqual(compacted.size, 3);
+  const pass = await writeCompacted();
+  for (const [path, text] of compacted) strictEqual(text, show(await read(pass, path)), path);
   const journals = blocksOf("records");
   strictEqual(journals.size, 1);
   for (const [path, text] of journals) strictEqual(text, showRecords(await read(storage, path)), path);
@@ -123,8 +139,8 @@ test("docs/format.md draws every file that the engine writes, and no other", asy
     (name) => !drawn.includes(name.replace(/^\d{20}\.snapshot$/, "00000000000000093847.snapshot")),
   );
   deepStrictEqual(missing, []);
-  // Those that a small example does not leave: a second segment, a lock, what a failure or a deletion leaves.
-  const rare = /93847|lock|fence|-delete/;
+  // Those that a small example does not leave: a second segment, a lock, what a failure, a deletion or compaction leaves.
+  const rare = /93847|lock|fence|-delete|cleaner-offset|compaction-/;
   const neverWritten = drawn.filter((name) => !written.includes(name) && !rare.test(name));
   deepStrictEqual(neverWritten, []);
 });

@@ -47,15 +47,15 @@ export interface ScanOptions {
   /** Positions in the file; all of it by default. */
   readonly from?: number;
   readonly to?: number;
-  /** Batches that begin below this offset may lack records: compaction took them. */
-  readonly gapsBelow?: number;
+  /** Batches may lack records: compaction took them. */
+  readonly isCompacted?: boolean;
 }
 
 export class BatchScan {
   readonly #kernel: Kernel;
   readonly #to: number;
   readonly #ahead: ReadAhead;
-  readonly #gapsBelow: number;
+  readonly #mayLackRecords: boolean;
   #bytes: Uint8Array = new Uint8Array(0);
   #position: number;
   #endOfFile = false;
@@ -65,9 +65,9 @@ export class BatchScan {
   /** The way here was a length that a failed checksum does not vouch for. */
   #doubtful = false;
 
-  constructor({ file, kernel, from = 0, to = file.sizeBytes, gapsBelow = 0 }: ScanOptions) {
+  constructor({ file, kernel, from = 0, to = file.sizeBytes, isCompacted = false }: ScanOptions) {
     this.#kernel = kernel;
-    this.#gapsBelow = gapsBelow;
+    this.#mayLackRecords = isCompacted;
     this.#to = to;
     this.#position = from;
     this.#ahead = new ReadAhead(file, from, to);
@@ -105,7 +105,7 @@ export class BatchScan {
     const header = new BatchHeader(this.#bytes.subarray(0, sizeBytes));
     const { baseOffset, lastOffset, recordCount, codec } = header;
     // The checks before these two have passed then: the checksum's, and the rest of the header's.
-    if ((fault !== "count" && fault !== "record") || baseOffset >= this.#gapsBelow) return false;
+    if (!this.#mayLackRecords || (fault !== "count" && fault !== "record")) return false;
     const span = lastOffset - baseOffset + 1;
     if (span < 1 || recordCount < 0 || recordCount > span) return false;
     if (codec !== null) return recordCount > 0;

@@ -73,7 +73,7 @@ export async function* dumpLog(path: string, options: DumpOptions): AsyncGenerat
   const { storage, kernel, fromOffset = 0, signal } = options;
   const file = await storage.open(path);
   // Whether compaction has been there is not asked: what is dumped is what is there.
-  const scan = new BatchScan({ file, kernel, gapsBelow: Number.POSITIVE_INFINITY });
+  const scan = new BatchScan({ file, kernel, isCompacted: true });
   try {
     for (let step = await scan.next(); step !== null; step = await scan.next()) {
       signal?.throwIfAborted();

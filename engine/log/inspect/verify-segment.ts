@@ -128,7 +128,7 @@ class SegmentWalk {
     this.#segment = segment;
     this.#file = file;
     this.#path = file.path;
-    this.#scan = new BatchScan({ file, kernel: context.kernel, gapsBelow: segment.gapsBelow });
+    this.#scan = new BatchScan({ file, kernel: context.kernel, isCompacted: segment.gapsBelow > 0 });
     this.#expected = segment.baseOffset;
     this.#expectedOtherwise = segment.baseOffset;
   }
