@@ -204,6 +204,8 @@ export class Compaction {
       const point = this.#maintenance.recordedPoint(partition);
       return point >= plan.endOffset && log.hasSnapshotFrom(plan.endOffset, point);
     };
+    // A snapshot of the last roll may wait for its sync still.
+    await partition.settle();
     if (isRecorded()) return;
     await this.#maintenance.recordRecoveryPoints();
     if (isRecorded()) return;

@@ -58,7 +58,7 @@ export async function openDataFolder(storage: Storage, entropy: Entropy): Promis
   const recoveryPoints = await readOrRefuse(storage, recoveryPointFileName);
   const logStartOffsets = await readOrRefuse(storage, logStartFileName);
   const hasCleanedFile = entries.some(({ name }) => name === cleanedFileName);
-  const cleanedOffsets = await readCheckpoint(storage, cleanedFileName);
+  const cleanedOffsets = hasCleanedFile ? await readCheckpoint(storage, cleanedFileName) : new Map<string, number>();
   // Nothing depends on it but where the next passes begin.
   if (cleanedOffsets === null) notes.push(`${cleanedFileName}: damaged; compaction begins at each log's start again`);
   const clean = fresh || entries.some((entry) => entry.name === cleanShutdownName);

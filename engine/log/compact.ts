@@ -68,11 +68,9 @@ export interface Compacted {
 
 /** Compacts what the plan says, or as much of it as there is room for keys. null while another pass has the kernel's map. */
 export async function compactLog(log: Log, options: CompactionOptions): Promise<Compacted | null> {
-  const { firstDirtyOffset, endOffset } = options.plan;
-  const map = log.context.kernel.openOffsetMap(options.secret, firstDirtyOffset);
+  const map = log.context.kernel.openOffsetMap(options.secret, options.plan.firstDirtyOffset);
   if (map === null) return null;
   try {
-    await log.allowGapsBelow(endOffset);
     return await new Pass(log, options, map).run();
   } finally {
     map.close();
@@ -253,6 +251,7 @@ class Pass {
     await this.#options.turn();
     await this.#options.exclusively(async () => {
       if (!log.holds(run)) throw new CompactionStoppedError("its segments were deleted meanwhile");
+      await log.allowGapsBelow(this.#options.plan.endOffset);
       // Those that an earlier pass replaced are kept by the names that are needed now.
       await log.removeRetired((base) => run.some(({ baseOffset }) => baseOffset === base));
       try {

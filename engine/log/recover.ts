@@ -27,6 +27,7 @@ import {
   fenceName,
   isPartitionFile,
   parseSegmentFileName,
+  parseStagedFileName,
   segmentFileName,
 } from "./segment-names.ts";
 import { BrokenSwapError, recoverSwap } from "./segment-swap.ts";
@@ -56,9 +57,9 @@ const scanBytes = 4 * 1024 * 1024;
 const maxEpochFileBytes = 16 * 1024 * 1024;
 
 export async function recoverLog(context: LogContext, given: RecoverOptions): Promise<Recovered> {
-  const notes: string[] = await finishSwap(context);
-  const found = await listFolder(context);
-  const gapsBelow = await readGaps(context, notes);
+  const notes: string[] = [];
+  const found = await listFolder(context, notes);
+  const gapsBelow = found.hasGaps ? await readGaps(context, notes) : null;
   const fence = await readFence(context);
   const options = { ...given, clean: given.clean && fence === null };
   const segments = await openSegments(context, found.bases, options.logStartOffset, notes);
@@ -159,12 +160,19 @@ async function settleStart(
 interface Found {
   readonly bases: number[];
   readonly snapshots: number[];
+  /** Whether there is a compaction-checkpoint. */
+  readonly hasGaps: boolean;
 }
 
-async function listFolder(context: LogContext): Promise<Found> {
+async function listFolder(context: LogContext, notes: string[]): Promise<Found> {
   const bases: number[] = [];
   const snapshots: number[] = [];
-  for (const entry of await context.storage.list(context.folder)) {
+  let entries = await context.storage.list(context.folder);
+  if (entries.some(({ name }) => parseStagedFileName(name) !== null)) {
+    notes.push(...(await finishSwap(context)));
+    entries = await context.storage.list(context.folder);
+  }
+  for (const entry of entries) {
     const parsed = parseSegmentFileName(entry.name);
     if (parsed?.kind === "log") bases.push(parsed.offset);
     else if (parsed?.kind === "snapshot") snapshots.push(parsed.offset);
@@ -177,7 +185,8 @@ async function listFolder(context: LogContext): Promise<Found> {
     }
   }
   const ascending = (a: number, b: number): number => a - b;
-  return { bases: bases.sort(ascending), snapshots: snapshots.sort(ascending) };
+  const hasGaps = entries.some(({ name }) => name === compactionCheckpointName);
+  return { bases: bases.sort(ascending), snapshots: snapshots.sort(ascending), hasGaps };
 }
 
 /** The high watermark when a sync failed: nothing above it may be believed, whatever reads say. */
