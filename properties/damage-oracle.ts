@@ -31,6 +31,8 @@ const beside: ReadonlyMap<DamageKind, readonly FindingKind[]> = new Map([
   ["rename a partition", ["partition-missing"]],
   ["move a snapshot beyond the end", ["snapshot-range"]],
   ["leave a fence", ["fence"]],
+  ["leave a file of a compaction", ["swap-file"]],
+  ["leave a bad compaction checkpoint", ["compaction-checkpoint"]],
 ]);
 const forged: ReadonlyMap<DamageKind, readonly FindingKind[]> = new Map([
   ["forge a record", ["record", "count"]],
@@ -178,11 +180,22 @@ function couldHaveBeen(folder: Folder, damage: Damage, path: string): boolean {
   return end >= point;
 }
 
+/** One entry of nothing but zeros leads to the first batch, if that ends with the segment's first offset. */
+function isRightByChance(image: Image, path: string, after: Uint8Array | undefined): boolean {
+  if (!path.endsWith(".index") || after?.length !== 8 || after.some((byte) => byte !== 0)) return false;
+  const [first] = batchesOf(image.get(path.replace(".index", ".log")) ?? new Uint8Array(0));
+  return first?.recordCount === 1;
+}
+
 function mustFindIn(folder: Folder, damage: Damage, path: string): boolean {
   const before = folder.image.get(path) ?? new Uint8Array(0);
   const after = damage.image.get(path);
   const name = path.slice(path.lastIndexOf("/") + 1);
-  if (name.endsWith("index")) return isBelieved(folder, path) && isIndexDamage(name, before, after);
+  if (name.endsWith("index")) {
+    return (
+      isBelieved(folder, path) && isIndexDamage(name, before, after) && !isRightByChance(folder.image, path, after)
+    );
+  }
   if (name.endsWith(".snapshot")) return after !== undefined;
   if (name.endsWith(".journal")) return !isJournalEpoch(folder.image, damage, path, after);
   switch (name) {

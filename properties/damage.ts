@@ -40,6 +40,8 @@ export const damageKinds = [
   "rename a partition",
   "move a snapshot beyond the end",
   "leave a fence",
+  "leave a file of a compaction",
+  "leave a bad compaction checkpoint",
 ] as const;
 
 export type DamageKind = (typeof damageKinds)[number];
@@ -159,6 +161,8 @@ type Around = Extract<
   | "rename a partition"
   | "move a snapshot beyond the end"
   | "leave a fence"
+  | "leave a file of a compaction"
+  | "leave a bad compaction checkpoint"
 >;
 
 /** Damage to what lies where, not to bytes. */
@@ -174,6 +178,16 @@ function around(image: Image, random: Random, kind: Around, files: readonly stri
       return replace(image, random.pick(["meta.properties.tmp", `${folder}/leader-epoch-checkpoint.tmp`]), some);
     case "leave a fence":
       return replace(image, `${folder}/fence-checkpoint`, some);
+    case "leave a bad compaction checkpoint":
+      return replace(image, `${folder}/compaction-checkpoint`, garbage(random));
+    case "leave a file of a compaction": {
+      const logs = files.filter((path) => folderOf(path) === folder && path.endsWith(".log") && size(image, path) > 0);
+      const log = random.pick(logs.length > 0 ? logs : [`${folder}/00000000000000000000.log`]);
+      // A segment that is to take its own place: an exchange that a crash interrupted.
+      if (logs.length > 0 && random.chance(0.4)) return replace(image, `${log}.swap`, image.get(log) as Uint8Array);
+      const name = random.pick([log, log.replace(".log", ".index"), log.replace(".log", ".timeindex")]);
+      return replace(image, `${name}.${random.pick(["cleaned", "deleted"])}`, garbage(random));
+    }
     case "move a snapshot beyond the end": {
       if (snapshots.length === 0) return null;
       const from = random.pick(snapshots);

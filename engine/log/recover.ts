@@ -55,6 +55,8 @@ export class CorruptLogError extends Error {}
 
 const scanBytes = 4 * 1024 * 1024;
 const maxEpochFileBytes = 16 * 1024 * 1024;
+/** More than an offset takes: what is longer than that is damaged, what is longer than this is not even read. */
+const maxGapsFileBytes = 4096;
 
 export async function recoverLog(context: LogContext, given: RecoverOptions): Promise<Recovered> {
   const notes: string[] = [];
@@ -127,7 +129,7 @@ async function finishSwap({ storage, folder }: LogContext): Promise<string[]> {
 
 /** What compaction-checkpoint says; null when there is none. */
 async function readGaps({ storage, folder }: LogContext, notes: string[]): Promise<number | null> {
-  const bytes = await readFile(storage, `${folder}/${compactionCheckpointName}`, 64);
+  const bytes = await readFile(storage, `${folder}/${compactionCheckpointName}`, maxGapsFileBytes);
   if (bytes === null) return null;
   const offset = parseOffset(bytes);
   if (offset !== null) return offset;

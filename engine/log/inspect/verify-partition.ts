@@ -48,6 +48,7 @@ export interface PartitionSeen {
 /** More than any snapshot of `maxProducersPerPartition` producers takes. Bytes. */
 const maxSnapshotBytes = 4 * 1024 * 1024;
 const maxEpochFileBytes = 16 * 1024 * 1024;
+const maxGapsFileBytes = 4096;
 /** Snapshots of one segment that are compared with the log; more are only read. */
 const comparedSnapshots = 4;
 
@@ -122,7 +123,7 @@ class PartitionWalk {
     const path = `${this.#partition.folder}/${compactionCheckpointName}`;
     let gapsBelow = this.#partition.isCompacted === true ? Number.MAX_SAFE_INTEGER : 0;
     if (isThere) {
-      const offset = parseOffset((await readFile(storage, path, 64)) ?? new Uint8Array(0));
+      const offset = parseOffset((await readFile(storage, path, maxGapsFileBytes)) ?? new Uint8Array(0));
       gapsBelow = offset ?? Number.MAX_SAFE_INTEGER;
       if (offset === null) {
         const message = "it holds no offset: records may be missing anywhere, and nobody can tell whether one was lost";
