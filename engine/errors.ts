@@ -37,6 +37,28 @@ export type ErrorCode =
   | "KAFKA_STORAGE_ERROR"
   | "LEADER_NOT_AVAILABLE"
   | "THROTTLING_QUOTA_EXCEEDED"
+  | "COORDINATOR_LOAD_IN_PROGRESS"
+  | "COORDINATOR_NOT_AVAILABLE"
+  | "NOT_COORDINATOR"
+  | "ILLEGAL_GENERATION"
+  | "INCONSISTENT_GROUP_PROTOCOL"
+  | "INVALID_GROUP_ID"
+  | "UNKNOWN_MEMBER_ID"
+  | "INVALID_SESSION_TIMEOUT"
+  | "REBALANCE_IN_PROGRESS"
+  | "OFFSET_METADATA_TOO_LARGE"
+  | "INVALID_COMMIT_OFFSET_SIZE"
+  | "NON_EMPTY_GROUP"
+  | "GROUP_ID_NOT_FOUND"
+  | "MEMBER_ID_REQUIRED"
+  | "GROUP_MAX_SIZE_REACHED"
+  | "FENCED_INSTANCE_ID"
+  | "GROUP_SUBSCRIBED_TO_TOPIC"
+  | "FENCED_MEMBER_EPOCH"
+  | "UNRELEASED_INSTANCE_ID"
+  | "UNSUPPORTED_ASSIGNOR"
+  | "STALE_MEMBER_EPOCH"
+  | "INVALID_REGULAR_EXPRESSION"
   | "OFFSET_MISMATCH"
   | "BROKER_CLOSED"
   | "DATA_FOLDER_UNUSABLE";
@@ -67,6 +89,29 @@ const kinds: Readonly<Record<ErrorCode, ErrorKind>> = {
   // The partition is offline: corrupt below its recovery point, or its data cannot be opened.
   LEADER_NOT_AVAILABLE: { retriable: true, effect: "none" },
   THROTTLING_QUOTA_EXCEEDED: { retriable: true, effect: "none" },
+  // Groups. What a member does about most of these is to join again, so that the same request again does not help.
+  COORDINATOR_LOAD_IN_PROGRESS: { retriable: true, effect: "none" },
+  COORDINATOR_NOT_AVAILABLE: { retriable: true, effect: "none" },
+  NOT_COORDINATOR: { retriable: true, effect: "none" },
+  ILLEGAL_GENERATION: { retriable: false, effect: "none" },
+  INCONSISTENT_GROUP_PROTOCOL: { retriable: false, effect: "none" },
+  INVALID_GROUP_ID: { retriable: false, effect: "none" },
+  UNKNOWN_MEMBER_ID: { retriable: false, effect: "none" },
+  INVALID_SESSION_TIMEOUT: { retriable: false, effect: "none" },
+  REBALANCE_IN_PROGRESS: { retriable: false, effect: "none" },
+  OFFSET_METADATA_TOO_LARGE: { retriable: false, effect: "none" },
+  INVALID_COMMIT_OFFSET_SIZE: { retriable: false, effect: "none" },
+  NON_EMPTY_GROUP: { retriable: false, effect: "none" },
+  GROUP_ID_NOT_FOUND: { retriable: false, effect: "none" },
+  MEMBER_ID_REQUIRED: { retriable: false, effect: "none" },
+  GROUP_MAX_SIZE_REACHED: { retriable: false, effect: "none" },
+  FENCED_INSTANCE_ID: { retriable: false, effect: "none" },
+  GROUP_SUBSCRIBED_TO_TOPIC: { retriable: false, effect: "none" },
+  FENCED_MEMBER_EPOCH: { retriable: false, effect: "none" },
+  UNRELEASED_INSTANCE_ID: { retriable: false, effect: "none" },
+  UNSUPPORTED_ASSIGNOR: { retriable: false, effect: "none" },
+  STALE_MEMBER_EPOCH: { retriable: false, effect: "none" },
+  INVALID_REGULAR_EXPRESSION: { retriable: false, effect: "none" },
   // Ours: Kafka has no name for them.
   OFFSET_MISMATCH: { retriable: false, effect: "none" },
   BROKER_CLOSED: { retriable: true, effect: "none" },

@@ -16,6 +16,10 @@ export {
   type MoldauErrorOptions,
   toMoldauError,
 } from "./errors.ts";
+export { MemberIdRequiredError } from "./group/environment.ts";
+export { defaultGroupOptions, type GroupOptions } from "./group/options.ts";
+export { partitionForGroup } from "./group/partition-for.ts";
+export type * from "./group/types.ts";
 export type * from "./kernel/kernel.ts";
 export { createTwinKernel } from "./kernel/twin.ts";
 export * as limits from "./limits.ts";

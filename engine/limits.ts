@@ -57,3 +57,34 @@ export const batchesPerProducer: number = 5;
 export const maxProducersPerPartition: number = 10_000;
 /** Producer ids are taken from the metadata journal in blocks of this many. */
 export const producerIdBlock: number = 1000;
+
+/** Groups known at once, all together; more are refused. */
+export const maxGroups: number = 100_000;
+/** Members of one group, and as many more that have an id and have not joined yet. */
+export const maxMembersPerGroup: number = 2000;
+/** Characters of a group's, a member's, an instance's or a client's id; these are kept in memory and in every record. */
+export const maxGroupIdLength: number = 512;
+/** Protocols that one member of a classic group offers. */
+export const maxProtocolsPerMember: number = 64;
+/** Subscriptions and assignments of one group together, so that its record fits one append. Bytes. */
+export const maxGroupBytes: number = 8 * 1024 * 1024;
+/** The same of all groups. Bytes. */
+export const maxAllGroupsBytes: number = 256 * 1024 * 1024;
+/** Offsets that one group has committed. */
+export const maxOffsetsPerGroup: number = 100_000;
+/** Offsets that all groups have committed. */
+export const maxCommittedOffsets: number = 1_000_000;
+/** Offsets of one batch of commits. Bytes. */
+export const offsetBatchBytes: number = 1024 * 1024;
+/** Appends to one partition of groups that wait to be durable; more are refused until some are. */
+export const maxPendingGroupAppends: number = 10_000;
+/** Topic names that one member of a consumer group is subscribed to, together. Bytes. */
+export const maxSubscriptionBytes: number = 1024 * 1024;
+/** Partitions that a consumer group assigns; topics for which there is no room are left out, and its description shows it. */
+export const maxPartitionsPerGroup: number = 100_000;
+/** What a partition in a consumer group's sets is counted as. Bytes. */
+export const partitionInGroupBytes: number = 128;
+/** Characters of a regular expression of topics. */
+export const maxTopicPatternLength: number = 256;
+/** States of the automaton that such an expression becomes: a name is matched in its length times these steps at most. */
+export const maxTopicPatternStates: number = 512;

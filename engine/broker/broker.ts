@@ -4,6 +4,8 @@
 // Never: does the periodic work (maintenance.ts); knows HTTP or the Kafka wire, a runtime, or a package.
 
 import { MoldauError, toMoldauError } from "../errors.ts";
+import { Groups } from "../group/coordinator.ts";
+import { defaultGroupOptions } from "../group/options.ts";
 import { type RunBytes, sizeOfRun } from "../kernel/kernel.ts";
 import { fetchPoolBytes, inFlightBytes } from "../limits.ts";
 import type { Appended } from "../log/log.ts";
@@ -15,7 +17,9 @@ import type { Counters } from "./counters.ts";
 import { writeCleanMarker } from "./data-folder.ts";
 import { Fetcher } from "./fetch.ts";
 import { FetchPool } from "./fetch-pool.ts";
+import { OffsetsTopic, topicsView } from "./group-log.ts";
 import { inParallel } from "./in-parallel.ts";
+import { refuseInternalTopic } from "./internal-topics.ts";
 import { Maintenance } from "./maintenance.ts";
 import type { MetadataStore } from "./metadata.ts";
 import type { AppendNow, Partition } from "./partition.ts";
@@ -76,6 +80,7 @@ export class EngineBroker implements Broker {
   readonly #appender: RecordAppender;
   readonly #maintenance: Maintenance;
   readonly #compaction: Compaction;
+  readonly groups: Groups;
   #closing: Promise<void> | null = null;
 
   constructor(parts: EngineParts) {
@@ -98,6 +103,16 @@ export class EngineBroker implements Broker {
     this.#maintenance = new Maintenance(parts);
     this.#compaction = new Compaction(parts, this.#maintenance);
     topics.recordCheckpoints = () => this.#maintenance.recordCheckpoints();
+    const { kernel, clock, entropy, logger } = options;
+    this.groups = new Groups({
+      ...{ clock, entropy, logger, timers, topics: topicsView(topics) },
+      options: { ...defaultGroupOptions, ...options.groups },
+      log: new OffsetsTopic({
+        ...{ kernel, clock, topics },
+        append: (append, bytes, expectedEndOffset) => this.#appendNow(append, bytes, expectedEndOffset),
+        fetch: (topic, partition, wanted) => this.fetchRecords(topic, partition, wanted),
+      }),
+    });
   }
 
   /** Records what recovery found, and begins the periodic work. */
@@ -105,6 +120,7 @@ export class EngineBroker implements Broker {
     await this.#maintenance.recordCheckpoints();
     this.#maintenance.begin();
     this.#compaction.begin();
+    this.groups.begin();
   }
 
   get ready(): boolean {
@@ -122,18 +138,32 @@ export class EngineBroker implements Broker {
     options: CreateTopicOptions = {},
   ): Promise<TopicDescription & { readonly existing: boolean }> {
     this.#open();
+    refuseInternalTopic(name);
     const { topic, existing } = await this.#parts.topics.create(name, options);
+    if (!existing) this.groups.topicsChanged();
     return { ...this.#parts.topics.describe(topic), existing };
   }
 
   async alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription> {
     this.#open();
-    return this.#parts.topics.describe(await this.#parts.topics.alter(name, options));
+    // A group's partition of it follows from their number.
+    if (options.partitions !== undefined) refuseInternalTopic(name);
+    const topic = await this.#parts.topics.alter(name, options);
+    this.groups.topicsChanged();
+    return this.#parts.topics.describe(topic);
   }
 
   async deleteTopic(name: string): Promise<void> {
     this.#open();
+    refuseInternalTopic(name);
     await this.#parts.topics.delete(name);
+    try {
+      await this.groups.topicDeleted(name);
+    } catch (error) {
+      // It is deleted all the same; the next start drops what groups have committed for it.
+      const reason = toMoldauError(error).message;
+      this.#parts.options.logger.log("warn", `offsets of the deleted topic '${name}' stay: ${reason}`);
+    }
   }
 
   listTopics(): TopicSummary[] {
@@ -152,6 +182,7 @@ export class EngineBroker implements Broker {
     options: ProduceOptions = {},
   ): Promise<ProduceResult[]> {
     this.#open();
+    refuseInternalTopic(topic);
     if (records.length === 0) throw new MoldauError("INVALID_RECORD", "there are no records to append");
     const found = this.#parts.topics.find(topic);
     const single = options.producer !== undefined || options.expectedEndOffset !== undefined;
@@ -168,6 +199,7 @@ export class EngineBroker implements Broker {
     options: AppendOptions = {},
   ): Promise<AppendResult> {
     this.#open();
+    refuseInternalTopic(topic);
     const found = this.#parts.topics.findPartition(topic, partition);
     if (sizeOfRun(bytes) === 0) throw new MoldauError("INVALID_RECORD", "there are no batches to append");
     const appending = found.append((append) => this.#appendNow(append, bytes, options.expectedEndOffset));
@@ -309,6 +341,7 @@ export class EngineBroker implements Broker {
 
   async deleteRecords(topic: string, partition: number, before: number): Promise<number> {
     this.#open();
+    refuseInternalTopic(topic);
     const found = this.#parts.topics.findPartition(topic, partition);
     const log = found.readable();
     const target = before === -1 ? log.highWatermark : checkOffsetNumber(before);
@@ -372,6 +405,7 @@ export class EngineBroker implements Broker {
 
   async #close(): Promise<void> {
     const { topics, metadata, timers, options } = this.#parts;
+    this.groups.close();
     this.#fetchPool.close(new MoldauError("BROKER_CLOSED", "the broker is stopping: retry when it is back"));
     await topics.settle();
     const partitions = [...topics.partitions()];

@@ -30,6 +30,7 @@ import {
 import type { Counters } from "./counters.ts";
 import type { DataFolder } from "./data-folder.ts";
 import { inParallel } from "./in-parallel.ts";
+import { internalFlag } from "./internal-topics.ts";
 import type { MetadataChange, MetadataStore, TopicMeta } from "./metadata.ts";
 import { Partition, type RecordedOffsets } from "./partition.ts";
 import type { Timers } from "./timers.ts";
@@ -111,6 +112,10 @@ export class Topics {
     return this.#topics.values();
   }
 
+  get(name: string): Topic | undefined {
+    return this.#topics.get(name);
+  }
+
   find(name: string): Topic {
     const topic = this.#topics.get(name);
     if (topic !== undefined) return topic;
@@ -129,7 +134,7 @@ export class Topics {
 
   summaries(): TopicSummary[] {
     return [...this.#topics.values()]
-      .map(({ meta }) => ({ name: meta.name, id: meta.id, partitions: meta.partitions }))
+      .map(({ meta: { name, id, partitions } }) => ({ name, id, partitions, ...internalFlag(name) }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -137,6 +142,7 @@ export class Topics {
     return {
       name: topic.meta.name,
       id: topic.meta.id,
+      ...internalFlag(topic.meta.name),
       partitions: topic.partitions.map((partition) => partition.describe()),
       configs: describeConfigs(topic.meta.configs),
     };

@@ -2,6 +2,8 @@
 //
 // Owns: types. Never: behaviour.
 
+import type { GroupOptions } from "../group/options.ts";
+import type { GroupCoordinator } from "../group/types.ts";
 import type { Kernel, RunBytes } from "../kernel/kernel.ts";
 import type { Storage } from "../port/storage.ts";
 import type { World } from "../port/world.ts";
@@ -25,6 +27,8 @@ export interface BrokerOptions extends World {
   readonly inFlightBytes?: number;
   /** Memory that pooled fetches share, made at the first of them. At least limits.maxRunBytes; limits.fetchPoolBytes. */
   readonly fetchPoolBytes?: number;
+  /** Of consumer groups; what is left out is as in group/options.ts. */
+  readonly groups?: Partial<GroupOptions>;
 }
 
 export interface Header {
@@ -191,6 +195,8 @@ export interface TopicDescription {
   readonly name: string;
   /** 32 hex digits. */
   readonly id: string;
+  /** The broker's own, which clients read but do not write. */
+  readonly internal?: true;
   readonly partitions: readonly PartitionDescription[];
   readonly configs: Readonly<Record<string, TopicConfigValue>>;
 }
@@ -199,6 +205,7 @@ export interface TopicSummary {
   readonly name: string;
   readonly id: string;
   readonly partitions: number;
+  readonly internal?: true;
 }
 
 export interface CreateTopicOptions {
@@ -286,6 +293,8 @@ export interface Broker {
   readonly durability: Durability;
   /** False once closing. */
   readonly ready: boolean;
+  /** Consumer groups and their offsets; its topic, __consumer_offsets, is made when it is first needed. */
+  readonly groups: GroupCoordinator;
   /** Creates it durably. `existing` true when a topic of the same partitions and configs was there; TOPIC_ALREADY_EXISTS when it differs. */
   createTopic(name: string, options?: CreateTopicOptions): Promise<TopicDescription & { readonly existing: boolean }>;
   alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription>;

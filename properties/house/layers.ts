@@ -75,7 +75,17 @@ const rules: readonly Rule[] = [
   engine("engine/kernel/", foundations),
   engine("engine/storage/", foundations),
   engine("engine/log/", [...foundations, kernelInterface, ...wholeFiles]),
-  ...["broker", "group", "transaction", "cluster"].map((folder) =>
+  // The broker hands its groups the log; groups know no broker.
+  engine("engine/broker/", [
+    ...foundations,
+    kernelInterface,
+    "engine/log/",
+    "engine/group/",
+    trialStore,
+    ...wholeFiles,
+  ]),
+  engine("engine/group/", foundations),
+  ...["transaction", "cluster"].map((folder) =>
     engine(`engine/${folder}/`, [...foundations, kernelInterface, "engine/log/", trialStore, ...wholeFiles]),
   ),
   { files: "assembly/", may: [], never: [], bans: new Map() },
