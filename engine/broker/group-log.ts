@@ -48,24 +48,30 @@ export class OffsetsTopic implements GroupLog {
     await this.#context.topics.create(offsetsTopicName, { partitions, configs: offsetsTopicConfigs });
   }
 
-  async append(partition: number, records: readonly GroupRecord[]): Promise<void> {
-    const found = this.#context.topics.findPartition(offsetsTopicName, partition);
-    const underWay = this.#begin(partition, found.readable().logEndOffset);
-    const expectedEndOffset = underWay.end;
-    underWay.end += records.length;
-    underWay.count += 1;
+  append(partition: number, records: readonly GroupRecord[], done: (failure: unknown) => void): void {
+    let end = done;
     try {
-      const { lastOffset } = await found.append((append) =>
+      const found = this.#context.topics.findPartition(offsetsTopicName, partition);
+      const underWay = this.#begin(partition, found.readable().logEndOffset);
+      const expectedEndOffset = underWay.end;
+      underWay.end += records.length;
+      underWay.count += 1;
+      end = (failure) => {
+        if (failure !== null) underWay.hasFailed = true;
+        underWay.count -= 1;
+        if (underWay.count === 0) this.#underWay.delete(partition);
+        done(failure);
+      };
+      const appending = found.append((append) =>
         this.#context.append(append, this.#encode(records), expectedEndOffset),
       );
       // However long it takes: what is written may yet count, so nobody is told that it does not.
-      await found.acknowledged(lastOffset, Number.POSITIVE_INFINITY);
+      const acknowledge = ({ lastOffset }: Appended): Promise<void> =>
+        found.acknowledged(lastOffset, Number.POSITIVE_INFINITY);
+      const acknowledged = appending instanceof Promise ? appending.then(acknowledge) : acknowledge(appending);
+      acknowledged.then(() => end(null), end);
     } catch (error) {
-      underWay.hasFailed = true;
-      throw error;
-    } finally {
-      underWay.count -= 1;
-      if (underWay.count === 0) this.#underWay.delete(partition);
+      end(error);
     }
   }
 

@@ -106,29 +106,32 @@ export class Groups implements GroupCoordinator {
     return Array.from({ length: this.#context.log.partitions() }, (_, partition) => this.#shard(partition));
   }
 
-  /** The group's shard, ready; null when there is no topic of groups yet. */
-  async #find(groupId: string): Promise<Shard | null> {
+  /** Does it with the group's shard, ready, or with null when there is no topic of groups yet. */
+  async #with<Result>(groupId: string, work: (shard: Shard | null) => Result): Promise<Awaited<Result>> {
     this.#open();
     if (groupId.length > maxGroupIdLength) {
       throw refusal("INVALID_GROUP_ID", `a group's id has at most ${maxGroupIdLength} characters`);
     }
-    if (this.#context.log.partitions() === 0) return null;
+    if (this.#context.log.partitions() === 0) return await work(null);
     const shard = this.#shard(this.partitionFor(groupId));
+    // Not a tick may lie between this and the work: the shard may be put down in any.
     while (!shard.isReady) await shard.ready();
-    return shard;
+    return await work(shard);
   }
 
   /** The same; the topic is made when it is missing. */
-  async #findOrCreate(groupId: string): Promise<Shard> {
+  async #within<Result>(groupId: string, work: (shard: Shard) => Result): Promise<Awaited<Result>> {
+    this.#open();
     if (groupId === "") throw refusal("INVALID_GROUP_ID", "the group's id is empty");
-    let shard = await this.#find(groupId);
-    while (shard === null) {
+    while (this.#context.log.partitions() === 0) {
       this.#creating ??= this.#create();
       await this.#creating;
-      shard = await this.#find(groupId);
+      this.#open();
     }
-    shard.requireRoom();
-    return shard;
+    return this.#with(groupId, (shard) => {
+      shard!.requireRoom();
+      return work(shard!);
+    });
   }
 
   async #create(): Promise<void> {
@@ -160,9 +163,12 @@ export class Groups implements GroupCoordinator {
 
   // ---- the classic protocol ----------------------------------------------------------------
 
-  async joinGroup(request: JoinGroupRequest): Promise<JoinGroupResult> {
+  joinGroup(request: JoinGroupRequest): Promise<JoinGroupResult> {
+    return this.#within(request.groupId, (shard) => this.#join(shard, request));
+  }
+
+  #join(shard: Shard, request: JoinGroupRequest): Promise<JoinGroupResult> {
     const { groupId, memberId } = request;
-    const shard = await this.#findOrCreate(groupId);
     const machine = shard.find(groupId)?.machine ?? null;
     if (machine?.type === "consumer" && !machine.isEmpty) {
       throw refusal("INCONSISTENT_GROUP_PROTOCOL", `the members of group '${groupId}' use the consumer protocol`);
@@ -172,13 +178,13 @@ export class Groups implements GroupCoordinator {
     const group = this.#groupIn(shard, groupId);
     const classic = shard.createClassic(groupId);
     try {
-      const result = joining(classic, request);
+      const joined = joining(classic, request);
       this.#convert(shard, group, classic);
-      return await result;
+      return joined;
     } catch (error) {
       // Whoever is only given an id will come back with it.
-      if (error instanceof MemberIdRequiredError && group.machine !== classic) this.#convert(shard, group, classic);
-      shard.forgetIfUnused(group);
+      if (error instanceof MemberIdRequiredError) this.#convert(shard, group, classic);
+      else shard.forgetIfUnused(group);
       throw error;
     }
   }
@@ -193,39 +199,45 @@ export class Groups implements GroupCoordinator {
     return tombstones;
   }
 
-  async syncGroup(request: SyncGroupRequest): Promise<SyncGroupResult> {
-    const machine = await this.#classic(request.groupId, request.memberId);
-    return new Promise((resolve, reject) => {
-      machine.sync(request, (outcome) => (outcome instanceof MoldauError ? reject(outcome) : resolve(outcome)));
+  syncGroup(request: SyncGroupRequest): Promise<SyncGroupResult> {
+    return this.#withClassic(
+      request,
+      (machine) =>
+        new Promise<SyncGroupResult>((resolve, reject) => {
+          machine.sync(request, (outcome) => (outcome instanceof MoldauError ? reject(outcome) : resolve(outcome)));
+        }),
+    );
+  }
+
+  heartbeat(request: HeartbeatRequest): Promise<void> {
+    return this.#withClassic(request, (machine) => machine.heartbeat(request));
+  }
+
+  #withClassic<Result>(
+    { groupId, memberId }: HeartbeatRequest,
+    work: (machine: ClassicGroup) => Result,
+  ): Promise<Awaited<Result>> {
+    return this.#with(groupId, (shard) => {
+      const machine = shard?.find(groupId)?.machine;
+      if (machine?.type !== "classic") throw unknownMember(groupId, memberId);
+      return work(machine);
     });
   }
 
-  async heartbeat(request: HeartbeatRequest): Promise<void> {
-    const machine = await this.#classic(request.groupId, request.memberId);
-    machine.heartbeat(request);
-  }
-
-  async #classic(groupId: string, memberId: string): Promise<ClassicGroup> {
-    const shard = await this.#find(groupId);
-    const machine = shard?.find(groupId)?.machine;
-    if (machine?.type !== "classic") throw unknownMember(groupId, memberId);
-    return machine;
-  }
-
-  async leaveGroup(request: LeaveGroupRequest): Promise<LeftMember[]> {
-    const { groupId, members } = request;
-    const shard = await this.#find(groupId);
-    const machine = shard?.find(groupId)?.machine;
-    return members.map((member) => {
-      const { memberId, groupInstanceId = null } = member;
-      try {
-        if (machine?.type !== "classic") throw unknownMember(groupId, memberId);
-        machine.leave(member);
-        return { memberId, groupInstanceId };
-      } catch (error) {
-        if (!(error instanceof MoldauError)) throw error;
-        return { memberId, groupInstanceId, error };
-      }
+  leaveGroup({ groupId, members }: LeaveGroupRequest): Promise<LeftMember[]> {
+    return this.#with(groupId, (shard) => {
+      const machine = shard?.find(groupId)?.machine;
+      return members.map((member) => {
+        const { memberId, groupInstanceId = null } = member;
+        try {
+          if (machine?.type !== "classic") throw unknownMember(groupId, memberId);
+          machine.leave(member);
+          return { memberId, groupInstanceId };
+        } catch (error) {
+          if (!(error instanceof MoldauError)) throw error;
+          return { memberId, groupInstanceId, error };
+        }
+      });
     });
   }
 
@@ -234,7 +246,19 @@ export class Groups implements GroupCoordinator {
   async consumerGroupHeartbeat(request: ConsumerGroupHeartbeatRequest): Promise<ConsumerGroupHeartbeatResult> {
     const { groupId, memberEpoch } = request;
     if (memberEpoch !== 0 && groupId !== "" && this.#context.log.partitions() === 0) throw groupNotFound(groupId);
-    const shard = await this.#findOrCreate(groupId);
+    return this.#within(groupId, async (shard) => {
+      const { group, result } = this.#beat(shard, request);
+      // Also who changes nothing may see what another has changed just now.
+      if (group.unsettled !== null) await group.unsettled;
+      return result;
+    });
+  }
+
+  #beat(
+    shard: Shard,
+    request: ConsumerGroupHeartbeatRequest,
+  ): { readonly group: Group; readonly result: ConsumerGroupHeartbeatResult } {
+    const { groupId, memberEpoch } = request;
     const found = shard.find(groupId);
     const machine = found?.machine ?? null;
     if (machine?.type === "classic" && !machine.isIdle) {
@@ -252,16 +276,16 @@ export class Groups implements GroupCoordinator {
     }
     const tombstones = group.machine === consumer ? [] : this.#convert(shard, group, consumer);
     this.#settle(shard, group, [...tombstones, ...outcome.records]);
-    // Also who changes nothing may see what another has changed just now.
-    if (group.unsettled !== null) await group.unsettled;
-    return outcome.result;
+    return { group, result: outcome.result };
   }
 
   #settle(shard: Shard, group: Group, records: readonly GroupRecord[]): void {
     if (records.length === 0) return;
-    const settled = new Promise<void>((resolve, reject) => {
+    let settled: Promise<void> | null = null;
+    settled = new Promise<void>((resolve, reject) => {
       shard.persistOrPutDown(records, (failure) => {
-        if (group.unsettled === settled) group.unsettled = null;
+        // A failure may come at once, before there is a promise.
+        if (settled !== null && group.unsettled === settled) group.unsettled = null;
         if (failure === null) resolve();
         else reject(failure);
       });
@@ -274,38 +298,41 @@ export class Groups implements GroupCoordinator {
   async commitOffsets(request: OffsetCommitRequest): Promise<TopicOutcomes[]> {
     const { groupId, generationIdOrMemberEpoch: epoch = -1, memberId = "" } = request;
     requireShort("member id", memberId);
-    const shard = await this.#findOrCreate(groupId);
-    if (shard.find(groupId) === undefined && epoch >= 0) {
-      throw refusal("ILLEGAL_GENERATION", `there is no group '${groupId}', and no generation ${epoch} of it`);
-    }
-    const group = this.#groupIn(shard, groupId);
-    try {
-      checkCommitter(group, request);
-    } catch (error) {
-      shard.forgetIfUnused(group);
-      throw error;
-    }
-    const outcomes = commitOffsets(shard, group, request, this.#context, this.#parts.offsetCount);
-    shard.forgetIfUnused(group);
-    return outcomes;
+    return this.#within(groupId, (shard) => {
+      if (shard.find(groupId) === undefined && epoch >= 0) {
+        throw refusal("ILLEGAL_GENERATION", `there is no group '${groupId}', and no generation ${epoch} of it`);
+      }
+      const group = this.#groupIn(shard, groupId);
+      try {
+        checkCommitter(group, request);
+        return commitOffsets(shard, group, request, this.#context, this.#parts.offsetCount);
+      } finally {
+        // Nothing of it may be on its way.
+        shard.forgetIfUnused(group);
+      }
+    });
   }
 
-  async fetchOffsets(request: OffsetFetchRequest): Promise<OffsetFetchResult> {
+  fetchOffsets(request: OffsetFetchRequest): Promise<OffsetFetchResult> {
     const { groupId, memberId = null, memberEpoch = -1 } = request;
-    const group = (await this.#find(groupId))?.find(groupId);
-    if (memberEpoch >= 0 && memberId !== null) {
-      if (group === undefined) throw groupNotFound(groupId);
-      if (group.machine?.type === "consumer") group.machine.checkEpoch(memberEpoch, memberId);
-    }
-    return fetchOffsets(group, request);
+    return this.#with(groupId, (shard) => {
+      const group = shard?.find(groupId);
+      if (memberEpoch >= 0 && memberId !== null) {
+        if (group === undefined) throw groupNotFound(groupId);
+        if (group.machine?.type === "consumer") group.machine.checkEpoch(memberEpoch, memberId);
+      }
+      return fetchOffsets(group, request);
+    });
   }
 
-  async deleteOffsets(request: OffsetDeleteRequest): Promise<TopicOutcomes[]> {
-    const shard = await this.#find(request.groupId);
-    const group = shard?.find(request.groupId);
-    if (shard === null || group === undefined) throw groupNotFound(request.groupId);
-    shard.requireRoom();
-    return deleteOffsets(shard, group, request, this.#context);
+  deleteOffsets(request: OffsetDeleteRequest): Promise<TopicOutcomes[]> {
+    const { groupId } = request;
+    return this.#with(groupId, (shard) => {
+      const group = shard?.find(groupId);
+      if (shard === null || group === undefined) throw groupNotFound(groupId);
+      shard.requireRoom();
+      return deleteOffsets(shard, group, request, this.#context);
+    });
   }
 
   // ---- administration ----------------------------------------------------------------------
@@ -328,69 +355,65 @@ export class Groups implements GroupCoordinator {
   }
 
   describeGroups(groupIds: readonly string[]): Promise<DescribedGroup[]> {
-    return Promise.all(
-      groupIds.map(async (groupId): Promise<DescribedGroup> => {
-        const dead = { groupState: "Dead", protocolType: "", protocolData: "", generationId: -1, members: [] } as const;
-        try {
-          const group = (await this.#find(groupId))?.find(groupId);
-          const machine = group?.machine;
-          if (machine?.type === "classic") return machine.describe();
-          if (group === undefined || machine?.type === "consumer") throw groupNotFound(groupId);
-          return { ...dead, groupId, groupState: "Empty", generationId: 0 };
-        } catch (error) {
-          if (!(error instanceof MoldauError)) throw error;
-          return { ...dead, groupId, error };
-        }
-      }),
+    const dead = { groupState: "Dead", protocolType: "", protocolData: "", generationId: -1, members: [] } as const;
+    return this.#each(
+      groupIds,
+      (groupId, group): DescribedGroup => {
+        const machine = group?.machine;
+        if (machine?.type === "classic") return machine.describe();
+        if (group === undefined || machine?.type === "consumer") throw groupNotFound(groupId);
+        return { ...dead, groupId, groupState: "Empty", generationId: 0 };
+      },
+      (groupId, error) => ({ ...dead, groupId, error }),
     );
   }
 
   describeConsumerGroups(groupIds: readonly string[]): Promise<DescribedConsumerGroup[]> {
-    return Promise.all(
-      groupIds.map(async (groupId): Promise<DescribedConsumerGroup> => {
-        try {
-          const machine = (await this.#find(groupId))?.find(groupId)?.machine;
-          if (machine?.type !== "consumer") throw groupNotFound(groupId);
-          return machine.describe();
-        } catch (error) {
-          if (!(error instanceof MoldauError)) throw error;
-          const dead = {
-            groupState: "Dead",
-            groupEpoch: 0,
-            assignmentEpoch: 0,
-            assignorName: "",
-            members: [],
-          } as const;
-          return { ...dead, groupId, error };
-        }
-      }),
+    const dead = { groupState: "Dead", groupEpoch: 0, assignmentEpoch: 0, assignorName: "", members: [] } as const;
+    return this.#each(
+      groupIds,
+      (groupId, group): DescribedConsumerGroup => {
+        const machine = group?.machine;
+        if (machine?.type !== "consumer") throw groupNotFound(groupId);
+        return machine.describe();
+      },
+      (groupId, error) => ({ ...dead, groupId, error }),
     );
   }
 
   deleteGroups(groupIds: readonly string[]): Promise<DeletedGroup[]> {
-    return Promise.all(
-      groupIds.map(async (groupId): Promise<DeletedGroup> => {
-        try {
-          await this.#delete(groupId);
-          return { groupId };
-        } catch (error) {
-          if (!(error instanceof MoldauError)) throw error;
-          return { groupId, error };
+    return this.#each(
+      groupIds,
+      async (groupId, group, shard): Promise<DeletedGroup> => {
+        if (group === undefined) throw groupNotFound(groupId);
+        const { machine } = group;
+        if (machine !== null && (!machine.isEmpty || machine.memberCount > 0)) {
+          throw refusal("NON_EMPTY_GROUP", `group '${groupId}' has members: it can be deleted once they have left`);
         }
-      }),
+        shard!.requireRoom();
+        await this.#remove(shard!, group);
+        return { groupId };
+      },
+      (groupId, error) => ({ groupId, error }),
     );
   }
 
-  async #delete(groupId: string): Promise<void> {
-    const shard = await this.#find(groupId);
-    const group = shard?.find(groupId);
-    if (shard === null || group === undefined) throw groupNotFound(groupId);
-    const { machine } = group;
-    if (machine !== null && (!machine.isEmpty || machine.memberCount > 0)) {
-      throw refusal("NON_EMPTY_GROUP", `group '${groupId}' has members: it can be deleted once they have left`);
-    }
-    shard.requireRoom();
-    await this.#remove(shard, group);
+  /** Each group by itself; the error of one is its own. */
+  #each<Result>(
+    groupIds: readonly string[],
+    work: (groupId: string, group: Group | undefined, shard: Shard | null) => Result | Promise<Result>,
+    refused: (groupId: string, error: MoldauError) => Result,
+  ): Promise<Result[]> {
+    return Promise.all(
+      groupIds.map(async (groupId): Promise<Result> => {
+        try {
+          return await this.#with(groupId, (shard) => work(groupId, shard?.find(groupId), shard));
+        } catch (error) {
+          if (!(error instanceof MoldauError)) throw error;
+          return refused(groupId, error);
+        }
+      }),
+    );
   }
 
   /** Durable when it resolves. Who joins or commits meanwhile comes after it, and finds a new group. */

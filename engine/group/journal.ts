@@ -18,7 +18,8 @@ interface Entry {
 export class Journal {
   readonly #log: GroupLog;
   readonly #partition: number;
-  #queue: Entry[] = [];
+  readonly #queue: Entry[] = [];
+  #telling = false;
   #settled: (() => void)[] = [];
 
   constructor(log: GroupLog, partition: number) {
@@ -31,17 +32,14 @@ export class Journal {
     return this.#queue.length;
   }
 
+  /** `done` may be called before this returns: then nothing was written. */
   append(records: readonly GroupRecord[], done: Done): void {
     const entry: Entry = { done, outcome: null };
     this.#queue.push(entry);
-    const end = (failure: MoldauError | null): void => {
-      entry.outcome = { failure };
+    this.#log.append(this.#partition, records, (failure) => {
+      entry.outcome = { failure: failure === null ? null : asCoordinatorFailure(failure) };
       this.#tell();
-    };
-    this.#log.append(this.#partition, records).then(
-      () => end(null),
-      (thrown: unknown) => end(asCoordinatorFailure(thrown)),
-    );
+    });
   }
 
   /** Resolves when nothing is under way. */
@@ -51,16 +49,14 @@ export class Journal {
   }
 
   #tell(): void {
-    let told = 0;
-    for (
-      let outcome = this.#queue[0]?.outcome ?? null;
-      outcome !== null;
-      outcome = this.#queue[told]?.outcome ?? null
-    ) {
-      this.#queue[told]!.done(outcome.failure);
-      told += 1;
+    // Who is told may append: that one's end is told by this loop too.
+    if (this.#telling) return;
+    this.#telling = true;
+    for (let outcome = this.#queue[0]?.outcome ?? null; outcome !== null; outcome = this.#queue[0]?.outcome ?? null) {
+      const { done } = this.#queue.shift()!;
+      done(outcome.failure);
     }
-    this.#queue = this.#queue.slice(told);
+    this.#telling = false;
     if (this.#queue.length > 0) return;
     const waiting = this.#settled;
     this.#settled = [];

@@ -76,6 +76,7 @@ const namedClasses: Readonly<Record<string, Test>> = {
 };
 const escapedSigns = new Set("\\.+*?()|[]{}^$-_/\"'#&~!@%,:;<>= ".split(""));
 const maxDepth = 32;
+const maxBuildSteps = 8 * maxTopicPatternStates;
 
 class Parser {
   readonly #source: string;
@@ -226,6 +227,7 @@ function same(wanted: number): Test {
 class Builder {
   readonly #source: string;
   readonly #states: State[] = [{ test: null, at: "anywhere", next: [] }];
+  #steps = 0;
 
   constructor(source: string) {
     this.#source = source;
@@ -244,6 +246,8 @@ class Builder {
   }
 
   #node(node: Node, next: number): number {
+    // What is repeated may have no states at all: ((){999}){999}.
+    if ((this.#steps += 1) > maxBuildSteps) throw invalid(this.#source, "it repeats too much");
     switch (node.kind) {
       case "empty":
         return next;

@@ -31,10 +31,11 @@ export interface GroupLog {
   /** Makes the topic unless it is there. */
   create(partitions: number): Promise<void>;
   /**
-   * One batch, all of it durable when it resolves. An append that begins while another of the
-   * partition is under way fails when that one does: what follows may rest on it.
+   * One batch. `done` hears once that all of it is durable (null), or why not; of a failure that comes at once, before
+   * this returns. An append that begins while another of the partition is under way fails when that one does: what
+   * follows may rest on it.
    */
-  append(partition: number, records: readonly GroupRecord[]): Promise<void>;
+  append(partition: number, records: readonly GroupRecord[], done: (failure: unknown) => void): void;
   /** All records up to the high watermark as of the call, some at a time. */
   read(partition: number): AsyncGenerator<readonly StoredGroupRecord[], void, void>;
 }
