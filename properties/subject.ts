@@ -13,9 +13,12 @@ export {
   type Finding,
   type FindingKind,
   findingKinds,
+  type GroupCoordinator,
+  type GroupOptions,
   type Kernel,
   type Logger,
   limits,
+  MemberIdRequiredError,
   type MemoryStorage,
   MoldauError,
   memoryStorage,
@@ -28,6 +31,8 @@ export {
   StorageError,
   type StorageFile,
   type StorageManifest,
+  type TopicPartitions,
+  type TopicSummary,
   verifyDataFolder,
 } from "../engine/index.ts";
 

@@ -214,12 +214,12 @@ export class ClassicGroup {
 
   #supports(memberId: string, protocolType: string, protocols: readonly GroupProtocol[]): boolean {
     if (protocolType === "" || protocols.length === 0) return false;
-    const self = this.#members.get(memberId);
-    const others = this.#members.size - (self === undefined ? 0 : 1);
+    const current = this.#members.get(memberId);
+    const others = this.#members.size - (current === undefined ? 0 : 1);
     if (others === 0) return true;
     if (protocolType !== this.#protocolType) return false;
     return protocols.some(({ name }) => {
-      const own = self?.protocols.some((protocol) => protocol.name === name) ? 1 : 0;
+      const own = current?.protocols.some((protocol) => protocol.name === name) ? 1 : 0;
       return (this.#support.get(name) ?? 0) - own === others;
     });
   }

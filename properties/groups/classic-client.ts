@@ -1,0 +1,230 @@
+// A consumer of the classic protocol, as clients are: joins, assigns when it leads, heartbeats, commits.
+//
+// Owns: one process after another under one name. Never: judges (ledger.ts).
+
+import { MemberIdRequiredError } from "../subject.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Outcome, Stage } from "./stage.ts";
+
+export const classicSession = { sessionTimeoutMs: 6000, rebalanceTimeoutMs: 4000 } as const;
+const heartbeatMs = 1000;
+const groupId = "classic-group";
+const topic = "base";
+
+interface Membership {
+  readonly memberId: string;
+  readonly generationId: number;
+}
+
+export class ClassicClient {
+  readonly name: string;
+  readonly instanceId: string | null;
+  readonly #stage: Stage;
+  readonly #ledger: Ledger;
+  readonly #partitions: number;
+  /** The process that lives; those before it go on until they notice. */
+  #process = 0;
+  #pausedUntilMs = 0;
+  /** Of this and former processes: for commits that come too late. */
+  readonly memberships: Membership[] = [];
+  current: (Membership & { readonly partitions: readonly number[] }) | null = null;
+
+  constructor(stage: Stage, ledger: Ledger, name: string, isStatic: boolean, partitions: number) {
+    this.#stage = stage;
+    this.#ledger = ledger;
+    this.name = name;
+    this.instanceId = isStatic ? name : null;
+    this.#partitions = partitions;
+  }
+
+  #isRunning = false;
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** Begins a process; one that runs is replaced without a word. */
+  start(): void {
+    this.#process += 1;
+    this.#isRunning = true;
+    this.#pausedUntilMs = 0;
+    this.current = null;
+    void this.#run(this.#process);
+  }
+
+  vanish(): void {
+    this.#process += 1;
+    this.#isRunning = false;
+    this.current = null;
+  }
+
+  async leave(): Promise<void> {
+    const { current } = this;
+    this.vanish();
+    if (current === null) return;
+    const members = [{ memberId: current.memberId, groupInstanceId: this.instanceId }];
+    const outcome = await this.#stage.call((groups) => groups.leaveGroup({ groupId, members }));
+    if (outcome.kind === "ok" && outcome.value[0]!.error === undefined) this.#ledger.coverage.add("members left");
+  }
+
+  pause(ms: number): void {
+    this.#pausedUntilMs = this.#stage.nowMs + ms;
+  }
+
+  resume(): void {
+    this.#pausedUntilMs = 0;
+  }
+
+  async #run(process: number): Promise<void> {
+    const lives = (): boolean => this.#process === process;
+    let memberId = "";
+    while (lives()) {
+      const joined = await this.#join(memberId);
+      if (!lives()) return;
+      if (joined.kind === "lost") await this.#stage.sleep(100);
+      else if (joined.kind === "refused") {
+        const { error } = joined;
+        if (error instanceof MemberIdRequiredError) memberId = error.memberId;
+        else if (error.code === "UNKNOWN_MEMBER_ID") memberId = "";
+        else if (error.code === "FENCED_INSTANCE_ID") return;
+        else await this.#stage.sleep(200);
+      } else {
+        memberId = joined.value.memberId;
+        const again = await this.#live(joined.value, lives);
+        if (again === "new member") memberId = "";
+        else if (again === "fenced") return;
+        await this.#stage.sleep(10);
+      }
+    }
+  }
+
+  async #join(
+    memberId: string,
+  ): Promise<Outcome<Membership & { readonly members: readonly string[]; leads: boolean }>> {
+    const latest = this.#ledger.latestGeneration;
+    const outcome = await this.#stage.call((groups) =>
+      groups.joinGroup({
+        ...{ groupId, memberId, groupInstanceId: this.instanceId, protocolType: "test", clientId: this.name },
+        ...classicSession,
+        protocols: [{ name: "even", metadata: new Uint8Array([1]) }],
+        ...{ requireKnownMemberId: true, supportsSkippingAssignment: true },
+      }),
+    );
+    if (outcome.kind !== "ok") return outcome;
+    const { generationId, leader, members, skipAssignment, ...value } = outcome.value;
+    if (this.instanceId !== null && memberId === "" && generationId === latest) {
+      this.#ledger.coverage.add("static members replaced in a stable group");
+    }
+    this.memberships.push({ memberId: value.memberId, generationId });
+    const leads = leader === value.memberId && !skipAssignment;
+    const ids = members.map((member) => member.memberId).sort();
+    return { kind: "ok", value: { memberId: value.memberId, generationId, leads, members: ids } };
+  }
+
+  async #live(
+    joined: Membership & { readonly members: readonly string[]; readonly leads: boolean },
+    lives: () => boolean,
+  ): Promise<"again" | "new member" | "fenced"> {
+    const { memberId, generationId } = joined;
+    const assignments = joined.leads ? this.#assign(joined.members) : [];
+    const identity = { groupId, memberId, generationId, groupInstanceId: this.instanceId };
+    const synced = await this.#stage.call((groups) => groups.syncGroup({ ...identity, assignments }));
+    if (synced.kind !== "ok") return this.#afterwards(synced);
+    const partitions = [...synced.value.assignment];
+    this.#ledger.assigned(generationId, this.instanceId ?? memberId, partitions);
+    if (!lives()) return "fenced";
+    this.current = { memberId, generationId, partitions };
+    await this.#fetch(partitions);
+    while (lives()) {
+      await this.#stage.sleep(heartbeatMs);
+      const left = this.#pausedUntilMs - this.#stage.nowMs;
+      if (left > 0) {
+        await this.#stage.sleep(left);
+        // As if nothing had happened: what it read before the pause it commits now.
+        if (lives()) await this.commit();
+      }
+      if (!lives()) return "fenced";
+      const beaten = await this.#stage.call((groups) => groups.heartbeat(identity));
+      if (!lives()) return "fenced";
+      if (beaten.kind === "refused") {
+        this.current = null;
+        return this.#afterwards(beaten);
+      }
+      if (this.#stage.chance("commit", this.#stage.number()).chance(0.4)) await this.commit();
+    }
+    return "fenced";
+  }
+
+  #afterwards(outcome: Outcome<unknown>): "again" | "new member" | "fenced" {
+    if (outcome.kind !== "refused") return "again";
+    if (outcome.error.code === "FENCED_INSTANCE_ID") return "fenced";
+    if (outcome.error.code !== "UNKNOWN_MEMBER_ID") return "again";
+    this.#ledger.coverage.add("members let go");
+    return "new member";
+  }
+
+  #assign(members: readonly string[]): { readonly memberId: string; readonly assignment: Uint8Array }[] {
+    return members.map((memberId, place) => ({
+      memberId,
+      assignment: Uint8Array.from(
+        Array.from({ length: this.#partitions }, (_, partition) => partition).filter(
+          (partition) => partition % members.length === place,
+        ),
+      ),
+    }));
+  }
+
+  async #fetch(partitions: readonly number[]): Promise<void> {
+    const expected = partitions.map((partition) => this.#ledger.expectation(partition));
+    const topics = [{ name: topic, partitionIndexes: partitions }];
+    const outcome = await this.#stage.call((groups) => groups.fetchOffsets({ groupId, topics }));
+    if (outcome.kind !== "ok") return;
+    for (const [place, { partitionIndex, committedOffset }] of outcome.value.topics[0]!.partitions.entries()) {
+      this.#ledger.fetched(partitionIndex, committedOffset, expected[place]!);
+    }
+  }
+
+  /** Looks at what is committed for every partition, from outside. */
+  audit(): Promise<void> {
+    return this.#fetch(Array.from({ length: this.#partitions }, (_, partition) => partition));
+  }
+
+  /** Of one of its partitions, as the member that it is, or that it was (`back` memberships ago). */
+  async commit(back: number | null = null): Promise<void> {
+    const membership = back === null ? this.current : this.memberships.at(-1 - back);
+    if (membership === null || membership === undefined) return;
+    const number = this.#stage.number();
+    const own = back === null ? this.current!.partitions : Array.from({ length: this.#partitions }, (_, at) => at);
+    if (own.length === 0) return;
+    const partition = this.#stage.chance("partition", number).pick(own);
+    const { latestGeneration } = this.#ledger;
+    const commit = this.#ledger.beginCommit(partition, number, number);
+    const outcome = await this.#stage.call((groups) =>
+      groups.commitOffsets({
+        ...{ groupId, memberId: membership.memberId, groupInstanceId: this.instanceId },
+        generationIdOrMemberEpoch: membership.generationId,
+        topics: [{ name: topic, partitions: [{ partitionIndex: partition, committedOffset: number }] }],
+      }),
+    );
+    const error =
+      outcome.kind === "refused"
+        ? outcome.error
+        : outcome.kind === "ok"
+          ? outcome.value[0]!.partitions[0]!.error
+          : undefined;
+    if (outcome.kind === "lost") this.#ledger.coverage.add("commits without an answer");
+    else if (error !== undefined) {
+      this.#ledger.coverage.add(`commits refused ${error.code}`);
+      if (error.effect === "none") this.#ledger.refuse(partition, commit);
+    } else {
+      this.#ledger.acknowledge(commit);
+      if (membership.generationId < latestGeneration) {
+        const { memberId, generationId } = membership;
+        this.#ledger.violate(
+          "a stale generation's commit is refused",
+          `'${memberId}' committed in generation ${generationId} when ${latestGeneration} had been assigned`,
+        );
+      }
+    }
+  }
+}
