@@ -10,7 +10,7 @@ import type { Coverage } from "./coverage.ts";
 import { ClassicClient } from "./groups/classic-client.ts";
 import { ConsumerClient, consumerSession, type Subscription } from "./groups/consumer-client.ts";
 import { Ledger } from "./groups/ledger.ts";
-import { type End, Stage } from "./groups/stage.ts";
+import { type End, type Moment, Stage } from "./groups/stage.ts";
 import type { Violation } from "./invariants/index.ts";
 import type { TopicSummary } from "./subject.ts";
 
@@ -23,7 +23,7 @@ type Step =
   | { readonly do: "start" | "vanish" | "leave" | "away" | "late commit"; readonly client: number }
   | { readonly do: "pause"; readonly client: number; readonly ms: number }
   | { readonly do: "subscribe"; readonly client: number; readonly subscription: number }
-  | { readonly do: "restart"; readonly end: End; readonly atWrite: number }
+  | { readonly do: "restart"; readonly end: End; readonly moment: Moment }
   | { readonly do: "topic"; readonly change: "create" | "widen" | "delete" };
 
 interface Plan {
@@ -33,6 +33,11 @@ interface Plan {
 }
 
 const client = fc.nat(clients - 1);
+const moment: fc.Arbitrary<Moment> = fc.oneof(
+  fc.constant({ at: "now" as const }),
+  fc.record({ at: fc.constantFrom("write" as const, "answer" as const), count: fc.integer({ min: 1, max: 6 }) }),
+  fc.record({ at: fc.constant("answer" as const), count: fc.integer({ min: 1, max: 2 }) }),
+);
 /** Without it fast-check prefers the first of them. */
 const evenly = { depthSize: "max" } as const;
 const classicStep: fc.Arbitrary<Step> = fc.oneof(
@@ -49,7 +54,7 @@ const classicStep: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("restart" as const),
       end: fc.constantFrom<End>("close", "kill", "power"),
-      atWrite: fc.nat(12),
+      moment,
     }),
   },
 );
@@ -105,8 +110,9 @@ async function runClassic(plan: Plan, coverage: Coverage): Promise<readonly Viol
   for (const { afterMs, step } of plan.steps) {
     await stage.world.time.pass(afterMs);
     if (step.do === "restart") {
-      await stage.restart(step.end, step.atWrite);
+      await stage.restart(step.end, step.moment);
       coverage.add(`restarts (${step.end})`);
+      if (step.end !== "close") coverage.add(`sudden ends (${step.moment.at})`);
     } else if ("client" in step) act(all[step.client]!, step);
     if (ledger.violations.length > 0) return ledger.violations;
   }
@@ -156,8 +162,9 @@ async function runConsumer(plan: Plan, coverage: Coverage): Promise<readonly Vio
   for (const { afterMs, step } of plan.steps) {
     await stage.world.time.pass(afterMs);
     if (step.do === "restart") {
-      await stage.restart(step.end, step.atWrite);
+      await stage.restart(step.end, step.moment);
       coverage.add(`restarts (${step.end})`);
+      if (step.end !== "close") coverage.add(`sudden ends (${step.moment.at})`);
     } else if (step.do === "topic") await changeTopic(stage, step.change, coverage);
     else actAsConsumer(all[step.client]!, step);
     if (ledger.violations.length > 0) return ledger.violations;
@@ -229,7 +236,9 @@ test("a classic group keeps A 17 whoever comes, goes, sleeps or dies", async () 
         "commits refused ILLEGAL_GENERATION": 25,
         "commits refused UNKNOWN_MEMBER_ID": 15,
         "commits refused FENCED_INSTANCE_ID": 5,
-        "commits without an answer": 5,
+        "commits without an answer": 4,
+        "sudden ends (answer)": 10,
+        "sudden ends (write)": 4,
         "offsets fetched after a commit": 1000,
         "members left": 20,
         "members let go": 5,
@@ -261,7 +270,8 @@ test("a consumer group gives no partition to two, and converges", async () => {
         "commits acknowledged": 2000,
         "commits refused STALE_MEMBER_EPOCH": 15,
         "commits refused UNKNOWN_MEMBER_ID": 10,
-        "commits without an answer": 3,
+        "sudden ends (answer)": 10,
+        "sudden ends (write)": 4,
         "members left": 25,
         "static members away": 8,
         "static members replaced with what they had": 40,

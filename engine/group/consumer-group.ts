@@ -92,6 +92,8 @@ export class ConsumerGroup {
   /** What the group is subscribed to and exists, by name. */
   #topics: Map<string, SubscribedTopic> = new Map();
   #topicsMayDiffer = false;
+  /** Names of topics by the expression that matches them. */
+  readonly #matches: Map<string, ReadonlySet<string>> = new Map();
   readonly #members: Map<string, Member> = new Map();
   /** Member ids by instance id. */
   readonly #instances: Map<string, string> = new Map();
@@ -170,6 +172,7 @@ export class ConsumerGroup {
   /** Topics were created, deleted or got partitions: the next heartbeat looks. */
   topicsChanged(): void {
     this.#topicsMayDiffer = true;
+    this.#matches.clear();
   }
 
   // ---- the heartbeat -----------------------------------------------------------------------
@@ -180,7 +183,7 @@ export class ConsumerGroup {
     const records: GroupRecord[] = [];
     if (request.memberEpoch < 0) return { result: this.#leave(request, records), records };
     const pattern = this.#patternOf(request);
-    const owned = request.topicPartitions == null ? null : PartitionSet.from(request.topicPartitions);
+    const owned = ownedBy(request);
     const { member, isNew } = this.#memberFor(request, owned, records);
     const sentEpoch = request.memberEpoch;
     const isBehind = sentEpoch !== member.epoch;
@@ -356,17 +359,14 @@ export class ConsumerGroup {
   #updateTopics(records: GroupRecord[]): boolean {
     this.#topicsMayDiffer = false;
     const names = new Set<string>();
-    const patterns = new Map<string, TopicPattern>();
+    const sources = new Set<string>();
     for (const { topicNames, pattern } of this.#members.values()) {
       for (const name of topicNames) names.add(name);
-      if (pattern !== null) patterns.set(pattern.source, pattern);
+      if (pattern === null) continue;
+      sources.add(pattern.source);
+      for (const name of this.#matching(pattern)) names.add(name);
     }
-    if (patterns.size > 0) {
-      for (const { name, internal = false } of this.#environment.topics.all()) {
-        if (!internal && !names.has(name) && [...patterns.values()].some((pattern) => pattern.matches(name)))
-          names.add(name);
-      }
-    }
+    for (const source of this.#matches.keys()) if (!sources.has(source)) this.#matches.delete(source);
     const topics = this.#existing([...names].sort());
     const isSame =
       topics.size === this.#topics.size &&
@@ -379,6 +379,19 @@ export class ConsumerGroup {
     this.#countPartitions();
     records.push({ key: this.#key("consumerTopics"), value: encodeTopics([...topics.values()]) });
     return true;
+  }
+
+  #matching(pattern: TopicPattern): ReadonlySet<string> {
+    let names = this.#matches.get(pattern.source);
+    if (names === undefined) {
+      const matching = new Set<string>();
+      for (const { name, internal = false } of this.#environment.topics.all()) {
+        if (!internal && pattern.matches(name)) matching.add(name);
+      }
+      names = matching;
+      this.#matches.set(pattern.source, names);
+    }
+    return names;
   }
 
   /** As many of these as there is room for, in memory and in one record. */
@@ -409,11 +422,12 @@ export class ConsumerGroup {
   #assign(records: GroupRecord[]): void {
     const topicIdsOf = ({ topicNames, pattern }: Member): Set<string> => {
       const ids = new Set<string>();
-      for (const name of topicNames) {
-        const topic = this.#topics.get(name);
-        if (topic !== undefined) ids.add(topic.id);
+      for (const names of [topicNames, pattern === null ? [] : this.#matching(pattern)]) {
+        for (const name of names) {
+          const topic = this.#topics.get(name);
+          if (topic !== undefined) ids.add(topic.id);
+        }
       }
-      if (pattern !== null) for (const { id, name } of this.#topics.values()) if (pattern.matches(name)) ids.add(id);
       return ids;
     };
     const none = new PartitionSet();
@@ -677,6 +691,12 @@ function checkRequest(request: ConsumerGroupHeartbeatRequest): void {
   if (request.subscribedTopicNames == null && request.subscribedTopicRegex == null) {
     throw bad("a member that joins says what it is subscribed to");
   }
+}
+
+/** null: it does not say. Who joins has nothing. */
+function ownedBy({ memberEpoch, topicPartitions }: ConsumerGroupHeartbeatRequest): PartitionSet | null {
+  if (memberEpoch === joinEpoch) return new PartitionSet();
+  return topicPartitions == null ? null : PartitionSet.from(topicPartitions);
 }
 
 /** Says everything about itself, as after an answer that was lost. */

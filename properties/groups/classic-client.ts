@@ -128,7 +128,7 @@ export class ClassicClient {
     const { memberId, generationId } = joined;
     const assignments = joined.leads ? this.#assign(joined.members) : [];
     const identity = { groupId, memberId, generationId, groupInstanceId: this.instanceId };
-    const synced = await this.#stage.call((groups) => groups.syncGroup({ ...identity, assignments }));
+    const synced = await this.#stage.call((groups) => groups.syncGroup({ ...identity, assignments }), true);
     if (synced.kind !== "ok") return this.#afterwards(synced);
     const partitions = [...synced.value.assignment];
     this.#ledger.assigned(generationId, this.instanceId ?? memberId, partitions);
@@ -199,12 +199,14 @@ export class ClassicClient {
     const partition = this.#stage.chance("partition", number).pick(own);
     const { latestGeneration } = this.#ledger;
     const commit = this.#ledger.beginCommit(partition, number, number);
-    const outcome = await this.#stage.call((groups) =>
-      groups.commitOffsets({
-        ...{ groupId, memberId: membership.memberId, groupInstanceId: this.instanceId },
-        generationIdOrMemberEpoch: membership.generationId,
-        topics: [{ name: topic, partitions: [{ partitionIndex: partition, committedOffset: number }] }],
-      }),
+    const outcome = await this.#stage.call(
+      (groups) =>
+        groups.commitOffsets({
+          ...{ groupId, memberId: membership.memberId, groupInstanceId: this.instanceId },
+          generationIdOrMemberEpoch: membership.generationId,
+          topics: [{ name: topic, partitions: [{ partitionIndex: partition, committedOffset: number }] }],
+        }),
+      true,
     );
     const error =
       outcome.kind === "refused"

@@ -229,11 +229,13 @@ export class ConsumerClient {
     const latest = this.#stamps.at(-1)!;
     const isStale = latest.memberId === stamp.memberId && latest.memberEpoch > stamp.memberEpoch;
     const commit = this.#ledger.beginCommit(partition, number, number);
-    const outcome = await this.#stage.call((groups) =>
-      groups.commitOffsets({
-        ...{ groupId, memberId: stamp.memberId, generationIdOrMemberEpoch: stamp.memberEpoch },
-        topics: [{ name: "base", partitions: [{ partitionIndex: partition, committedOffset: number }] }],
-      }),
+    const outcome = await this.#stage.call(
+      (groups) =>
+        groups.commitOffsets({
+          ...{ groupId, memberId: stamp.memberId, generationIdOrMemberEpoch: stamp.memberEpoch },
+          topics: [{ name: "base", partitions: [{ partitionIndex: partition, committedOffset: number }] }],
+        }),
+      true,
     );
     const error =
       outcome.kind === "refused"

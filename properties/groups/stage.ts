@@ -22,6 +22,7 @@ export type Outcome<Value> =
   | { readonly kind: "lost" };
 
 export type End = "close" | "kill" | "power";
+export type Moment = { readonly at: "now" } | { readonly at: "write" | "answer"; readonly count: number };
 
 const answerLimitMs = 120_000;
 
@@ -32,6 +33,7 @@ export class Stage {
   #broker: Broker | null = null;
   readonly #calls: Set<() => void> = new Set();
   #number = 0;
+  #answersLeft: number = Number.POSITIVE_INFINITY;
 
   constructor(seed: number, options: Partial<GroupOptions>) {
     this.seed = seed;
@@ -92,12 +94,17 @@ export class Stage {
     return (ended as { readonly value: Value }).value;
   }
 
-  /** Ends this life and begins another; a sudden end comes at the disk's write of this number from now, if there are so many. */
-  async restart(end: End, atWrite = 0): Promise<void> {
+  /**
+   * Ends this life and begins another. A sudden end may wait for a moment of its own, where there is one: the disk's
+   * write of a number from now, or the answer of a number, which a client has just taken for true.
+   */
+  async restart(end: End, moment: Moment = { at: "now" }): Promise<void> {
     const { world } = this;
-    if (end !== "close" && atWrite > 0) {
-      world.crashAfter(atWrite);
+    if (end !== "close" && moment.at !== "now") {
+      if (moment.at === "write") world.crashAfter(moment.count);
+      else this.#answersLeft = moment.count;
       await world.time.until(() => world.crashed !== null, 3000);
+      this.#answersLeft = Number.POSITIVE_INFINITY;
     }
     const { broker } = this;
     if (end === "close") {
@@ -119,8 +126,8 @@ export class Stage {
     for (const lose of calls) lose();
   }
 
-  /** Asks the broker as it is now. */
-  call<Value>(ask: (groups: GroupCoordinator) => Promise<Value>): Promise<Outcome<Value>> {
+  /** Asks the broker as it is now. `changes`: the answer promises something. */
+  call<Value>(ask: (groups: GroupCoordinator) => Promise<Value>, changes = false): Promise<Outcome<Value>> {
     const broker = this.#broker;
     // A connection refused takes a moment.
     if (broker === null) return this.sleep(20).then(() => ({ kind: "lost" }));
@@ -130,7 +137,10 @@ export class Stage {
       // Who is dead neither hears nor answers.
       if (this.world.crashed !== null) return;
       const end = (outcome: Outcome<Value>): void => {
-        if (this.world.crashed === null && this.#calls.delete(lose)) resolve(outcome);
+        if (this.world.crashed !== null || !this.#calls.delete(lose)) return;
+        resolve(outcome);
+        if (outcome.kind === "ok" && changes) this.#answersLeft -= 1;
+        if (this.#answersLeft <= 0) this.world.crashed = { what: "a client has its answer" };
       };
       ask(broker.groups).then(
         (value) => end({ kind: "ok", value }),
