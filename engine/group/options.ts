@@ -25,7 +25,10 @@ export interface GroupOptions {
   readonly offsetsRetentionCheckIntervalMs: number;
   /** offset.metadata.max.bytes */
   readonly offsetMetadataMaxBytes: number;
-  /** offsets.topic.num.partitions: when the topic is made; it cannot change afterwards. */
+  /**
+   * offsets.topic.num.partitions: when the topic is made; it cannot change afterwards. 50 in Kafka, so that many
+   * brokers share them; each costs files, and a start the time to look at them, so that here they are 8.
+   */
   readonly offsetsTopicPartitions: number;
   /** group.consumer.session.timeout.ms */
   readonly consumerSessionTimeoutMs: number;
@@ -42,7 +45,7 @@ export const defaultGroupOptions: GroupOptions = {
   offsetsRetentionMs: 10_080 * 60_000,
   offsetsRetentionCheckIntervalMs: 600_000,
   offsetMetadataMaxBytes: 4096,
-  offsetsTopicPartitions: 50,
+  offsetsTopicPartitions: 8,
   consumerSessionTimeoutMs: 45_000,
   consumerHeartbeatIntervalMs: 5000,
 };

@@ -81,17 +81,20 @@ const partition = z
   })
   .openapi("Partition");
 
+const internal = z.literal(true).optional().openapi({ description: "the broker's own: it can only be read" });
+
 export const topicSchema: z.ZodType = z
   .object({
     name: z.string(),
     id: z.string().openapi({ description: "32 hex digits" }),
+    internal,
     partitions: z.array(partition),
     configs: z.record(z.string(), z.object({ value: z.string(), source: z.enum(["topic", "default"]) })),
   })
   .openapi("Topic");
 
 export const topicsSchema: z.ZodType = z
-  .object({ topics: z.array(z.object({ name: z.string(), id: z.string(), partitions: z.int() })) })
+  .object({ topics: z.array(z.object({ name: z.string(), id: z.string(), partitions: z.int(), internal })) })
   .openapi("Topics");
 
 /** Numbers beyond 2^53-1 have lost digits already; as strings they keep them. */
