@@ -41,7 +41,7 @@ test("the topic is made on first need, flagged, read by clients and written by n
     ],
   );
   const { internal, configs } = broker.describeTopic(offsetsTopicName);
-  assert.deepEqual([internal, configs["retention.ms"]!.value], [true, "-1"]);
+  assert.deepEqual([internal, configs["cleanup.policy"]!.value], [true, "compact"]);
   const partition = partitionForGroup("g", 4);
   const { records } = await broker.fetchRecords(offsetsTopicName, partition, { offset: 0 });
   assert.deepEqual(decodeKey(records[0]!.key!), { kind: "offset", group: "g", topic: "events", partition: 0 });

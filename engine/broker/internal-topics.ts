@@ -10,13 +10,9 @@ import type { ConfigInput } from "./types.ts";
 
 export const offsetsTopicName = "__consumer_offsets";
 
-/**
- * As Kafka's, but for the policy: until a topic can be compacted nothing of this one is ever deleted. When it can,
- * this becomes "compact", here and nowhere else; topics made before keep theirs until they are altered.
- */
+/** As Kafka's. */
 export const offsetsTopicConfigs: ConfigInput = {
-  "cleanup.policy": "delete",
-  "retention.ms": -1,
+  "cleanup.policy": "compact",
   "segment.bytes": 104_857_600,
   "max.message.bytes": maxRunBytes,
 };
