@@ -596,3 +596,39 @@ test("two brokers that share a kernel compact one after the other", async () => 
   await one.broker.close();
   await other.broker.close();
 });
+
+test("what is deleted under a pass ends it, and is no failure", async () => {
+  for (const what of ["records", "topic"] as const) {
+    const it = await opened({ "segment.bytes": 2_000_000 });
+    const { broker, clock, storage } = it;
+    const value = "y".repeat(400_000);
+    for (let at = 0; at < 24; at += 1) await put(it, { key: `k${at % 5}`, value });
+    const running = broker.runCompaction();
+    running.catch(() => {});
+    while (
+      broker.metrics().compactionBytesRead === 0 &&
+      !(await names(storage)).some((name) => name.endsWith(".cleaned"))
+    ) {
+      await clock.advance(1);
+    }
+    if (what === "records") await during(clock, broker.deleteRecords("t", 0, -1));
+    else {
+      await during(clock, broker.deleteTopic("t"));
+      await broker.createTopic("t", { configs: compactedConfigs });
+    }
+    await during(clock, running);
+    assert.equal(broker.metrics().compactionFailures, 0, what);
+    assert.deepEqual(
+      (await names(storage)).filter((name) => /\.(cleaned|swap)$/.test(name)),
+      [],
+      what,
+    );
+    await put(it, { key: "a", value: "1" });
+    assert.deepEqual(
+      (await all(broker)).slice(-1).map(([, key]) => key),
+      ["a"],
+    );
+    assert.ok(!it.world.said.some(({ level }) => level === "error"), JSON.stringify(it.world.said));
+    await broker.close();
+  }
+});
