@@ -164,11 +164,13 @@ export class ClassicClient {
   }
 
   #assign(members: readonly string[]): { readonly memberId: string; readonly assignment: Uint8Array }[] {
+    // Never twice the same: who has what says which assignment it was.
+    const turn = this.#stage.chance("assign", this.#stage.number()).below(members.length);
     return members.map((memberId, place) => ({
       memberId,
       assignment: Uint8Array.from(
         Array.from({ length: this.#partitions }, (_, partition) => partition).filter(
-          (partition) => partition % members.length === place,
+          (partition) => (partition + turn) % members.length === place,
         ),
       ),
     }));

@@ -164,11 +164,14 @@ export class ConsumerClient {
       // Heard at the latest when it asked: from then on its session counts anew.
       this.#lastHeard.set(this.#me(), sentAtMs);
       if (assignment !== null) {
-        const before = this.owned;
-        this.#have(
-          new Set(assignment.flatMap(({ topicId, partitions }) => partitions.map((at) => `${topicId}:${at}`))),
-        );
-        if ([...before].some((key) => !this.owned.has(key))) this.#ledger.coverage.add("revocations");
+        const keys = assignment.flatMap(({ topicId, partitions }) => partitions.map((at) => `${topicId}:${at}`));
+        if ([...this.owned].some((key) => !keys.includes(key))) {
+          this.#ledger.coverage.add("revocations");
+          // What was read of them is worked off first.
+          await this.#stage.sleep(this.#stage.chance("revoke", this.#stage.number()).next() * 1000);
+          if (!lives()) return;
+        }
+        this.#have(new Set(keys));
       }
       if (this.#stage.chance("commit", this.#stage.number()).chance(0.3)) await this.commit();
       await this.#stage.sleep(heartbeatMs);
