@@ -286,3 +286,46 @@ test("records of one produce stay together, also when they need several batches"
   assert.equal(broker.metrics().batchesAppended, 5);
   await broker.close();
 });
+
+test("a broker keeps its names: the cluster's and its own, and a topic's by its id", async () => {
+  const storage = memoryStorage();
+  const first = await openBroker(testWorld(storage));
+  assert.match(first.clusterId, /^[\w-]{22}$/);
+  assert.equal(first.nodeId, 0);
+  const { id } = await first.createTopic("t");
+  const gone = await first.createTopic("gone");
+  assert.equal(first.topicName(gone.id), "gone");
+  await first.deleteTopic("gone");
+  await first.close();
+  const second = await openBroker(testWorld(storage.crash(() => 0)));
+  assert.equal(second.clusterId, first.clusterId);
+  assert.deepEqual(
+    [id, gone.id].map((one) => second.topicName(one)),
+    ["t", null],
+  );
+  await second.close();
+});
+
+test("leader epochs: who wrote an offset, and where an epoch ended", async () => {
+  const storage = memoryStorage();
+  let broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t");
+  assert.equal(broker.leaderEpoch("t", 0), 0);
+  assert.equal(broker.leaderEpochAt("t", 0, 0), -1, "nobody wrote yet");
+  assert.deepEqual(broker.leaderEpochEnd("t", 0, 0), { epoch: 0, endOffset: 0 });
+  await broker.produce("t", [{ value: "a" }, { value: "b" }]);
+  await broker.close();
+  broker = await openBroker(testWorld(storage.crash(() => 0)));
+  assert.equal(broker.leaderEpoch("t", 0), 1);
+  assert.deepEqual(broker.leaderEpochEnd("t", 0, 0), { epoch: 0, endOffset: 2 });
+  assert.deepEqual(broker.leaderEpochEnd("t", 0, 1), { epoch: 1, endOffset: 2 }, "its entry is not made yet");
+  assert.deepEqual(broker.leaderEpochEnd("t", 0, 2), { epoch: -1, endOffset: -1 }, "there was none");
+  await broker.produce("t", [{ value: "c" }]);
+  assert.deepEqual(
+    [0, 1, 2, 3].map((offset) => broker.leaderEpochAt("t", 0, offset)),
+    [0, 0, 1, 1],
+  );
+  assert.deepEqual(broker.leaderEpochEnd("t", 0, 0), { epoch: 0, endOffset: 2 });
+  assert.throws(() => broker.leaderEpoch("t", 1), code("UNKNOWN_TOPIC_OR_PARTITION"));
+  await broker.close();
+});

@@ -8,13 +8,14 @@ import { Groups } from "../group/coordinator.ts";
 import { defaultGroupOptions } from "../group/options.ts";
 import { type RunBytes, sizeOfRun } from "../kernel/kernel.ts";
 import { fetchPoolBytes, inFlightBytes } from "../limits.ts";
+import type { EpochEnd } from "../log/leader-epochs.ts";
 import type { Appended } from "../log/log.ts";
 import { BatchHeader } from "../log/record-batch.ts";
 import { type DecodeOptions, decodeRecords } from "../log/records.ts";
 import { Budget } from "./budget.ts";
 import { Compaction } from "./compaction.ts";
 import type { Counters } from "./counters.ts";
-import { writeCleanMarker } from "./data-folder.ts";
+import { type DataFolder, writeCleanMarker } from "./data-folder.ts";
 import { Fetcher } from "./fetch.ts";
 import { FetchPool } from "./fetch-pool.ts";
 import { OffsetsTopic, topicsView } from "./group-log.ts";
@@ -60,6 +61,7 @@ const followWaitMs = 60_000;
 
 export interface EngineParts {
   readonly options: BrokerOptions;
+  readonly data: Pick<DataFolder, "clusterId" | "nodeId">;
   readonly durability: Durability;
   readonly metadata: MetadataStore;
   readonly counters: Counters;
@@ -73,6 +75,8 @@ export interface EngineParts {
 export class EngineBroker implements Broker {
   readonly report: RecoveryReport;
   readonly durability: Durability;
+  readonly clusterId: string;
+  readonly nodeId: number;
   readonly #parts: EngineParts;
   readonly #budget: Budget;
   readonly #fetchPool: FetchPool;
@@ -88,6 +92,8 @@ export class EngineBroker implements Broker {
     this.#parts = parts;
     this.report = parts.report;
     this.durability = parts.durability;
+    this.clusterId = parts.data.clusterId;
+    this.nodeId = parts.data.nodeId;
     this.#budget = new Budget(options.inFlightBytes ?? inFlightBytes);
     const find = (topic: string, partition: number): Partition => topics.findPartition(topic, partition);
     this.#fetchPool = new FetchPool(options.fetchPoolBytes ?? fetchPoolBytes, (sizeBytes) =>
@@ -172,6 +178,10 @@ export class EngineBroker implements Broker {
 
   describeTopic(name: string): TopicDescription {
     return this.#parts.topics.describe(this.#parts.topics.find(name));
+  }
+
+  topicName(id: string): string | null {
+    return this.#parts.topics.nameOf(id);
   }
 
   // ---- produce -----------------------------------------------------------------------------
@@ -335,6 +345,24 @@ export class EngineBroker implements Broker {
       if (found !== undefined) return { offset: found.offset, timestamp: found.timestamp };
       from = new BatchHeader(bytes).lastOffset + 1;
     }
+  }
+
+  // ---- leader epochs -----------------------------------------------------------------------
+
+  leaderEpoch(topic: string, partition: number): number {
+    return this.#parts.topics.findPartition(topic, partition).context.leaderEpoch;
+  }
+
+  leaderEpochAt(topic: string, partition: number, offset: number): number {
+    return this.#parts.topics.findPartition(topic, partition).readable().epochs.epochAt(offset);
+  }
+
+  leaderEpochEnd(topic: string, partition: number, epoch: number): EpochEnd {
+    const found = this.#parts.topics.findPartition(topic, partition);
+    const { epochs, logEndOffset } = found.readable();
+    // Its entry is made with its first append.
+    if (epoch === found.context.leaderEpoch) return { epoch, endOffset: logEndOffset };
+    return epochs.endOffsetFor(epoch, logEndOffset);
   }
 
   // ---- retention ---------------------------------------------------------------------------

@@ -21,6 +21,9 @@ export const metadataFolderName = "metadata";
 
 export interface DataFolder {
   readonly fresh: boolean;
+  /** 22 characters of base64url; made with the folder, and its own for ever. */
+  readonly clusterId: string;
+  readonly nodeId: number;
   readonly clean: boolean;
   readonly recoveryPoints: ReadonlyMap<string, number>;
   readonly logStartOffsets: ReadonlyMap<string, number>;
@@ -46,7 +49,7 @@ export async function openDataFolder(storage: Storage, entropy: Entropy): Promis
     else if (entry.kind === "directory" && parsePartitionFolder(entry.name) !== null) partitions.push(entry.name);
     else if (!isOurs(entry)) refuse(`it holds ${entry.name}, which Moldau did not write`);
   }
-  const fresh = await checkMeta(
+  const { fresh, clusterId, nodeId } = await checkMeta(
     storage,
     entropy,
     partitions.length > 0 || entries.some((entry) => entry.name === metadataFolderName),
@@ -63,7 +66,7 @@ export async function openDataFolder(storage: Storage, entropy: Entropy): Promis
   if (cleanedOffsets === null) notes.push(`${cleanedFileName}: damaged; compaction begins at each log's start again`);
   const clean = fresh || entries.some((entry) => entry.name === cleanShutdownName);
   return {
-    ...{ fresh, clean, recoveryPoints, logStartOffsets, partitions, deleted, notes },
+    ...{ fresh, clusterId, nodeId, clean, recoveryPoints, logStartOffsets, partitions, deleted, notes },
     ...{ cleanedOffsets: cleanedOffsets ?? new Map(), hasCleanedFile },
   };
 }
@@ -113,22 +116,26 @@ async function readOrRefuse(storage: Storage, name: string): Promise<Map<string,
   return entries;
 }
 
-/** True when the folder is new. */
-async function checkMeta(storage: Storage, entropy: Entropy, hasData: boolean): Promise<boolean> {
+type Identity = Pick<DataFolder, "fresh" | "clusterId" | "nodeId">;
+
+/** Who the folder is, made up when it is new. */
+async function checkMeta(storage: Storage, entropy: Entropy, hasData: boolean): Promise<Identity> {
   const bytes = await readFile(storage, metaPropertiesName, 64 * 1024);
   if (bytes === null) {
     if (hasData) refuse(`it has data but no ${metaPropertiesName}`);
+    const clusterId = topicIdToBase64(createTopicId(entropy));
     const entries = new Map([
       ["version", "1"],
       ["moldau.format.version", String(formatVersion)],
-      ["cluster.id", topicIdToBase64(createTopicId(entropy))],
+      ["cluster.id", clusterId],
       ["node.id", "0"],
       ["directory.id", topicIdToBase64(createTopicId(entropy))],
     ]);
     await replaceFile(storage, metaPropertiesName, formatProperties(entries));
-    return true;
+    return { fresh: true, clusterId, nodeId: 0 };
   }
-  const text = parseProperties(bytes)?.get("moldau.format.version");
+  const properties = parseProperties(bytes);
+  const text = properties?.get("moldau.format.version");
   const version = Number(text);
   if (text === undefined || !Number.isInteger(version) || version < 1) {
     refuse(`${metaPropertiesName} names no moldau.format.version; another program's, or damaged`);
@@ -139,5 +146,16 @@ async function checkMeta(storage: Storage, entropy: Entropy, hasData: boolean): 
       `the data folder has format ${version}; this Moldau knows up to ${formatVersion}. Use the newer Moldau that wrote it`,
     );
   }
-  return false;
+  const identity = identityOf(properties);
+  if (identity === null) refuse(`${metaPropertiesName} names no cluster.id or no node.id; it is damaged`);
+  return { fresh: false, ...identity };
+}
+
+/** null when what meta.properties says is no cluster and node. */
+export function identityOf(
+  properties: ReadonlyMap<string, string> | null | undefined,
+): Pick<DataFolder, "clusterId" | "nodeId"> | null {
+  const clusterId = properties?.get("cluster.id") ?? "";
+  const node = properties?.get("node.id") ?? "";
+  return clusterId !== "" && /^\d{1,9}$/.test(node) ? { clusterId, nodeId: Number(node) } : null;
 }

@@ -68,7 +68,7 @@ async function open(options: BrokerOptions): Promise<Broker> {
     notes: [...data.notes, ...findings.notes],
   };
   const broker = new EngineBroker({
-    ...{ options, durability, metadata, counters, timers, topics, report },
+    ...{ options, data, durability, metadata, counters, timers, topics, report },
     hasCleanedFile: data.hasCleanedFile,
   });
   await broker.begin();

@@ -81,6 +81,7 @@ export class Topics {
   readonly tailCache: TailCache;
   readonly #context: TopicsContext;
   readonly #topics: Map<string, Topic> = new Map();
+  readonly #names: Map<string, string> = new Map();
   readonly #indexes: IndexResidency = new IndexResidency(indexResidencyBytes);
   /** Records the checkpoints anew, without what was deleted; set by the broker that owns them. */
   recordCheckpoints: () => Promise<void> = async () => {};
@@ -120,6 +121,11 @@ export class Topics {
     const topic = this.#topics.get(name);
     if (topic !== undefined) return topic;
     throw new MoldauError("UNKNOWN_TOPIC_OR_PARTITION", `topic '${name}' does not exist`);
+  }
+
+  /** Of the topic with this id; null when there is none. */
+  nameOf(id: string): string | null {
+    return this.#names.get(id) ?? null;
   }
 
   findPartition(name: string, partition: number): Partition {
@@ -176,9 +182,14 @@ export class Topics {
       for (const [partition, one] of recovered.entries()) {
         topic.partitions.push(this.#partition(topic.meta.name, partition, one));
       }
-      this.#topics.set(topic.meta.name, topic);
+      this.#enter(topic);
     }
     for (const name of data.deleted) await storage.remove(name);
+  }
+
+  #enter(topic: Topic): void {
+    this.#topics.set(topic.meta.name, topic);
+    this.#names.set(topic.meta.id, topic.meta.name);
   }
 
   #partition(topic: string, partition: number, { log, reason, recorded }: RecoveredPartition): Partition {
@@ -312,7 +323,7 @@ export class Topics {
       const meta: TopicMeta = { name, id: createTopicId(this.#context.entropy), partitions, configs };
       const topic: Topic = { meta, config: resolveConfig(configs), partitions: [], logContexts: [] };
       await this.#addPartitions(topic, partitions, { kind: "createTopic", topic: meta });
-      this.#topics.set(name, topic);
+      this.#enter(topic);
       return { topic, existing: false };
     });
   }
@@ -419,6 +430,7 @@ export class Topics {
       const { storage, metadata, entropy, logger } = this.#context;
       await metadata.apply({ kind: "deleteTopic", name });
       this.#topics.delete(name);
+      this.#names.delete(topic.meta.id);
       this.#checkpointsStale = true;
       await Promise.all(topic.partitions.map((partition) => partition.close("deleted")));
       const gone: string[] = [];

@@ -5,8 +5,11 @@
 import type { GroupOptions } from "../group/options.ts";
 import type { GroupCoordinator } from "../group/types.ts";
 import type { Kernel, RunBytes } from "../kernel/kernel.ts";
+import type { EpochEnd } from "../log/leader-epochs.ts";
 import type { Storage } from "../port/storage.ts";
 import type { World } from "../port/world.ts";
+
+export type { EpochEnd } from "../log/leader-epochs.ts";
 
 export type Acks = "all" | "leader" | "none";
 /** `sync`: acknowledged means on disk. `os`: acknowledged means with the operating system, as Kafka's default. */
@@ -291,6 +294,9 @@ export interface BrokerMetrics {
 export interface Broker {
   readonly report: RecoveryReport;
   readonly durability: Durability;
+  /** Made with the data folder, and its own for ever: 22 characters of base64url. */
+  readonly clusterId: string;
+  readonly nodeId: number;
   /** False once closing. */
   readonly ready: boolean;
   /** Consumer groups and their offsets; its topic, __consumer_offsets, is made when it is first needed. */
@@ -301,6 +307,8 @@ export interface Broker {
   deleteTopic(name: string): Promise<void>;
   listTopics(): TopicSummary[];
   describeTopic(name: string): TopicDescription;
+  /** Of the topic with this id, 32 hex digits; null when there is none. */
+  topicName(id: string): string | null;
   /** Partitions by key (murmur2, as Kafka) or spreads evenly. */
   produce(topic: string, records: readonly RecordInput[], options?: ProduceOptions): Promise<ProduceResult[]>;
   /**
@@ -316,6 +324,12 @@ export interface Broker {
   resolveOffset(topic: string, partition: number, from: StartPosition): Promise<number>;
   offsets(topic: string, partition: number): PartitionOffsets;
   offsetForTimestamp(topic: string, partition: number, timestamp: number): Promise<TimestampOffset>;
+  /** Of the partition's leader now. */
+  leaderEpoch(topic: string, partition: number): number;
+  /** Of the leader that wrote the record at this offset, or would write it; -1 when nobody has written yet. */
+  leaderEpochAt(topic: string, partition: number, offset: number): number;
+  /** Where the greatest leader epoch at or below this one ended (KIP-320). */
+  leaderEpochEnd(topic: string, partition: number, epoch: number): EpochEnd;
   /** Removes what lies before the offset (-1: the high watermark), durably; resolves to the new log start offset. */
   deleteRecords(topic: string, partition: number, before: number): Promise<number>;
   allocateProducer(): Promise<{ readonly producerId: number; readonly producerEpoch: number }>;

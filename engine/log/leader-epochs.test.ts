@@ -106,6 +106,11 @@ test("entries and answers follow from the log", () => {
         assert.deepEqual(epochs.entries, expected);
         if (changed !== null) assert.equal(changed, JSON.stringify(before) !== JSON.stringify(expected), kind);
         assert.deepEqual(new LeaderEpochs(epochs.entries).entries, epochs.entries);
+        for (let offset = model.logStartOffset; offset < model.epochs.length; offset += 1) {
+          if (expected.length > 0 && offset >= expected[0]!.startOffset)
+            assert.equal(epochs.epochAt(offset), model.epochs[offset]);
+        }
+        if (expected.length > 0) assert.equal(epochs.epochAt(expected[0]!.startOffset - 1), -1);
         for (let epoch = 0; epoch <= current; epoch += 1) {
           const { endOffset } = epochs.endOffsetFor(epoch, model.epochs.length);
           if (expected.length === 0 || epoch > expected.at(-1)!.epoch) assert.equal(endOffset, -1);

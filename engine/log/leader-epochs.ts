@@ -55,6 +55,11 @@ export class LeaderEpochs {
     return true;
   }
 
+  /** Of the record at `offset`, or of the next one; -1 when it lies before all that is known. */
+  epochAt(offset: number): number {
+    return this.#entries.findLast(({ startOffset }) => startOffset <= offset)?.epoch ?? -1;
+  }
+
   /** Where the greatest epoch at or below `epoch` ended; the latest one ends where the log does. */
   endOffsetFor(epoch: number, logEndOffset: number): EpochEnd {
     const latest = this.latest;

@@ -188,6 +188,13 @@ test("what is not Moldau's, or newer than this Moldau, is refused with what to d
   const newer = (bytes: Uint8Array): Uint8Array =>
     new TextEncoder().encode(text(bytes).replace("format.version=1", "format.version=2"));
   assert.match(await refused((storage) => rewrite(storage, "meta.properties", newer)), /format 2.*knows up to 1/);
+  for (const line of ["cluster.id=", "node.id="]) {
+    const without = (bytes: Uint8Array): Uint8Array => new TextEncoder().encode(text(bytes).replace(line, "other="));
+    assert.match(
+      await refused((storage) => rewrite(storage, "meta.properties", without)),
+      /no cluster.id or no node.id/,
+    );
+  }
   assert.match(
     await refused((storage) => rewrite(storage, "recovery-point-offset-checkpoint", () => new Uint8Array(3))),
     /damaged/,

@@ -25,6 +25,7 @@ import { resolveConfig } from "../configs.ts";
 import {
   cleanShutdownName,
   formatVersion,
+  identityOf,
   isOurs,
   isStrayFolder,
   metadataFolderName,
@@ -154,12 +155,16 @@ class FolderWalk {
       findings.add("error", "meta-properties", metaPropertiesName, "it is not there: the broker refuses to start");
       return;
     }
-    const version = Number(parseProperties(bytes)?.get("moldau.format.version") ?? Number.NaN);
+    const properties = parseProperties(bytes);
+    const version = Number(properties?.get("moldau.format.version") ?? Number.NaN);
     if (!Number.isInteger(version) || version < 1) {
       const message = "it names no moldau.format.version: the broker refuses to start";
       findings.add("error", "meta-properties", metaPropertiesName, message, { position: 0 });
     } else if (version > formatVersion) {
       const message = `it says format ${version}; this Moldau knows up to ${formatVersion}`;
+      findings.add("error", "meta-properties", metaPropertiesName, message, { position: 0 });
+    } else if (identityOf(properties) === null) {
+      const message = "it names no cluster.id or no node.id: the broker refuses to start";
       findings.add("error", "meta-properties", metaPropertiesName, message, { position: 0 });
     }
   }
