@@ -329,3 +329,42 @@ test("leader epochs: who wrote an offset, and where an epoch ended", async () =>
   assert.throws(() => broker.leaderEpoch("t", 1), code("UNKNOWN_TOPIC_OR_PARTITION"));
   await broker.close();
 });
+
+test("the record of the greatest timestamp, wherever it lies, and whatever was deleted before it", async () => {
+  const broker = await openBroker(testWorld(memoryStorage()));
+  const none = { offset: null, timestamp: null };
+  await broker.createTopic("t", { configs: { "segment.bytes": 200 } });
+  assert.deepEqual(await broker.offsetOfMaxTimestamp("t", 0), none);
+  const times = [3, 9, 9, 1, 8, 2, 7, 5];
+  for (const timestamp of times) await broker.produce("t", [{ value: "v".repeat(20), timestamp }]);
+  assert.ok((broker.describeTopic("t").partitions[0]?.segments ?? 0) > 2, "several segments");
+  const wanted = [
+    [1, 9],
+    [1, 9],
+    [2, 9],
+    [4, 8],
+    [4, 8],
+    [6, 7],
+    [6, 7],
+    [7, 5],
+  ];
+  for (const [start, [offset, timestamp]] of wanted.entries()) {
+    await broker.deleteRecords("t", 0, start);
+    assert.deepEqual(await broker.offsetOfMaxTimestamp("t", 0), { offset, timestamp }, `from ${start}`);
+  }
+  await broker.deleteRecords("t", 0, -1);
+  assert.deepEqual(await broker.offsetOfMaxTimestamp("t", 0), none);
+  await broker.close();
+});
+
+test("the greatest timestamp is looked for in what is synced", async () => {
+  const storage = memoryStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t");
+  await broker.produce("t", [{ value: "a", timestamp: 5 }]);
+  await broker.produce("t", [{ value: "b", timestamp: 3 }]);
+  await broker.produce("t", [{ value: "c", timestamp: 8 }], { acks: "leader" });
+  assert.equal(broker.offsets("t", 0).latest, 2);
+  assert.deepEqual(await broker.offsetOfMaxTimestamp("t", 0), { offset: 0, timestamp: 5 });
+  await broker.close();
+});

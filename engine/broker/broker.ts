@@ -347,6 +347,13 @@ export class EngineBroker implements Broker {
     }
   }
 
+  async offsetOfMaxTimestamp(topic: string, partition: number): Promise<TimestampOffset> {
+    this.#open();
+    const timestamp = await this.#parts.topics.findPartition(topic, partition).readable().maxTimestamp();
+    if (timestamp < 0) return { offset: null, timestamp: null };
+    return this.offsetForTimestamp(topic, partition, timestamp);
+  }
+
   // ---- leader epochs -----------------------------------------------------------------------
 
   leaderEpoch(topic: string, partition: number): number {

@@ -324,6 +324,8 @@ export interface Broker {
   resolveOffset(topic: string, partition: number, from: StartPosition): Promise<number>;
   offsets(topic: string, partition: number): PartitionOffsets;
   offsetForTimestamp(topic: string, partition: number, timestamp: number): Promise<TimestampOffset>;
+  /** Of the first record with the greatest timestamp below the high watermark (KIP-734). */
+  offsetOfMaxTimestamp(topic: string, partition: number): Promise<TimestampOffset>;
   /** Of the partition's leader now. */
   leaderEpoch(topic: string, partition: number): number;
   /** Of the leader that wrote the record at this offset, or would write it; -1 when nobody has written yet. */

@@ -261,6 +261,36 @@ export class LogReader {
     return null;
   }
 
+  /** The greatest that a batch between the log start offset and the high watermark says; -1 when none says any. */
+  async maxTimestamp(): Promise<number> {
+    const { high, segments, logStartOffset } = this.#log;
+    let greatest = -1;
+    const inPart: Segment[] = [];
+    for (const segment of segments) {
+      const { maxTimestamp, offsetOfMaxTimestamp } = segment;
+      const isReadable = offsetOfMaxTimestamp >= logStartOffset && offsetOfMaxTimestamp < high.offset;
+      if (isReadable) greatest = Math.max(greatest, maxTimestamp);
+      else if (segment.baseOffset < high.offset) inPart.push(segment);
+      if (segment === high.segment) break;
+    }
+    // Its greatest is deleted, or not synced yet: the next one is in no index.
+    for (const segment of inPart) {
+      if (segment.maxTimestamp <= greatest) continue;
+      const end = segment === high.segment ? high.position : segment.sizeBytes;
+      try {
+        await walkHeaders(segment.log, 0, end, (header) => {
+          if (header.lastOffset >= logStartOffset) greatest = Math.max(greatest, header.maxTimestamp);
+          return true;
+        });
+      } catch (error) {
+        // Retention or compaction took it meanwhile: what there is now is looked at anew.
+        if (!this.#log.segments.includes(segment)) return this.maxTimestamp();
+        throw storageError(error, `cannot read ${this.#log.context.folder}`);
+      }
+    }
+    return greatest;
+  }
+
   async #batchIn(
     segment: Segment,
     timestamp: number,

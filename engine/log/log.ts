@@ -468,6 +468,10 @@ export class Log {
     return this.#reader.batchAtOrAfter(timestamp, fromOffset);
   }
 
+  maxTimestamp(): Promise<number> {
+    return this.#reader.maxTimestamp();
+  }
+
   // ---- producers' snapshots ----------------------------------------------------------------
 
   /**
