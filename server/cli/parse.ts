@@ -111,6 +111,29 @@ export function parseUrl(text: string): string {
   return url.href.replace(/\/+$/, "");
 }
 
+/** A port, or that there is to be none. */
+export function parsePortOrOff(text: string): number | "off" {
+  if (text === "off" || text === "none") return "off";
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new InvalidArgumentError("A port is a number from 0 to 65535, or off.");
+}
+
+/** `host:port`, `[::1]:9092`. */
+export function parseEndpoint(text: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text.trim()) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host !== undefined && port >= 1 && port <= 65_535) return { host, port };
+  throw new InvalidArgumentError("Give a host and a port, such as broker.example.org:9092 or [::1]:9092.");
+}
+
+export function parseYesOrNo(text: string): boolean {
+  const value = text === "yes" ? true : text === "no" ? false : parseBoolean(text);
+  if (value !== undefined) return value;
+  throw new InvalidArgumentError("It is yes or no.");
+}
+
 /** Turns \n, \t, \r, \0, \\ and \xHH into what they stand for. */
 export function unescape(text: string): string {
   const named: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", "0": "\0", "\\": "\\" };

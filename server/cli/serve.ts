@@ -1,4 +1,4 @@
-// `moldau serve`: a broker on a data folder, answering HTTP.
+// `moldau serve`: a broker on a data folder, answering HTTP and Kafka's clients.
 //
 // Owns: the order of a start and of a stop, and what is said at both.
 // Never: knows which runtime it is on; it is handed one.
@@ -21,12 +21,13 @@ import { createApp } from "../http/app.ts";
 import { ListenError, type Listener, type TlsOptions } from "../runtime/runtime.ts";
 import { openBroker } from "../runtime/web/index.ts";
 import { jsonLogger, textLogger, webClock } from "../runtime/web/world.ts";
+import { explainListen } from "./explain-listen.ts";
+import { addKafkaOptions, type KafkaFlags, type KafkaListener, listenForKafka } from "./kafka-listener.ts";
 import { type CommandContext, dataFolderOption, oneOf, UserError } from "./options.ts";
 import { parseBoolean, parseInteger } from "./parse.ts";
 import { examples } from "./topics.ts";
 
-export interface ServeFlags {
-  readonly host: string;
+export interface ServeFlags extends KafkaFlags {
   readonly httpPort: number;
   readonly dataDir: string;
   readonly memory?: boolean;
@@ -41,13 +42,13 @@ export interface ServeFlags {
 const graceMs = 10_000;
 
 export function addServe(program: Command, context: CommandContext): Command {
-  return (
+  return addKafkaOptions(
     program
       .command("serve", { isDefault: true })
-      .description("serve the log over HTTP/1.1 and HTTP/2 (this is what `moldau` alone does)")
+      .description("serve the log over HTTP and to Kafka's clients (this is what `moldau` alone does)")
       .addOption(new Option("--host <address>", "the address to listen on").env("MOLDAU_HOST").default("127.0.0.1"))
       .addOption(
-        new Option("--http-port <port>", "the port; 0 takes a free one")
+        new Option("--http-port <port>", "the port of HTTP/1.1 and HTTP/2; 0 takes a free one")
           .env("MOLDAU_HTTP_PORT")
           .default(8080)
           .argParser(parseInteger("A port", 0, 65_535)),
@@ -78,14 +79,15 @@ export function addServe(program: Command, context: CommandContext): Command {
         "after",
         examples(
           "moldau",
-          "moldau --http-port 9000 --data-dir /var/lib/moldau",
-          "moldau --tls-cert cert.pem --tls-key key.pem --host 0.0.0.0",
+          "moldau --http-port 9000 --kafka-port off --data-dir /var/lib/moldau",
+          "moldau --host 0.0.0.0 --advertised-kafka broker.example.org:9092",
+          "moldau --tls-cert cert.pem --tls-key key.pem",
           "MOLDAU_DURABILITY=os moldau",
         ),
       )
       .action((flags: ServeFlags, command: Command) =>
         serve({ ...flags, memory: flags.memory ?? memoryFromEnvironment(command, context) }, context),
-      )
+      ),
   );
 }
 
@@ -106,7 +108,9 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
   const stopping = stopSignal(context);
   const tls = readTls(flags, context);
   const broker = await open(flags, context, logger);
-  let listener: Listener;
+  const listeners: Listener[] = [];
+  let kafka: KafkaListener | null = null;
+  let httpPort: number;
   try {
     const app = createApp({
       broker,
@@ -116,7 +120,7 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
       logger,
       ...(flags.corsOrigin === undefined ? {} : { corsOrigin: flags.corsOrigin }),
     });
-    listener = await runtime.serve({
+    const http = await runtime.serve({
       fetch: (request, exchange) => app.fetch(request, exchange === undefined ? {} : { exchange }),
       host: flags.host,
       port: flags.httpPort,
@@ -124,15 +128,21 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
         logger.log("warn", "a connection failed", { reason: error instanceof Error ? error.message : String(error) }),
       ...(tls === undefined ? {} : { tls }),
     });
+    listeners.push(http);
+    httpPort = http.port;
+    kafka = await listenForKafka(flags, runtime, broker, logger);
+    if (kafka !== null) listeners.push(kafka);
   } catch (error) {
+    await Promise.all(listeners.map((listener) => listener.close(0)));
     await broker.close();
-    throw error instanceof ListenError ? explainListen(error, flags) : error;
+    const { host, httpPort: port } = flags;
+    throw error instanceof ListenError ? explainListen(error, { host, port, flag: "--http-port" }) : error;
   }
-  announce(flags, context, broker, listener.port, logger);
+  announce(flags, context, { broker, httpPort, kafka, logger });
 
   const signal = await stopping;
   logger.log("info", "stopping", { signal });
-  const closed = listener.close(graceMs);
+  const closed = Promise.all(listeners.map((listener) => listener.close(graceMs)));
   try {
     await broker.close();
   } finally {
@@ -175,21 +185,6 @@ function explainFolder(error: unknown, folder: string): unknown {
   return new UserError(namesIt ? error.message : `${error.message} (--data-dir ${folder})`);
 }
 
-function explainListen(error: ListenError, { host, httpPort }: ServeFlags): UserError {
-  switch (error.kind) {
-    case "in-use":
-      return new UserError(`port ${httpPort} on ${host} is in use: choose another with --http-port`);
-    case "permission":
-      return new UserError(`no permission to listen on port ${httpPort} of ${host}: choose another with --http-port`);
-    case "address":
-      return new UserError(`${host} is no address of this machine: choose another with --host (${error.message})`);
-    case "tls":
-      return new UserError(`--tls-cert and --tls-key cannot be used: ${error.message}`);
-    default:
-      return new UserError(`cannot listen on port ${httpPort} of ${host}: ${error.message}`);
-  }
-}
-
 function readTls(flags: ServeFlags, { runtime }: CommandContext): TlsOptions | undefined {
   const { tlsCert, tlsKey } = flags;
   if (tlsCert === undefined && tlsKey === undefined) return undefined;
@@ -207,15 +202,18 @@ function readTls(flags: ServeFlags, { runtime }: CommandContext): TlsOptions | u
   return { cert: read("--tls-cert", tlsCert, "CERTIFICATE"), key: read("--tls-key", tlsKey, "PRIVATE KEY") };
 }
 
-function announce(
-  flags: ServeFlags,
-  { runtime, version }: CommandContext,
-  broker: Broker,
-  port: number,
-  logger: Logger,
-): void {
+interface Started {
+  readonly broker: Broker;
+  readonly httpPort: number;
+  readonly kafka: KafkaListener | null;
+  readonly logger: Logger;
+}
+
+function announce(flags: ServeFlags, { runtime, version }: CommandContext, started: Started): void {
+  const { broker, httpPort, kafka, logger } = started;
   const isTls = flags.tlsCert !== undefined;
-  const url = `${isTls ? "https" : "http"}://${hostInUrl(flags.host)}:${port}`;
+  const url = `${isTls ? "https" : "http"}://${hostInUrl(flags.host)}:${httpPort}`;
+  const kafkaAddress = kafka === null ? null : `${hostInUrl(kafka.endpoint.host)}:${kafka.endpoint.port}`;
   const folder = flags.memory === true ? "none: everything is in memory" : runtime.process.resolvePath(flags.dataDir);
   const recovery = recoveryLine(broker.report);
   if (!isLoopback(flags.host)) {
@@ -238,6 +236,7 @@ function announce(
     };
     logger.log("info", "listening", {
       url,
+      kafka: kafkaAddress,
       folder,
       durability: broker.durability,
       runtime: runtime.name,
@@ -253,6 +252,7 @@ function announce(
       [
         `moldau ${version} on ${runtime.name} ${runtime.version}`,
         `  url         ${url} (HTTP/1.1 and HTTP/2)`,
+        `  kafka       ${kafkaAddress ?? "off"}${isTls && kafka !== null ? " (without TLS)" : ""}`,
         `  folder      ${folder}`,
         `  durability  ${durabilityLine(broker.durability, flags.memory === true)}`,
         `  recovery    ${recovery}`,

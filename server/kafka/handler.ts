@@ -16,6 +16,8 @@ import type { ApiDefinition, RequestOf, ResponseOf } from "./schema/notation.ts"
 export interface Client {
   /** As it is shown to people and told to groups: "127.0.0.1:51234". */
   readonly address: string;
+  /** The address at which it reached us. */
+  readonly reached?: { readonly host: string; readonly port: number };
 }
 
 export interface RequestContext {

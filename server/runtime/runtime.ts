@@ -23,11 +23,52 @@ export interface ServeOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-/** HTTP/1.1 and HTTP/2 on one port: h2c by prior knowledge, or both by ALPN under TLS. */
+/** What listens on a port: HTTP/1.1 and HTTP/2 (h2c by prior knowledge, or both by ALPN under TLS), or plain TCP. */
 export interface Listener {
   readonly port: number;
   /** Stops accepting, lets requests in flight finish for `graceMs`, then cuts them. Idempotent. */
   close(graceMs: number): Promise<void>;
+}
+
+/** The bytes that go to a peer of a TCP connection. None of it is called after `end`. */
+export interface SocketWire {
+  /**
+   * Takes chunks to send, whose memory is lent until it calls `sent`: once, when the last byte has
+   * left or never will. False when it holds enough: no further `write` before `drained`.
+   */
+  write(chunks: readonly Uint8Array[], sent: () => void): boolean;
+  /** Reads no more until `resume`. What was on its way may still be handed over. */
+  pause(): void;
+  resume(): void;
+  /** Closes it, once what was written has left. */
+  end(): void;
+}
+
+/** What a face makes of the bytes that come. */
+export interface SocketPeer {
+  /** The peer's own from now on. */
+  receive(chunk: Uint8Array): void;
+  drained(): void;
+  /** The connection is gone. */
+  closed(): void;
+  /** Nothing more will come, or is wanted: it answers what it has in hand, and ends the wire. */
+  finish(): void;
+}
+
+export interface SocketAddresses {
+  /** "127.0.0.1:51234" */
+  readonly remote: string;
+  /** Where the peer reached us. */
+  readonly local: { readonly host: string; readonly port: number };
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly connect: (wire: SocketWire, addresses: SocketAddresses) => SocketPeer;
+  /** What a connection met, for the log; the listener goes on. */
+  readonly onError: (error: Error, remote: string | null) => void;
 }
 
 export type ListenErrorKind = "in-use" | "permission" | "address" | "tls" | "other";
@@ -81,6 +122,8 @@ export interface Runtime {
   readonly decompressor: Decompressor;
   /** Rejects with ListenError. */
   serve(options: ServeOptions): Promise<Listener>;
+  /** Plain TCP. Rejects with ListenError. */
+  listen(options: ListenOptions): Promise<Listener>;
   /** Opens a data folder of files and takes its lock. */
   openStorage(folder: string): Promise<Storage>;
   /** Opens a folder that is there, to read only. With `lock` it must not be in use, and is not while this is open. */

@@ -4,7 +4,20 @@
 
 import type { KafkaFace } from "../face.ts";
 import type { AnyHandler } from "../handler.ts";
+import { fetchHandler } from "./fetch.ts";
+import { initProducerIdHandler } from "./init-producer-id.ts";
+import { listOffsetsHandler } from "./list-offsets.ts";
+import { metadataHandler } from "./metadata.ts";
+import { offsetForLeaderEpochHandler } from "./offset-for-leader-epoch.ts";
+import { produceHandler } from "./produce.ts";
 
-export function kafkaHandlers(_face: KafkaFace): AnyHandler[] {
-  return [];
+export function kafkaHandlers(face: KafkaFace): AnyHandler[] {
+  return [
+    produceHandler(face),
+    fetchHandler(face),
+    listOffsetsHandler(face),
+    metadataHandler(face),
+    initProducerIdHandler(face),
+    offsetForLeaderEpochHandler(face),
+  ];
 }

@@ -6,8 +6,10 @@ import { decompressor } from "../node/decompressor.ts";
 import { nodeProcess } from "../node/process.ts";
 import { openReadOnlyStorage } from "../node/read-only-storage.ts";
 import { openFileStorage } from "../node/storage.ts";
+import { listenTcp } from "../node/tcp-listener.ts";
 import type { Runtime } from "../runtime.ts";
-import { bunVersion, serveBun } from "./listener.ts";
+import { createCollector } from "../web/collect.ts";
+import { bunVersion, collectBun, serveBun } from "./listener.ts";
 
 export const runtime: Runtime = {
   name: "bun",
@@ -15,6 +17,7 @@ export const runtime: Runtime = {
   process: nodeProcess,
   decompressor,
   serve: serveBun,
+  listen: (options) => listenTcp(options, { noteBytes: createCollector(collectBun).noteBytes }),
   openStorage: (folder) => openFileStorage(folder),
   openReadOnlyStorage,
 };

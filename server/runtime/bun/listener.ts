@@ -33,11 +33,14 @@ declare const Bun: {
 
 export const bunVersion: string = Bun.version;
 
+export function collectBun(): void {
+  Bun.gc(true);
+}
+
 export async function serveBun(options: ServeOptions): Promise<Listener> {
   const onError = options.onError ?? (() => {});
   const inFlight = new Set<Promise<unknown>>();
-  const collect = (): void => Bun.gc(true);
-  const fetch = collecting(options.fetch, createCollector(collect));
+  const fetch = collecting(options.fetch, createCollector(collectBun));
   let server: BunServer;
   try {
     server = Bun.serve({
@@ -68,7 +71,7 @@ export async function serveBun(options: ServeOptions): Promise<Listener> {
     throw listenError(error as Error & { code?: string }, options);
   }
 
-  const endCollecting = collectOnGrowth(() => process.memoryUsage.rss(), collect);
+  const endCollecting = collectOnGrowth(() => process.memoryUsage.rss(), collectBun);
   let closing: Promise<void> | undefined;
   async function close(graceMs: number): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -4,11 +4,14 @@
 
 import process from "node:process";
 import type { Runtime } from "../runtime.ts";
+import { createCollector } from "../web/collect.ts";
+import { exposeCollection } from "./collection.ts";
 import { decompressor } from "./decompressor.ts";
-import { serveNode } from "./listener.ts";
+import { collectEveryBytes, serveNode } from "./listener.ts";
 import { nodeProcess } from "./process.ts";
 import { openReadOnlyStorage } from "./read-only-storage.ts";
 import { openFileStorage } from "./storage.ts";
+import { listenTcp } from "./tcp-listener.ts";
 
 export const runtime: Runtime = {
   name: "node",
@@ -16,6 +19,11 @@ export const runtime: Runtime = {
   process: nodeProcess,
   decompressor,
   serve: serveNode,
+  listen(options) {
+    const collect = exposeCollection();
+    const { noteBytes } = createCollector(() => collect({ type: "minor" }), collectEveryBytes);
+    return listenTcp(options, { noteBytes });
+  },
   openStorage: (folder) => openFileStorage(folder),
   openReadOnlyStorage,
 };

@@ -11,10 +11,11 @@ import http2 from "node:http2";
 import net from "node:net";
 import { getRequestListener, type Http2Bindings, type HttpBindings, RequestError } from "@hono/node-server";
 import { limits as engineLimits } from "../../../engine/index.ts";
-import { ListenError, type ListenErrorKind, type Listener, type ServeOptions } from "../runtime.ts";
+import { ListenError, type Listener, type ServeOptions } from "../runtime.ts";
 import { createCollector } from "../web/collect.ts";
 import { exposeCollection } from "./collection.ts";
 import { NodeExchange } from "./exchange.ts";
+import { listenError } from "./listen-error.ts";
 import { type Patience, StalledAnswers, usualPatience } from "./stalled-answers.ts";
 import { Turns } from "./turns.ts";
 import { firstSettings, WindowGrants } from "./window-grants.ts";
@@ -41,7 +42,7 @@ const sessionMemoryMegabytes = 64;
  * V8 begins to mark its whole heap for so few bytes outside of it that bodies reach them before the
  * young objects that hold them are looked at: a third of a producer's time. Bytes.
  */
-const collectEveryBytes = 8 * 1024 * 1024;
+export const collectEveryBytes: number = 8 * 1024 * 1024;
 
 const http2Options = {
   settings: firstSettings,
@@ -232,18 +233,4 @@ function route(socket: net.Socket, decide: (isHttp2: boolean) => void): void {
     stop();
     socket.destroy();
   });
-}
-
-const kinds: Readonly<Record<string, ListenErrorKind>> = {
-  EADDRINUSE: "in-use",
-  EACCES: "permission",
-  EPERM: "permission",
-  EADDRNOTAVAIL: "address",
-  ENOTFOUND: "address",
-  EAI_AGAIN: "address",
-  EINVAL: "address",
-};
-
-function listenError(error: Error & { code?: string }): ListenError {
-  return new ListenError(kinds[error.code ?? ""] ?? "other", error.message, error);
 }

@@ -1,0 +1,111 @@
+// Metadata 0 to 12: the broker, the topics, and who leads their partitions.
+//
+// Owns: that answer, and the creation of topics that are asked for (auto.create.topics.enable).
+// Never: names topics' configs, or creates one for a client that forbids it.
+//
+// Departs from Kafka: a topic that is created is in the very answer, and not only in the next one;
+// one broker leads everything and is the controller; without authorization, whoever asks may do all.
+
+import { type Broker, MoldauError, type TopicDescription, toMoldauError } from "../../../engine/index.ts";
+import { kafkaErrorCode, kafkaErrors } from "../errors.ts";
+import type { KafkaFace } from "../face.ts";
+import type { Handler } from "../handler.ts";
+import { metadata } from "../schema/metadata.ts";
+import type { RequestOf, ResponseOf } from "../schema/notation.ts";
+
+type TopicAnswer = ResponseOf<typeof metadata>["topics"][number];
+type Asked = NonNullable<RequestOf<typeof metadata>["topics"]>[number];
+
+const noId = "0".repeat(32);
+/** Bits of Kafka's AclOperation: read, write, create, delete, alter, describe, describe and alter configs. */
+const topicOperations = 0b1101_1111_1000;
+/** Create, alter, describe, cluster action, describe and alter configs, idempotent write. */
+const clusterOperations = 0b1_1111_1010_0000;
+const notAsked = -(2 ** 31);
+/** Kafka's own. */
+const internalTopics: ReadonlySet<string> = new Set(["__consumer_offsets", "__transaction_state"]);
+
+export function metadataHandler(face: KafkaFace): Handler<typeof metadata> {
+  const { broker } = face;
+  return {
+    api: metadata,
+    async handle(request, { version, client }) {
+      const { topics } = request;
+      const isAll = topics === null || (version === 0 && topics.length === 0);
+      const mayCreate = face.autoCreateTopics && request.allowAutoTopicCreation && !isAll;
+      const operations = request.includeTopicAuthorizedOperations ? topicOperations : notAsked;
+      const answers: TopicAnswer[] = [];
+      if (isAll) for (const { name } of broker.listTopics()) answers.push(found(broker.describeTopic(name)));
+      else {
+        if (version < 12) refuseIds(topics);
+        for (const one of unique(topics)) answers.push(await answerTo(one, mayCreate));
+      }
+      const { id, host, port } = face.nodeFor(client);
+      return {
+        brokers: [{ nodeId: id, host, port }],
+        clusterId: face.clusterId,
+        controllerId: id,
+        topics: answers.map((answer) => ({ ...answer, topicAuthorizedOperations: operations })),
+        clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : notAsked,
+      };
+    },
+  };
+
+  async function answerTo({ name, topicId }: Asked, mayCreate: boolean): Promise<TopicAnswer> {
+    if (name === null) {
+      const named = broker.topicName(topicId);
+      if (named !== null) return found(broker.describeTopic(named));
+      return { errorCode: kafkaErrors.UNKNOWN_TOPIC_ID.code, name: null, topicId, partitions: [] };
+    }
+    try {
+      return found(await describe(broker, name, mayCreate ? face.numPartitions : null));
+    } catch (error) {
+      return { errorCode: kafkaErrorCode(error), name, topicId: noId, partitions: [] };
+    }
+  }
+
+  function found({ name, id, partitions }: TopicDescription): TopicAnswer {
+    const { id: nodeId } = face.node;
+    return {
+      errorCode: kafkaErrors.NONE.code,
+      name,
+      topicId: id,
+      isInternal: internalTopics.has(name),
+      partitions: partitions.map(({ partition, state, leaderEpoch }) => ({
+        // What is fenced is still read from its leader.
+        errorCode: (state === "offline" ? kafkaErrors.LEADER_NOT_AVAILABLE : kafkaErrors.NONE).code,
+        partitionIndex: partition,
+        leaderId: state === "offline" ? -1 : nodeId,
+        leaderEpoch,
+        replicaNodes: [nodeId],
+        isrNodes: state === "offline" ? [] : [nodeId],
+        offlineReplicas: state === "offline" ? [nodeId] : [],
+      })),
+    };
+  }
+}
+
+/** `partitions`: of a topic that is to be created when it is not there; null: it is not to be. */
+async function describe(broker: Broker, name: string, partitions: number | null): Promise<TopicDescription> {
+  try {
+    return broker.describeTopic(name);
+  } catch (error) {
+    if (partitions === null || toMoldauError(error).code !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
+  }
+  try {
+    return await broker.createTopic(name, { partitions });
+  } catch (error) {
+    // Another client was faster, with another number of partitions.
+    if (toMoldauError(error).code === "TOPIC_ALREADY_EXISTS") return broker.describeTopic(name);
+    throw error;
+  }
+}
+
+function unique(topics: readonly Asked[]): Iterable<Asked> {
+  return new Map(topics.map((one) => [one.name ?? `id ${one.topicId}`, one])).values();
+}
+
+function refuseIds(topics: readonly Asked[]): void {
+  if (topics.every(({ name, topicId }) => name !== null && topicId === noId)) return;
+  throw new MoldauError("INVALID_REQUEST", "a topic can be asked for by its id from version 12 on");
+}

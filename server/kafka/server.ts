@@ -1,0 +1,118 @@
+// The Kafka face as a whole: what a listener hands its connections to.
+//
+// Owns: which APIs are served; who is a client, and how long one may be silent.
+// Never: listens (server/runtime), or answers (connection.ts, handler/).
+
+import { serveApis } from "./api-versions.ts";
+import { Connection, type ConnectionOptions, type Wire } from "./connection.ts";
+import type { KafkaFace } from "./face.ts";
+import { kafkaHandlers } from "./handler/index.ts";
+import type { Client } from "./handler.ts";
+
+/** A client's end, as a listener is handed it. */
+export type KafkaPeer = Pick<Connection, "receive" | "drained" | "closed" | "finish">;
+
+export interface KafkaAddresses {
+  readonly remote: string;
+  readonly local: { readonly host: string; readonly port: number };
+}
+
+export interface KafkaLimits
+  extends Pick<ConnectionOptions, "maxFrameBytes" | "maxRequests" | "maxBytes" | "stalledMs"> {
+  /** A client that has not asked anything by then is let go. Milliseconds; 60 000. */
+  readonly firstRequestMs?: number;
+  /** One that has nothing in hand and says nothing for so long, too. Milliseconds; 600 000, Kafka's connections.max.idle.ms. */
+  readonly idleMs?: number;
+}
+
+interface Peer {
+  readonly connection: Connection;
+  readonly client: Client;
+  /** It has asked something. */
+  isAnswered: boolean;
+  lastHeardMs: number;
+}
+
+const looksPerWait = 4;
+
+export class KafkaServer {
+  readonly #face: KafkaFace;
+  readonly #limits: KafkaLimits;
+  readonly #firstRequestMs: number;
+  readonly #idleMs: number;
+  readonly #apis: ReturnType<typeof serveApis>;
+  readonly #peers: Set<Peer> = new Set();
+  #unschedule: (() => void) | null = null;
+
+  constructor(face: KafkaFace, limits: KafkaLimits = {}) {
+    this.#face = face;
+    this.#limits = limits;
+    this.#firstRequestMs = limits.firstRequestMs ?? 60_000;
+    this.#idleMs = limits.idleMs ?? 600_000;
+    this.#apis = serveApis(kafkaHandlers(face));
+  }
+
+  get connections(): number {
+    return this.#peers.size;
+  }
+
+  connect(wire: Wire, { remote, local }: KafkaAddresses): KafkaPeer {
+    const { broker, clock, logger } = this.#face;
+    const client: Client = { address: remote, reached: local };
+    const connection = new Connection({
+      ...this.#limits,
+      apis: this.#apis,
+      wire: {
+        write: (chunks, sent) => {
+          peer.isAnswered = true;
+          return wire.write(chunks, sent);
+        },
+        pause: () => wire.pause(),
+        resume: () => wire.resume(),
+        end: () => wire.end(),
+      },
+      client,
+      logger,
+      clock,
+      budget: broker,
+    });
+    const peer: Peer = { connection, client, isAnswered: false, lastHeardMs: clock.monotonic() };
+    this.#peers.add(peer);
+    this.#watch();
+    return {
+      receive: (chunk) => {
+        peer.lastHeardMs = clock.monotonic();
+        connection.receive(chunk);
+      },
+      drained: () => {
+        peer.lastHeardMs = clock.monotonic();
+        connection.drained();
+      },
+      closed: () => {
+        this.#peers.delete(peer);
+        connection.closed();
+      },
+      finish: () => connection.finish(),
+    };
+  }
+
+  /** One look at all of them: a timer a connection would be armed anew with each request. */
+  #watch(): void {
+    if (this.#unschedule !== null || this.#peers.size === 0) return;
+    const waitMs = Math.min(this.#firstRequestMs, this.#idleMs) / looksPerWait;
+    this.#unschedule = this.#face.clock.schedule(waitMs, () => {
+      this.#unschedule = null;
+      for (const peer of [...this.#peers]) this.#look(peer);
+      this.#watch();
+    });
+  }
+
+  #look({ connection, client, isAnswered, lastHeardMs }: Peer): void {
+    const { clock, logger } = this.#face;
+    const silentMs = clock.monotonic() - lastHeardMs;
+    if (connection.requests > 0 || silentMs < (isAnswered ? this.#idleMs : this.#firstRequestMs)) return;
+    const what = isAnswered ? `nothing came in ${this.#idleMs} ms` : `no request came in ${this.#firstRequestMs} ms`;
+    logger.log("info", `a Kafka connection ends: ${what}`, { client: client.address });
+    connection.finish();
+  }
+}
