@@ -685,16 +685,23 @@ for (const runtime of flags.runtime) {
     });
 
     feature("a start that cannot be says why and exits 1", runtime, async () => {
-      const taken = await command(runtime, ["--http-port", String(plain.port), "--data-dir", temporaryFolder()]);
+      const start = (...flags) => command(runtime, ["--kafka-port", "off", ...flags]);
+      const taken = await start("--http-port", String(plain.port), "--data-dir", temporaryFolder());
       assert.equal(taken.status, 1);
       assert.match(taken.stderr, /in use.*--http-port/);
-      const locked = await command(runtime, ["--http-port", String(await freePort()), "--data-dir", plain.folder]);
+      const locked = await start("--http-port", String(await freePort()), "--data-dir", plain.folder);
       assert.equal(locked.status, 1, locked.stderr);
       assert.match(locked.stderr, /in use/);
       assert.doesNotMatch(locked.stderr, /\n\s+at /, "no stack");
+      const alsoTaken = await command(runtime, [
+        ...["--http-port", String(await freePort()), "--kafka-port", String(plain.port)],
+        ...["--data-dir", temporaryFolder()],
+      ]);
+      assert.equal(alsoTaken.status, 1, alsoTaken.stderr);
+      assert.match(alsoTaken.stderr, /in use.*--kafka-port/);
       const foreign = temporaryFolder();
       writeFileSync(join(foreign, "thesis.doc"), "mine");
-      const other = await command(runtime, ["--http-port", String(await freePort()), "--data-dir", foreign]);
+      const other = await start("--http-port", String(await freePort()), "--data-dir", foreign);
       assert.equal(other.status, 1, other.stderr);
       assert.match(other.stderr, /thesis\.doc/);
       const noCertificate = await command(runtime, [

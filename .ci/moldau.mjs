@@ -62,13 +62,15 @@ export function freePort() {
   });
 }
 
-/** Starts `serve` and resolves when /readyz says 200. */
-export async function startServer(name, { folder, port, flags = [], secure = false, env = {} } = {}) {
+/** Starts `serve` and resolves when /readyz says 200. `kafka`: also for Kafka's clients, on this port or (true) a free one. */
+export async function startServer(name, { folder, port, kafka = false, flags = [], secure = false, env = {} } = {}) {
   const data = folder ?? temporaryFolder();
   const at = port ?? (await freePort());
+  const kafkaPort = kafka === true ? await freePort() : kafka || "off";
   const { command, args } = moldau(name);
+  const ports = ["--http-port", String(at), "--kafka-port", String(kafkaPort)];
   const secureFlags = secure ? ["--tls-cert", tls.cert, "--tls-key", tls.key] : [];
-  const child = spawn(command, [...args, "--http-port", String(at), "--data-dir", data, ...secureFlags, ...flags], {
+  const child = spawn(command, [...args, ...ports, "--data-dir", data, ...secureFlags, ...flags], {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -79,6 +81,8 @@ export async function startServer(name, { folder, port, flags = [], secure = fal
     child,
     folder: data,
     port: at,
+    kafkaPort,
+    kafka: `127.0.0.1:${kafkaPort}`,
     url: `${secure ? "https" : "http"}://127.0.0.1:${at}`,
     output: "",
     ended: new Promise((resolve) => child.once("close", (status, signal) => resolve({ status, signal }))),

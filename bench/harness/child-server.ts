@@ -43,7 +43,7 @@ export function startMoldau(
   // A profile tells layers by their files, and the command is one file when it is bundled.
   const built = profile.length > 0 ? "dist/server/program.js" : "dist/server/main.js";
   const program = join(root, runtime.built ? built : "server/main.ts");
-  const flags = ["serve", "--http-port", "0", "--data-dir", folder, "--durability", durability];
+  const flags = ["serve", "--http-port", "0", "--kafka-port", "off", "--data-dir", folder, "--durability", durability];
   return start(runtime.command, [...runtime.arguments, ...profile, program, ...flags], root);
 }
 
