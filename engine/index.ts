@@ -3,6 +3,7 @@
 // Owns: the list. Never: anything that knows a runtime.
 
 export { Budget, type Release } from "./broker/budget.ts";
+export { type ConfigDefinition, type ConfigType, configDefinitions } from "./broker/config-definitions.ts";
 export { configNames } from "./broker/configs.ts";
 export { type PredictOptions, predictStart, type StartPrediction } from "./broker/inspect/predict-start.ts";
 export { type Selection, verifyDataFolder, verifyPartitionFolder } from "./broker/inspect/verify-data-folder.ts";
