@@ -36,6 +36,7 @@ import type {
   BrokerOptions,
   CompactionSummary,
   CreateTopicOptions,
+  DeleteTopicOptions,
   Durability,
   FetchedPartition,
   FetchedRecords,
@@ -52,6 +53,7 @@ import type {
   StartPosition,
   TimestampOffset,
   TopicDescription,
+  TopicPlan,
   TopicSummary,
 } from "./types.ts";
 
@@ -150,6 +152,12 @@ export class EngineBroker implements Broker {
     return { ...this.#parts.topics.describe(topic), existing };
   }
 
+  planTopic(name: string, options: CreateTopicOptions = {}): TopicPlan {
+    this.#open();
+    refuseInternalTopic(name);
+    return this.#parts.topics.planCreation(name, options);
+  }
+
   async alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription> {
     this.#open();
     // A group's partition of it follows from their number.
@@ -159,10 +167,16 @@ export class EngineBroker implements Broker {
     return this.#parts.topics.describe(topic);
   }
 
-  async deleteTopic(name: string): Promise<void> {
+  planAlteration(name: string, options: AlterTopicOptions): TopicPlan {
+    this.#open();
+    if (options.partitions !== undefined) refuseInternalTopic(name);
+    return this.#parts.topics.planAlteration(name, options);
+  }
+
+  async deleteTopic(name: string, options: DeleteTopicOptions = {}): Promise<void> {
     this.#open();
     refuseInternalTopic(name);
-    await this.#parts.topics.delete(name);
+    await this.#parts.topics.delete(name, options);
     try {
       await this.groups.topicDeleted(name);
     } catch (error) {

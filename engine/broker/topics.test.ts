@@ -205,3 +205,63 @@ test("a crash at any write of creating, altering or deleting leaves the topic be
   }
   assert.ok(crashes > 30, `${crashes} crashes`);
 });
+
+test("a plan says what would be, or why not, and makes nothing", async () => {
+  const storage = memoryStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("there", { partitions: 2 });
+  const before = (await storage.list("")).length;
+  const plan = broker.planTopic("t", { partitions: 3, configs: { "retention.ms": 5 } });
+  assert.deepEqual([plan.name, plan.partitions], ["t", 3]);
+  assert.deepEqual(plan.configs["retention.ms"], { value: "5", source: "topic" });
+  assert.equal(plan.configs["segment.ms"]?.source, "default");
+  assert.throws(() => broker.planTopic("there", { partitions: 2 }), code("TOPIC_ALREADY_EXISTS"));
+  assert.throws(() => broker.planTopic("a b"), code("INVALID_TOPIC_EXCEPTION"));
+  assert.throws(() => broker.planTopic("t", { partitions: 0 }), code("INVALID_PARTITIONS"));
+  assert.throws(() => broker.planTopic("t", { configs: { colour: "red" } }), code("INVALID_CONFIG"));
+
+  const altered = broker.planAlteration("there", { partitions: 5, configs: { "segment.ms": "7" } });
+  assert.deepEqual([altered.partitions, altered.configs["segment.ms"]?.value], [5, "7"]);
+  assert.throws(() => broker.planAlteration("there", { partitions: 1 }), code("INVALID_PARTITIONS"));
+  assert.throws(() => broker.planAlteration("t", {}), code("UNKNOWN_TOPIC_OR_PARTITION"));
+  const { partitions, configs } = broker.describeTopic("there");
+  assert.deepEqual([partitions.length, configs["segment.ms"]?.source], [2, "default"]);
+  assert.deepEqual([broker.listTopics().length, (await storage.list("")).length], [1, before]);
+  await broker.close();
+  assert.throws(() => broker.planTopic("t"), code("BROKER_CLOSED"));
+  assert.throws(() => broker.planAlteration("there", {}), code("BROKER_CLOSED"));
+});
+
+test("changes made of what there is at their turn lose nothing of each other's", async () => {
+  const broker = await openBroker(testWorld(memoryStorage()));
+  await broker.createTopic("t", { configs: { "segment.ms": 100 } });
+  const longer = broker.alterTopic.bind(broker, "t", {
+    configs: ({ "segment.ms": segmentMs }) => ({ "segment.ms": Number(segmentMs!.value) + 1 }),
+  });
+  await Promise.all(Array.from({ length: 10 }, longer));
+  assert.deepEqual(broker.describeTopic("t").configs["segment.ms"], { value: "110", source: "topic" });
+  const refusal = new MoldauError("POLICY_VIOLATION", "no");
+  const refused = broker.alterTopic("t", {
+    partitions: 3,
+    configs: () => {
+      throw refusal;
+    },
+  });
+  await assert.rejects(refused, refusal);
+  assert.equal(broker.describeTopic("t").partitions.length, 1);
+  await broker.close();
+});
+
+test("a topic is deleted by its id, and not another one that has got its name", async () => {
+  const broker = await openBroker(testWorld(memoryStorage()));
+  const { id } = await broker.createTopic("t");
+  const deleted = broker.deleteTopic("t");
+  const created = broker.createTopic("t");
+  await assert.rejects(broker.deleteTopic("t", { id }), code("UNKNOWN_TOPIC_OR_PARTITION"));
+  await deleted;
+  const again = await created;
+  assert.equal(broker.describeTopic("t").id, again.id);
+  await broker.deleteTopic("t", { id: again.id });
+  assert.deepEqual(broker.listTopics(), []);
+  await broker.close();
+});

@@ -36,7 +36,16 @@ import { Partition, type RecordedOffsets } from "./partition.ts";
 import type { Timers } from "./timers.ts";
 import { createTopicId, topicIdFromBase64, topicIdToBase64 } from "./topic-id.ts";
 import { deletedFolder, parsePartitionFolder, partitionFolder, validateTopicName } from "./topic-name.ts";
-import type { AlterTopicOptions, CreateTopicOptions, Durability, TopicDescription, TopicSummary } from "./types.ts";
+import type {
+  AlterTopicOptions,
+  ConfigChanges,
+  CreateTopicOptions,
+  DeleteTopicOptions,
+  Durability,
+  TopicDescription,
+  TopicPlan,
+  TopicSummary,
+} from "./types.ts";
 
 export interface TopicsContext {
   readonly storage: Storage;
@@ -303,11 +312,7 @@ export class Topics {
   }
 
   create(name: string, options: CreateTopicOptions): Promise<{ topic: Topic; existing: boolean }> {
-    validateTopicName(name);
-    const partitions = options.partitions ?? 1;
-    checkPartitionCount(partitions);
-    const configs = parseConfigs(options.configs ?? {});
-    checkTogether(configs);
+    const { partitions, configs } = checkedCreation(name, options);
     return this.#serially(async () => {
       const existing = this.#topics.get(name);
       if (existing !== undefined) {
@@ -326,6 +331,13 @@ export class Topics {
       this.#enter(topic);
       return { topic, existing: false };
     });
+  }
+
+  /** What `create` would make now; throws when there is a topic of that name, whatever it is like. */
+  planCreation(name: string, options: CreateTopicOptions): TopicPlan {
+    const { partitions, configs } = checkedCreation(name, options);
+    if (this.#topics.has(name)) throw new MoldauError("TOPIC_ALREADY_EXISTS", `topic '${name}' exists already`);
+    return { name, partitions, configs: describeConfigs(configs) };
   }
 
   /**
@@ -405,17 +417,7 @@ export class Topics {
   alter(name: string, options: AlterTopicOptions): Promise<Topic> {
     return this.#serially(async () => {
       const topic = this.find(name);
-      const configs = alteredConfigs(topic.meta.configs, options.configs ?? {});
-      checkTogether(configs);
-      const before = topic.meta.partitions;
-      const partitions = options.partitions ?? before;
-      checkPartitionCount(partitions);
-      if (partitions < before) {
-        throw new MoldauError(
-          "INVALID_PARTITIONS",
-          `topic '${name}' has ${before} partitions, which cannot become ${partitions}: their records would be lost`,
-        );
-      }
+      const { partitions, configs } = checkedAlteration(topic.meta, options);
       await this.#addPartitions(topic, partitions, { kind: "alterTopic", name, partitions, configs });
       topic.meta = { ...topic.meta, partitions, configs };
       topic.config = resolveConfig(configs);
@@ -424,9 +426,18 @@ export class Topics {
     });
   }
 
-  delete(name: string): Promise<void> {
+  /** What `alter` would make of it now. */
+  planAlteration(name: string, options: AlterTopicOptions): TopicPlan {
+    const { partitions, configs } = checkedAlteration(this.find(name).meta, options);
+    return { name, partitions, configs: describeConfigs(configs) };
+  }
+
+  delete(name: string, { id }: DeleteTopicOptions = {}): Promise<void> {
     return this.#serially(async () => {
       const topic = this.find(name);
+      if (id !== undefined && id !== topic.meta.id) {
+        throw new MoldauError("UNKNOWN_TOPIC_OR_PARTITION", `topic '${name}' has the id ${topic.meta.id}, not ${id}`);
+      }
       const { storage, metadata, entropy, logger } = this.#context;
       await metadata.apply({ kind: "deleteTopic", name });
       this.#topics.delete(name);
@@ -487,6 +498,32 @@ export class Topics {
   }
 }
 
+function checkedCreation(name: string, options: CreateTopicOptions): Pick<TopicMeta, "partitions" | "configs"> {
+  validateTopicName(name);
+  const partitions = options.partitions ?? 1;
+  checkPartitionCount(partitions);
+  const configs = parseConfigs(options.configs ?? {});
+  checkTogether(configs);
+  return { partitions, configs };
+}
+
+function checkedAlteration(before: TopicMeta, options: AlterTopicOptions): Pick<TopicMeta, "partitions" | "configs"> {
+  const { configs: changes = {}, partitions = before.partitions } = options;
+  const configs = alteredConfigs(
+    before.configs,
+    typeof changes === "function" ? changes(describeConfigs(before.configs)) : changes,
+  );
+  checkTogether(configs);
+  checkPartitionCount(partitions);
+  if (partitions < before.partitions) {
+    throw new MoldauError(
+      "INVALID_PARTITIONS",
+      `topic '${before.name}' has ${before.partitions} partitions, which cannot become ${partitions}: their records would be lost`,
+    );
+  }
+  return { partitions, configs };
+}
+
 function checkPartitionCount(partitions: number): void {
   if (Number.isInteger(partitions) && partitions >= 1 && partitions <= maxPartitionsPerTopic) return;
   throw new MoldauError("INVALID_PARTITIONS", `${partitions} partitions: choose 1 to ${maxPartitionsPerTopic}`);
@@ -501,10 +538,7 @@ function sameConfigs(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, stri
   return a.size === b.size && [...a].every(([name, value]) => b.get(name) === value);
 }
 
-function alteredConfigs(
-  before: ReadonlyMap<string, string>,
-  changes: Readonly<Record<string, string | number | boolean | null>>,
-): Map<string, string> {
+function alteredConfigs(before: ReadonlyMap<string, string>, changes: ConfigChanges): Map<string, string> {
   const set: Record<string, string | number | boolean> = {};
   const after = new Map(before);
   for (const [name, value] of Object.entries(changes)) {

@@ -216,11 +216,26 @@ export interface CreateTopicOptions {
   readonly configs?: ConfigInput;
 }
 
+/** Sets these; null goes back to the default. */
+export type ConfigChanges = Readonly<Record<string, string | number | boolean | null>>;
+
 export interface AlterTopicOptions {
   /** The new total; never fewer than there are. */
   readonly partitions?: number;
-  /** Sets these; null goes back to the default. */
-  readonly configs?: Readonly<Record<string, string | number | boolean | null>>;
+  /** A function is asked when it is this change's turn, with the configs as they are then; what it throws refuses the change. */
+  readonly configs?: ConfigChanges | ((configs: TopicDescription["configs"]) => ConfigChanges);
+}
+
+export interface DeleteTopicOptions {
+  /** Only the topic that has this id, not another that has got its name. 32 hex digits. */
+  readonly id?: string;
+}
+
+/** What a topic would be. */
+export interface TopicPlan {
+  readonly name: string;
+  readonly partitions: number;
+  readonly configs: Readonly<Record<string, TopicConfigValue>>;
 }
 
 export interface PartitionOffsets {
@@ -303,8 +318,12 @@ export interface Broker {
   readonly groups: GroupCoordinator;
   /** Creates it durably. `existing` true when a topic of the same partitions and configs was there; TOPIC_ALREADY_EXISTS when it differs. */
   createTopic(name: string, options?: CreateTopicOptions): Promise<TopicDescription & { readonly existing: boolean }>;
+  /** What `createTopic` would make of it now, with nothing made; throws why it would not, and when there is one already. */
+  planTopic(name: string, options?: CreateTopicOptions): TopicPlan;
   alterTopic(name: string, options: AlterTopicOptions): Promise<TopicDescription>;
-  deleteTopic(name: string): Promise<void>;
+  /** The same for `alterTopic`, with nothing changed. */
+  planAlteration(name: string, options: AlterTopicOptions): TopicPlan;
+  deleteTopic(name: string, options?: DeleteTopicOptions): Promise<void>;
   listTopics(): TopicSummary[];
   describeTopic(name: string): TopicDescription;
   /** Of the topic with this id, 32 hex digits; null when there is none. */
