@@ -265,3 +265,14 @@ test("a topic is deleted by its id, and not another one that has got its name", 
   assert.deepEqual(broker.listTopics(), []);
   await broker.close();
 });
+
+test("a config with the name of a property that every object has is refused as any other", async () => {
+  const broker = await openBroker(testWorld(memoryStorage()));
+  await broker.createTopic("t");
+  for (const name of ["__proto__", "constructor", "toString"]) {
+    const configs = Object.fromEntries([[name, "5"]]);
+    await assert.rejects(broker.alterTopic("t", { configs }), code("INVALID_CONFIG"), name);
+    await assert.rejects(broker.createTopic("u", { configs }), code("INVALID_CONFIG"), name);
+  }
+  await broker.close();
+});

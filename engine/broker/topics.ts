@@ -539,14 +539,15 @@ function sameConfigs(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, stri
 }
 
 function alteredConfigs(before: ReadonlyMap<string, string>, changes: ConfigChanges): Map<string, string> {
-  const set: Record<string, string | number | boolean> = {};
   const after = new Map(before);
+  // Made of entries: an assignment to "__proto__" would leave it out.
+  const set: [string, string | number | boolean][] = [];
   for (const [name, value] of Object.entries(changes)) {
     if (value === null) {
       validateConfigName(name);
       after.delete(name);
-    } else set[name] = value;
+    } else set.push([name, value]);
   }
-  for (const [name, value] of parseConfigs(set)) after.set(name, value);
+  for (const [name, value] of parseConfigs(Object.fromEntries(set))) after.set(name, value);
   return after;
 }
