@@ -9,7 +9,7 @@ import type { Handler } from "../handler.ts";
 import { createPartitions } from "../schema/create-partitions.ts";
 import type { RequestOf } from "../schema/notation.ts";
 import { answerEach, done, Refusal } from "./outcome.ts";
-import { checkReplicas, refusePartitionsAtOnce } from "./replicas.ts";
+import { checkReplicas, isTooMany, refusePartitionsAtOnce } from "./replicas.ts";
 
 type Asked = RequestOf<typeof createPartitions>["topics"][number];
 
@@ -40,7 +40,7 @@ export function createPartitionsHandler(face: KafkaFace): Handler<typeof createP
 
 function addedTo(topics: readonly Asked[], { broker }: KafkaFace): number[] {
   const before = new Map(broker.listTopics().map(({ name, partitions }) => [name, partitions]));
-  return topics.map(({ name, count }) => count - (before.get(name) ?? count));
+  return topics.map(({ name, count }) => (isTooMany(count) ? 0 : count - (before.get(name) ?? count)));
 }
 
 /** Throws what Kafka alone would refuse; the rest is for the engine to judge. */

@@ -12,7 +12,7 @@ import { createTopics } from "../schema/create-topics.ts";
 import type { RequestOf, ResponseOf } from "../schema/notation.ts";
 import { configSource, configsByName } from "./configs.ts";
 import { answerEach, done, Refusal } from "./outcome.ts";
-import { byDefault, checkReplicas, checkReplicationFactor, refusePartitionsAtOnce } from "./replicas.ts";
+import { byDefault, checkReplicas, checkReplicationFactor, isTooMany, refusePartitionsAtOnce } from "./replicas.ts";
 
 type Asked = RequestOf<typeof createTopics>["topics"][number];
 type Answer = ResponseOf<typeof createTopics>["topics"][number];
@@ -23,7 +23,8 @@ export function createTopicsHandler(face: KafkaFace): Handler<typeof createTopic
   return {
     api: createTopics,
     async handle({ topics, validateOnly }) {
-      const tooMany = refusePartitionsAtOnce(topics.map((topic) => partitionsOf(topic, face)));
+      const counts = topics.map((topic) => partitionsOf(topic, face)).filter((count) => !isTooMany(count));
+      const tooMany = refusePartitionsAtOnce(counts);
       return {
         topics: await answerEach(face, {
           what: "topics",

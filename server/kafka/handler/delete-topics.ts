@@ -33,12 +33,9 @@ export function deleteTopicsHandler(face: KafkaFace): Handler<typeof deleteTopic
           async answer(topic) {
             checkNaming(topic);
             const found = find(topic);
-            const otherwise = topic.name === null ? namesByName.has(found?.name ?? null) : idsById.has(found?.id ?? "");
-            if (otherwise) {
-              throw new Refusal(
-                "INVALID_REQUEST",
-                `topic '${found?.name}' is in the request by its name and by its id`,
-              );
+            if (found !== undefined && (topic.name === null ? namesByName.has(found.name) : idsById.has(found.id))) {
+              const { name } = found;
+              throw new Refusal("INVALID_REQUEST", `topic '${name}' is in the request by its name and by its id`);
             }
             if (topic.name === null) return { ...(await deleteById(topic.topicId, found, face)), ...done };
             await face.broker.deleteTopic(topic.name);

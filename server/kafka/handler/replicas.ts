@@ -33,12 +33,15 @@ export function checkReplicas(partition: number, brokerIds: readonly number[], n
   throw new Refusal("INVALID_REPLICA_ASSIGNMENT", `partition ${partition} is assigned to ${fault}`);
 }
 
-/** Why so many can't be made at once, or null. Kafka's number, and its error. */
+/** Why so many can't be made at once, or null. Kafka's number, and its error. What is not positive counts for nothing. */
 export function refusePartitionsAtOnce(counts: readonly number[]): Refusal | null {
-  // One that can't be made at all is told so by itself.
-  const possible = counts.filter((count) => count > 0 && count <= limits.maxPartitionsPerTopic);
-  const sum = possible.reduce((total, count) => total + count, 0);
+  const sum = counts.reduce((total, count) => total + Math.max(0, count), 0);
   if (sum <= limits.maxPartitionsPerTopic) return null;
   const message = `${sum} partitions in one request: the most is ${limits.maxPartitionsPerTopic}`;
   return new Refusal("POLICY_VIOLATION", message);
+}
+
+/** The engine refuses it for this topic, by itself. */
+export function isTooMany(count: number): boolean {
+  return count > limits.maxPartitionsPerTopic;
 }
