@@ -2,8 +2,11 @@ import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { test } from "node:test";
 import { testWorld } from "../../../engine/broker/world.test.support.ts";
 import { memoryStorage, openBroker } from "../../../engine/index.ts";
+import type { KafkaFace } from "../face.ts";
+import type { RequestContext } from "../handler.ts";
 import { deleteRecords } from "../schema/delete-records.ts";
 import { nameOf, openAsked, versionsOf } from "./admin.test.support.ts";
+import { deleteRecordsHandler } from "./delete-records.ts";
 import { maxNamed } from "./outcome.ts";
 
 const timeoutMs = 1000;
@@ -80,4 +83,23 @@ test("a request that names too many deletes none", async () => {
     new Set(["INVALID_REQUEST"]),
   );
   strictEqual(broker.offsets("t", 0).earliest, 0);
+});
+
+test("of a topic that is compacted only, no records are deleted", async () => {
+  const policies: Readonly<Record<string, string>> = { compacted: "compact", both: "compact,delete" };
+  const broker = {
+    planAlteration: (name: string) => ({ configs: { "cleanup.policy": { value: policies[name], source: "topic" } } }),
+    deleteRecords: async () => 5,
+  };
+  const handler = deleteRecordsHandler({ broker } as unknown as KafkaFace);
+  const partitions = [{ partitionIndex: 0, offset: 5 }];
+  const topics = Object.keys(policies).map((name) => ({ name, partitions }));
+  const answer = await handler.handle({ topics, timeoutMs }, {} as RequestContext);
+  deepStrictEqual(
+    answer!.topics.map(({ partitions: [one] }) => [nameOf(one!.errorCode), one!.lowWatermark]),
+    [
+      ["POLICY_VIOLATION", -1],
+      ["NONE", 5],
+    ],
+  );
 });
