@@ -4,6 +4,7 @@
 
 import type { KafkaFace } from "../face.ts";
 import type { AnyHandler } from "../handler.ts";
+import { adminHandlers } from "./admin.ts";
 import { fetchHandler } from "./fetch.ts";
 import { initProducerIdHandler } from "./init-producer-id.ts";
 import { listOffsetsHandler } from "./list-offsets.ts";
@@ -19,5 +20,6 @@ export function kafkaHandlers(face: KafkaFace): AnyHandler[] {
     metadataHandler(face),
     initProducerIdHandler(face),
     offsetForLeaderEpochHandler(face),
+    ...adminHandlers(face),
   ];
 }
