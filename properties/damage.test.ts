@@ -133,8 +133,20 @@ async function verified(image: Image, fault: Fault): Promise<Finding[]> {
   for await (const finding of verifyDataFolder({ storage, kernel, decompressor: toyCodec })) findings.push(finding);
   if (readBytes > 2 * total + 65_536) fault("verify reads each byte about once", `${readBytes} bytes of ${total}`);
   if (reads > 4 * image.size + 8) fault("verify reads in large pieces", `${reads} reads of ${image.size} files`);
-  if (findings.length > 64 + total / 8) fault("findings are bounded by the bytes", `${findings.length} findings`);
+  checkNumber(findings, total, fault);
   return findings;
+}
+
+/** An index has at most so many findings of a kind, whatever its bytes are; there are five kinds that an entry can have. */
+const mostOfOneIndex = 5 * 100;
+
+function checkNumber(findings: readonly Finding[], total: number, fault: Fault): void {
+  const ofIndexes = new Map<string, number>();
+  for (const { file } of findings) if (file.endsWith("index")) ofIndexes.set(file, (ofIndexes.get(file) ?? 0) + 1);
+  for (const [file, number] of ofIndexes) {
+    if (number > mostOfOneIndex) fault("findings of an index are bounded", `${number} findings of ${file}`);
+  }
+  if (findings.length > 64 + total / 8) fault("findings are bounded by the bytes", `${findings.length} findings`);
 }
 
 function checkFindings(

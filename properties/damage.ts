@@ -21,6 +21,7 @@ export const damageKinds = [
   "extend with garbage",
   "extend with zeros",
   "extend with itself",
+  "extend an index with much",
   "zero a range",
   "swap indexes",
   "swap logs",
@@ -114,6 +115,12 @@ export function damage(image: Image, plan: DamagePlan): Damage | null {
       return edit(image, random, files, (bytes) => joined(bytes, new Uint8Array(1 + random.below(300))));
     case "extend with itself":
       return edit(image, random, filled, (bytes) => joined(bytes, bytes));
+    case "extend an index with much":
+      return edit(image, random, indexes, (bytes) => {
+        const more = new Uint8Array(100_000 + random.below(50_000));
+        if (random.chance(0.5)) random.fill(more);
+        return joined(bytes, more);
+      });
     case "zero a range":
       return edit(image, random, filled, (bytes) => {
         const from = random.below(bytes.length);

@@ -9,7 +9,7 @@
 import type { IndexTable, Kernel } from "../kernel/kernel.ts";
 import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
 import { replaceFile } from "../storage/replace-file.ts";
-import type { BatchHeader } from "./record-batch.ts";
+import { type BatchHeader, headerSizeBytes } from "./record-batch.ts";
 import { type SegmentFileKind, segmentFileName } from "./segment-names.ts";
 import { SparseIndex } from "./sparse-index.ts";
 import { walkHeaders } from "./walk.ts";
@@ -299,6 +299,9 @@ export class Segment {
     if (this.log.sizeBytes === 0) return { offsets: new SparseIndex(8), times: new SparseIndex(12) };
     try {
       const files = await this.#openIndexFiles();
+      // More entries than batches fit in the log: not worth the memory.
+      const most = Math.floor(this.log.sizeBytes / headerSizeBytes) + 1;
+      if (files.offsets.sizeBytes > most * 8 || files.times.sizeBytes > most * 12) return null;
       const offsets = new Uint8Array(files.offsets.sizeBytes);
       const times = new Uint8Array(files.times.sizeBytes);
       await files.offsets.read(offsets, 0);

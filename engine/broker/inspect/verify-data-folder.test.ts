@@ -151,3 +151,70 @@ test("one partition of a topic is verified alone", async () => {
     assert.equal(found.length, count, topic);
   }
 });
+
+const mebibyte = 1024 * 1024;
+const tail: Readonly<Record<string, (bytes: Uint8Array) => void>> = {
+  zeros: () => {},
+  "the same byte": (bytes) => void bytes.fill(7),
+  "what rises": (bytes) => {
+    const view = new DataView(bytes.buffer);
+    for (let at = 0; at + 12 <= bytes.length; at += 12) view.setInt32(at + 8, at);
+  },
+  garbage: (bytes) => {
+    for (let at = 0, state = 1; at < bytes.length; at += 1) {
+      state = (state * 48271) % 2147483647;
+      bytes[at] = state >>> 8;
+    }
+  },
+};
+
+test("an index of mebibytes of anything is a few findings, and the start makes it anew without reading it", async () => {
+  for (const [name, write] of Object.entries(tail)) {
+    for (const kind of ["index", "timeindex"]) {
+      let readBytes = 0;
+      const written = await filled(true);
+      const storage = written.restart({
+        onOperation: ({ kind: operation, sizeBytes = 0 }) => void (operation === "read" && (readBytes += sizeBytes)),
+      });
+      const more = new Uint8Array(3 * mebibyte);
+      write(more);
+      await change(storage, `${first}.${kind}`, (bytes) => {
+        const both = new Uint8Array(bytes.length + more.length);
+        both.set(bytes);
+        both.set(more, bytes.length);
+        return both;
+      });
+      const findings = await verify(storage);
+      assert.ok(findings.length > 0 && findings.length <= 301, `${findings.length} findings: ${name}`);
+      const blamed = findings.reduce((sum, { count = 1 }) => sum + count, 0);
+      assert.ok(blamed >= more.length / 12 - 1, `${blamed} entries are blamed: ${name}`);
+      assert.ok(
+        findings.every(({ file, severity }) => file === `${first}.${kind}` && severity === "warning"),
+        name,
+      );
+      readBytes = 0;
+      assert.equal((await predict(storage)).rebuiltIndexes, 1, name);
+      assert.ok(readBytes < mebibyte, `the start read ${readBytes} bytes: ${name}`);
+    }
+  }
+});
+
+test("a signal ends the walk in the middle of an index, and what was found by then is told", async () => {
+  const storage = await filled(true);
+  await change(storage, `${first}.index`, () => new Uint8Array(8 * mebibyte));
+  const stop = new AbortController();
+  let reads = 0;
+  const watched = storage.restart({
+    onOperation: ({ kind, paths }) => {
+      if (kind === "read" && paths[0] === `${first}.index` && ++reads === 10) stop.abort(new Error("stopped"));
+    },
+  });
+  const findings: Finding[] = [];
+  const options = { storage: watched, kernel: testWorld(watched).kernel, signal: stop.signal };
+  await assert.rejects(async () => {
+    for await (const finding of verifyDataFolder(options)) findings.push(finding);
+  }, /^Error: stopped$/);
+  assert.ok(reads <= 11, `${reads} reads of the index`);
+  assert.ok(findings.every(({ file }) => file === `${first}.index`));
+  assert.ok((findings.at(-1)?.count ?? 0) > 50_000);
+});

@@ -71,30 +71,49 @@ export interface Finding {
   readonly position?: number;
   /** The log's offset that the fault lies at, where one is known. */
   readonly offset?: number;
+  /** How many faults of this kind, from here on, it stands for; absent when it is one. */
+  readonly count?: number;
   /** For people: what was found, what was expected. */
   readonly message: string;
 }
 
+/** Findings held between two reads; of more, those of one kind in one file are counted together. */
+export const maxHeldFindings = 4096;
+
 /** Takes what was found meanwhile, to be handed on between two reads. */
 export class Findings {
   #found: Finding[] = [];
-  total = 0;
+  /** What is beyond the limit: the first of each kind and file, and how many. */
+  #more: Map<string, { readonly first: Finding; count: number }> = new Map();
 
   add(
     severity: Severity,
     kind: FindingKind,
     file: string,
     message: string,
-    place: { readonly position?: number; readonly offset?: number } = {},
+    place: { readonly position?: number; readonly offset?: number; readonly count?: number } = {},
   ): void {
-    this.#found.push({ severity, kind, file, ...place, message });
-    this.total += 1;
+    const finding = { severity, kind, file, ...place, message };
+    if (this.#found.length < maxHeldFindings) {
+      this.#found.push(finding);
+      return;
+    }
+    const key = `${severity} ${kind} ${file}`;
+    const more = this.#more.get(key);
+    if (more === undefined) this.#more.set(key, { first: finding, count: place.count ?? 1 });
+    else more.count += place.count ?? 1;
   }
 
   /** What was added since the last call. */
   take(): Finding[] {
     const found = this.#found;
     if (found.length > 0) this.#found = [];
+    if (this.#more.size === 0) return found;
+    for (const { first, count } of this.#more.values()) {
+      const message = `${first.message}; and ${count - 1} more of this kind in this file behind it`;
+      found.push(count === 1 ? first : { ...first, count, message });
+    }
+    this.#more.clear();
     return found;
   }
 }

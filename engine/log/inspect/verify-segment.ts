@@ -12,7 +12,7 @@ import { type Storage, StorageError, type StorageFile } from "../../port/storage
 import type { Decompressor } from "../../port/world.ts";
 import { BatchHeader, headerSizeBytes } from "../record-batch.ts";
 import { segmentFileName } from "../segment-names.ts";
-import { BatchScan, type FaultStep } from "./batch-scan.ts";
+import { type BatchesStep, BatchScan, type FaultStep } from "./batch-scan.ts";
 import { type Finding, type FindingKind, Findings, type Severity } from "./finding.ts";
 import { IndexCheck } from "./index-check.ts";
 import { IndexEntries } from "./index-entries.ts";
@@ -84,13 +84,14 @@ export async function* verifySegment(
   const walk = new SegmentWalk(context, segment, file);
   try {
     await walk.open();
+    const turns = walk.turns();
     for (;;) {
       context.signal?.throwIfAborted();
-      const more = await walk.step();
+      const { done } = await turns.next();
+      if (context.signal?.aborted === true) walk.flush();
       yield* context.findings.take();
-      if (!more) break;
+      if (done === true) return walk.seen();
     }
-    return walk.seen();
   } finally {
     await walk.close();
     await file.close();
@@ -144,7 +145,7 @@ class SegmentWalk {
         entries: new IndexEntries(positions, 8),
         severity,
         findings,
-        placeOf: ({ value }) => value,
+        placeBase: 0,
         missed: ({ key, value }) =>
           `its entry for offset ${baseOffset + key} leads to byte ${value} of the log, where no batch begins`,
       });
@@ -155,7 +156,7 @@ class SegmentWalk {
         entries: new IndexEntries(times, 12),
         severity,
         findings,
-        placeOf: ({ value }) => baseOffset + value,
+        placeBase: baseOffset,
         missed: ({ key, value }) =>
           `its entry for time ${key} names offset ${baseOffset + value}, with which no batch ends`,
       });
@@ -203,34 +204,39 @@ class SegmentWalk {
     };
   }
 
-  /** One piece of the file; false at its end. */
-  async step(): Promise<boolean> {
-    const step = await this.#scan.next();
-    if (step === null) {
-      await this.#finish();
-      return false;
+  /** Says what the indexes' checks hold back. */
+  flush(): void {
+    this.#positions?.flush();
+    this.#times?.flush();
+  }
+
+  /** Walks the file to its end, and yields where the walk may be left: between two pieces, and between two pages of an index. */
+  async *turns(): AsyncGenerator<void, void> {
+    for (let step = await this.#scan.next(); step !== null; step = await this.#scan.next()) {
+      if (step.kind === "fault") {
+        yield* this.#takeFault(step);
+        if (step.unreadBytes > 0) break;
+      } else {
+        if (this.#positions !== null) yield* this.#positions.fill(step.position + step.bytes.length);
+        if (this.#times !== null) yield* this.#times.fill(this.#lastOffsetOf(step.bytes));
+        this.#takeBatches(step);
+      }
+      yield;
     }
-    if (step.kind === "fault") {
-      await this.#takeFault(step);
-      if (step.unreadBytes === 0) return true;
-      await this.#finish();
-      return false;
-    }
-    const { bytes, position } = step;
-    await this.#positions?.fill(position + bytes.length);
-    await this.#times?.fill(this.#lastOffsetOf(bytes));
+    yield* this.#finish();
+  }
+
+  #takeBatches({ bytes, position }: BatchesStep): void {
+    const { counts, progress } = this.#context;
     const header = new BatchHeader(bytes);
-    let batches = 0;
     for (let at = 0; at < bytes.length; at += header.sizeBytes) {
       header.position = at;
       this.#takeBatch(header, position + at);
-      batches += 1;
+      counts.batches += 1;
     }
     this.#scannedBytes = position + bytes.length;
-    this.#context.counts.batches += batches;
-    this.#context.counts.bytes += bytes.length;
-    this.#context.progress?.(bytes.length);
-    return true;
+    counts.bytes += bytes.length;
+    progress?.(bytes.length);
   }
 
   #lastOffsetOf(bytes: Uint8Array): number {
@@ -299,9 +305,10 @@ class SegmentWalk {
     if (entry !== null) {
       this.#lastEntryPosition = position;
       if (entry.key !== relative) {
-        const { baseOffset } = this.#segment;
-        const message = `its entry for byte ${position} says offset ${baseOffset + entry.key}, but the batch there ends with ${header.lastOffset}`;
-        this.#sayIndex("index-entry", "index", message, entry.position);
+        const { lastOffset } = header;
+        this.#positions?.wrong("index-entry", entry, () => {
+          return `its entry for byte ${position} says offset ${this.#segment.baseOffset + entry.key}, but the batch there ends with ${lastOffset}`;
+        });
       }
     } else if (this.#isSparseAt < 0 && position - this.#lastEntryPosition > this.#segment.indexIntervalBytes) {
       this.#isSparseAt = position;
@@ -318,13 +325,9 @@ class SegmentWalk {
     }
     if (entry === null) return;
     if (entry.key === maxTimestamp && (maxTimestamp === this.#maxTimestamp || this.#isTimeDoubtful)) return;
-    const message = `its entry for offset ${lastOffset} says time ${entry.key}, but the latest up to there is ${this.#maxTimestamp}`;
-    this.#sayIndex("timeindex-time", "timeindex", message, entry.position);
-  }
-
-  #sayIndex(kind: FindingKind, file: "index" | "timeindex", message: string, position: number): void {
-    const path = `${this.#segment.folder}/${segmentFileName(this.#segment.baseOffset, file)}`;
-    this.#context.findings.add(this.#indexSeverity, kind, path, message, { position });
+    this.#times?.wrong("timeindex-time", entry, () => {
+      return `its entry for offset ${lastOffset} says time ${entry.key}, but the latest up to there is ${this.#maxTimestamp}`;
+    });
   }
 
   #checkPayload(header: BatchHeader, position: number): void {
@@ -348,7 +351,7 @@ class SegmentWalk {
     findings.add("error", kind, this.#path, message, place);
   }
 
-  async #takeFault(step: FaultStep): Promise<void> {
+  async *#takeFault(step: FaultStep): AsyncGenerator<void, void> {
     const { findings, counts, progress } = this.#context;
     const { position, sizeBytes } = step;
     const { kind, message } = describeFault(step);
@@ -363,9 +366,11 @@ class SegmentWalk {
     counts.bytes += sizeBytes;
     progress?.(sizeBytes + step.unreadBytes);
     if (sizeBytes === 0) return;
-    await this.#positions?.fill(position + sizeBytes);
-    this.#positions?.at(position);
-    this.#positions?.blind(position + sizeBytes);
+    if (this.#positions !== null) {
+      yield* this.#positions.fill(position + sizeBytes);
+      this.#positions.at(position);
+      this.#positions.blind(position + sizeBytes);
+    }
     // Its last offset is behind the checksum, but what it says is likelier than anything else.
     const header = new BatchHeader(step.bytes);
     const claimed = header.lastOffset;
@@ -374,24 +379,27 @@ class SegmentWalk {
     if (isLikely) this.#expectedOtherwise = this.#expected + count;
   }
 
-  async #finish(): Promise<void> {
-    const { indexesCount, baseOffset } = this.#segment;
+  async *#finish(): AsyncGenerator<void, void> {
+    const { indexesCount, baseOffset, folder } = this.#segment;
     const gaveUp = this.#scannedBytes < this.#file.sizeBytes;
     if (!gaveUp) {
-      await this.#positions?.finish(this.#file.sizeBytes);
-      if (!this.#afterFault) await this.#times?.finish(this.#expected);
+      if (this.#positions !== null) yield* this.#positions.finish(this.#file.sizeBytes);
+      if (this.#times !== null && !this.#afterFault) yield* this.#times.finish(this.#expected);
     }
+    this.flush();
     if (!indexesCount || gaveUp || this.#isTimeDoubtful || this.#maxTimestamp < 0) return;
     const last = this.#times?.last ?? null;
     if (this.#times !== null && (last === null || last.key < this.#maxTimestamp)) {
       const ends = last === null ? "it has no entry" : `it ends with time ${last.key}`;
       const message = `${ends}, but the segment's latest is ${this.#maxTimestamp} at offset ${this.#offsetOfMaxTimestamp}`;
-      this.#sayIndex("timeindex-short", "timeindex", message, last === null ? 0 : last.position + 12);
+      const name = `${folder}/${segmentFileName(baseOffset, "timeindex")}`;
+      const position = last === null ? 0 : last.position + 12;
+      this.#context.findings.add(this.#indexSeverity, "timeindex-short", name, message, { position });
     }
     // A wrong entry leaves a hole of its own.
     if (this.#positions?.faults === 0 && this.#isSparseAt >= 0) {
       const message = `no entry leads to byte ${this.#isSparseAt} or near before it, though index.interval.bytes is ${this.#segment.indexIntervalBytes}: look-ups there are slow`;
-      const name = `${this.#segment.folder}/${segmentFileName(baseOffset, "index")}`;
+      const name = `${folder}/${segmentFileName(baseOffset, "index")}`;
       this.#context.findings.add("note", "index-sparse", name, message);
     }
   }
