@@ -14,6 +14,7 @@ import {
   fill,
   folderPlans,
   type Image,
+  imageOf,
   type Opened,
   openOn,
   readPartition,
@@ -61,6 +62,12 @@ const floors: Readonly<Record<string, number>> = {
       .map((kind) => [`finding: ${kind}`, rareKinds.includes(kind) ? 1 : 5]),
   ),
   "damage that must be found": 350,
+  "offset indexes made anew": 8,
+  "promise: epoch-checkpoint": 15,
+  "promise: index-missing": 5,
+  "promise: index-sparse": 5,
+  "promise: snapshot": 5,
+  "promise: temporary-file": 5,
   "partition offline": 80,
   "reading ended with CORRUPT_MESSAGE": 40,
   "records served": 20_000,
@@ -106,7 +113,7 @@ async function checkDamaged(
   const findings = await verified(damaged.image, fault);
   for (const { kind } of findings) coverage.add(`finding: ${kind}`);
   checkFindings(findings, damaged, expected, fault, coverage);
-  await checkStart(folder, damaged.image, fault, coverage);
+  await checkStart(folder, damaged, findings, fault, coverage);
   return violations.map((one) => ({
     ...one,
     message: `${one.message}\n    findings: ${findings.map(show).join("\n              ")}`,
@@ -186,7 +193,14 @@ function checkFindings(
 
 const seed = 7;
 
-async function checkStart(folder: Folder, image: Image, fault: Fault, coverage: Coverage): Promise<void> {
+async function checkStart(
+  folder: Folder,
+  damaged: Damage,
+  findings: readonly Finding[],
+  fault: Fault,
+  coverage: Coverage,
+): Promise<void> {
+  const { image } = damaged;
   const predicted = await predictedStart(folder, image);
   const storage = memoryStorage();
   await fill(storage, image);
@@ -204,7 +218,7 @@ async function checkStart(folder: Folder, image: Image, fault: Fault, coverage: 
   }
   const { broker } = opened;
   const { cleanShutdown, truncatedBytes, rebuiltIndexes, notes } = broker.report;
-  const offline = [];
+  const offline: { topic: string; partition: number; reason: string }[] = [];
   for (const { name, partitions } of broker.listTopics()) {
     for (let partition = 0; partition < partitions; partition++) {
       const described = broker.describeTopic(name).partitions[partition];
@@ -219,7 +233,41 @@ async function checkStart(folder: Folder, image: Image, fault: Fault, coverage: 
   if (rebuiltIndexes > 0) coverage.add("start rebuilt an index");
   if (JSON.stringify(did) !== JSON.stringify(predicted))
     fault("verify says what the start does", `it did ${JSON.stringify(did)}, but ${JSON.stringify(predicted)}`);
+  const refused = findings.find(({ message }) => message.includes("the broker refuses to start"));
+  if (refused !== undefined) fault("what verify says of the next start comes true", `it opened: ${show(refused)}`);
   await settled(time, broker.close());
+  const after = await imageOf(storage.restart({}));
+  const isOffline = ({ file }: Finding): boolean =>
+    offline.some(({ topic, partition }) => partitionOf(file) === `${topic}-${partition}`);
+  const promises = findings.filter((one) => one.message.includes("the next start") && !isOffline(one));
+  await checkPromises(folder, damaged, after, promises, fault, coverage);
+}
+
+/** What verify says that the next start does is done when the broker has stopped again. */
+async function checkPromises(
+  folder: Folder,
+  damaged: Damage,
+  after: Image,
+  promises: readonly Finding[],
+  fault: Fault,
+  coverage: Coverage,
+): Promise<void> {
+  if (promises.length === 0) return;
+  const left = await verified(after, fault);
+  for (const promise of promises) {
+    coverage.add(`promise: ${promise.kind}`);
+    const same = left.find(({ kind, file }) => kind === promise.kind && file === promise.file);
+    if (same !== undefined)
+      fault("what verify says of the next start comes true", `${show(promise)}; after it ${show(same)}`);
+    if (!promise.message.includes("makes it anew") || !promise.file.endsWith(".index")) continue;
+    const [made, was] = [after.get(promise.file), folder.image.get(promise.file)];
+    if (damaged.files.every((file) => file.endsWith("index")) && String(made) !== String(was))
+      fault(
+        "an index made anew is the one that was lost",
+        `${promise.file} has ${made?.length} of ${was?.length} bytes`,
+      );
+    coverage.add("offset indexes made anew");
+  }
 }
 
 async function predictedStart(folder: Folder, image: Image): Promise<StartPrediction> {

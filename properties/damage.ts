@@ -22,6 +22,7 @@ export const damageKinds = [
   "extend with zeros",
   "extend with itself",
   "extend an index with much",
+  "lose an offset index",
   "zero a range",
   "swap indexes",
   "swap logs",
@@ -121,6 +122,11 @@ export function damage(image: Image, plan: DamagePlan): Damage | null {
         if (random.chance(0.5)) random.fill(more);
         return joined(bytes, more);
       });
+    case "lose an offset index": {
+      const paths = indexes.filter((path) => path.endsWith(".index"));
+      if (paths.length === 0) return null;
+      return replace(image, random.pick(paths), random.chance(0.5) ? null : new Uint8Array(0));
+    }
     case "zero a range":
       return edit(image, random, filled, (bytes) => {
         const from = random.below(bytes.length);

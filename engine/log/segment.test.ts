@@ -131,3 +131,73 @@ test("an index that is not in its file yet stays in memory, whatever the budget"
   for (const [base, segment] of segments.entries()) assert.equal(await segment.positionOf(base), 0);
   assert.deepEqual(reports, []);
 });
+
+async function bytesOf(storage: Storage, path: string): Promise<string> {
+  const file = await storage.open(path);
+  const bytes = new Uint8Array(file.sizeBytes);
+  await file.read(bytes, 0);
+  await file.close();
+  return bytes.join();
+}
+
+test("an offset index that was lost is made anew by the next start, once, of an active segment and of a closed one", async () => {
+  for (const manner of ["removed", "emptied"]) {
+    let storage = (await stopped(2000)).restart();
+    const names = (await storage.list("t-0")).map(({ name }) => `t-0/${name}`);
+    const indexes = names.filter((name) => name.endsWith(".index")).sort();
+    assert.ok(indexes.length > 2);
+    for (const path of [indexes[0], indexes.at(-1)] as string[]) {
+      const before = await bytesOf(storage, path);
+      assert.notEqual(before, "");
+      if (manner === "removed") await storage.remove(path);
+      else await (await storage.open(path)).truncate(0);
+      for (const rebuilt of [1, 0]) {
+        const broker = await openBroker(testWorld(storage));
+        assert.equal(broker.report.rebuiltIndexes, rebuilt, `${path} was ${manner}`);
+        await broker.close();
+        storage = storage.restart();
+        assert.equal(await bytesOf(storage, path), before);
+      }
+    }
+  }
+});
+
+test("an offset index without an entry is right for a segment shorter than an interval, or of one batch", async () => {
+  for (const [values, interval] of [
+    [["short", "as", "well"], 4096],
+    [["long".repeat(1000)], 100],
+  ] as const) {
+    const storage = memoryStorage();
+    const broker = await openBroker(testWorld(storage));
+    await broker.createTopic("t", { configs: { "index.interval.bytes": interval } });
+    for (const value of values) await broker.produce("t", [{ value }]);
+    await broker.close();
+    const restarted = storage.restart();
+    assert.equal(await bytesOf(restarted, "t-0/00000000000000000000.index"), "");
+    const again = await openBroker(testWorld(restarted));
+    assert.equal(again.report.rebuiltIndexes, 0);
+    await again.close();
+  }
+});
+
+test("an index with more entries than batches fit in its log is made anew, and not read", async () => {
+  for (const kind of ["index", "timeindex"]) {
+    const storage = await stopped(1_000_000);
+    const path = `t-0/00000000000000000000.${kind}`;
+    const before = await bytesOf(storage, path);
+    const file = await storage.open(path);
+    file.append(new Uint8Array(1_000_000));
+    await file.close();
+    let readBytes = 0;
+    const watched = storage.restart({
+      onOperation: ({ kind: operation, sizeBytes = 0, paths }) => {
+        if (operation === "read" && paths[0] === path) readBytes += sizeBytes;
+      },
+    });
+    const broker = await openBroker(testWorld(watched));
+    assert.equal(broker.report.rebuiltIndexes, 1);
+    assert.equal(readBytes, 0);
+    await broker.close();
+    assert.equal(await bytesOf(watched.restart({}), path), before);
+  }
+});

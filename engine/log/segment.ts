@@ -281,6 +281,8 @@ export class Segment {
     let sane = true;
     const end = await walkHeaders(this.log, from, this.log.sizeBytes, (header, position) => {
       if (position === from && last >= 0 && header.lastOffset !== this.baseOffset + offsets.keyAt(last)) sane = false;
+      // The first batch that lies an interval behind the first byte has an entry: none at all means they were lost.
+      if (last < 0 && position > this.#context.indexIntervalBytes()) sane = false;
       nextOffset = header.lastOffset + 1;
       if (header.maxTimestamp > this.maxTimestamp) this.#noteTimestamp(header);
       return sane;

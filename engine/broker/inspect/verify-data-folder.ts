@@ -42,8 +42,6 @@ export interface Selection {
   readonly partition?: number;
 }
 
-/** Kafka's and our default, where the metadata does not say. Bytes. */
-const defaultIndexIntervalBytes = 4096;
 const maxJournalBytes = 512 * 1024 * 1024;
 
 /** Yields what was found, the data folder's own files first, then partition by partition; returns what has gone by. */
@@ -72,7 +70,7 @@ export async function* verifyPartitionFolder(
   yield* verifySettled(context, {
     folder,
     recorded: null,
-    indexIntervalBytes: defaultIndexIntervalBytes,
+    indexIntervalBytes: null,
     ...(only === undefined ? {} : { only }),
   });
   return context.counts;
@@ -302,8 +300,7 @@ class FolderWalk {
               clean: this.#clean,
             }
           : null,
-        indexIntervalBytes:
-          meta === undefined ? defaultIndexIntervalBytes : resolveConfig(meta.configs).indexIntervalBytes,
+        indexIntervalBytes: meta === undefined ? null : resolveConfig(meta.configs).indexIntervalBytes,
         isCompacted: meta !== undefined && isCompacted(resolveConfig(meta.configs)),
       });
     } catch (error) {

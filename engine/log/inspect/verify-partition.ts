@@ -31,7 +31,8 @@ export interface PartitionToVerify {
     /** The last run stopped in order. */
     readonly clean: boolean;
   } | null;
-  readonly indexIntervalBytes: number;
+  /** Of the topic; null when nobody says. */
+  readonly indexIntervalBytes: number | null;
   /** Whether its topic is compacted, by the metadata: then offsets may be missing, whatever compaction-checkpoint says. */
   readonly isCompacted?: boolean;
   /** Verifies these segments alone, by base offset, and nothing that needs all of them. */

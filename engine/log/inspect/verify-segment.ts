@@ -47,6 +47,9 @@ export function verifyContext(options: VerifyOptions): VerifyContext {
   return { ...options, findings: new Findings(), counts: { segments: 0, batches: 0, records: 0, bytes: 0 } };
 }
 
+/** Kafka's and ours. Bytes. */
+export const defaultIndexIntervalBytes = 4096;
+
 export interface SegmentToVerify {
   readonly folder: string;
   readonly baseOffset: number;
@@ -54,7 +57,8 @@ export interface SegmentToVerify {
   readonly indexesCount: boolean;
   /** A bad end of the file at or above this offset is what a crash leaves behind. */
   readonly tornFrom: number;
-  readonly indexIntervalBytes: number;
+  /** Of the topic; null when nobody says, and the default is a guess. */
+  readonly indexIntervalBytes: number | null;
   /** Offsets below it may be missing: compaction took their records. */
   readonly gapsBelow: number;
   /** Each whole batch, in order. */
@@ -175,6 +179,10 @@ class SegmentWalk {
   /** An index that the next start makes anew in any case hurts nobody. */
   get #indexSeverity(): Severity {
     return this.#segment.indexesCount ? "warning" : "note";
+  }
+
+  get #indexIntervalBytes(): number {
+    return this.#segment.indexIntervalBytes ?? defaultIndexIntervalBytes;
   }
 
   async #openIndex(kind: "index" | "timeindex"): Promise<StorageFile | null> {
@@ -310,7 +318,7 @@ class SegmentWalk {
           return `its entry for byte ${position} says offset ${this.#segment.baseOffset + entry.key}, but the batch there ends with ${lastOffset}`;
         });
       }
-    } else if (this.#isSparseAt < 0 && position - this.#lastEntryPosition > this.#segment.indexIntervalBytes) {
+    } else if (this.#isSparseAt < 0 && position - this.#lastEntryPosition > this.#indexIntervalBytes) {
       this.#isSparseAt = position;
     }
   }
@@ -397,11 +405,20 @@ class SegmentWalk {
       this.#context.findings.add(this.#indexSeverity, "timeindex-short", name, message, { position });
     }
     // A wrong entry leaves a hole of its own.
-    if (this.#positions?.faults === 0 && this.#isSparseAt >= 0) {
-      const message = `no entry leads to byte ${this.#isSparseAt} or near before it, though index.interval.bytes is ${this.#segment.indexIntervalBytes}: look-ups there are slow`;
-      const name = `${folder}/${segmentFileName(baseOffset, "index")}`;
-      this.#context.findings.add("note", "index-sparse", name, message);
+    if (this.#positions?.faults === 0 && this.#isSparseAt >= 0) this.#saySparse(this.#positions.last === null);
+  }
+
+  #saySparse(isEmpty: boolean): void {
+    const { indexIntervalBytes, baseOffset, folder } = this.#segment;
+    const name = `${folder}/${segmentFileName(baseOffset, "index")}`;
+    const asks = `though index.interval.bytes is ${this.#indexIntervalBytes}`;
+    if (isEmpty && indexIntervalBytes !== null) {
+      const message = `it has no entry, ${asks}; the next start makes it anew from the log`;
+      this.#context.findings.add(this.#indexSeverity, "index-sparse", name, message, { position: 0 });
+      return;
     }
+    const message = `no entry leads to byte ${this.#isSparseAt} or near before it, ${asks}: look-ups there are slow`;
+    this.#context.findings.add("note", "index-sparse", name, message);
   }
 }
 
