@@ -6,6 +6,7 @@ export { Budget, type Release } from "./broker/budget.ts";
 export { type ConfigDefinition, type ConfigType, configDefinitions } from "./broker/config-definitions.ts";
 export { configNames } from "./broker/configs.ts";
 export { type PredictOptions, predictStart, type StartPrediction } from "./broker/inspect/predict-start.ts";
+export { readIndexInterval } from "./broker/inspect/topic-config.ts";
 export { type Selection, verifyDataFolder, verifyPartitionFolder } from "./broker/inspect/verify-data-folder.ts";
 export { openBroker } from "./broker/open.ts";
 export type * from "./broker/types.ts";
@@ -42,7 +43,7 @@ export {
   openEntries,
 } from "./log/inspect/look-up.ts";
 export { type RebuildOptions, rebuildIndex } from "./log/inspect/rebuild-index.ts";
-export type { VerifyCounts, VerifyOptions } from "./log/inspect/verify-segment.ts";
+export { defaultIndexIntervalBytes, type VerifyCounts, type VerifyOptions } from "./log/inspect/verify-segment.ts";
 export { BatchHeader, headerSizeBytes } from "./log/record-batch.ts";
 export { type DecodedHeader, type DecodedRecord, type DecodeOptions, decodeRecords } from "./log/records.ts";
 export * from "./port/storage.ts";

@@ -22,7 +22,7 @@ import { parseProducerSnapshot } from "../../engine/log/producer-state.ts";
 import { parseSegmentFileName, segmentFileName } from "../../engine/log/segment-names.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { LineOutput } from "./log-output.ts";
-import { openTarget, type Target, unreadable } from "./log-target.ts";
+import { demandPartition, openTarget, type Target, unreadable } from "./log-target.ts";
 import { Exit, UserError } from "./options.ts";
 
 export interface DumpFlags {
@@ -110,10 +110,7 @@ class Dump {
       for (const name of [...propertyNames, ...checkpointNames]) {
         if (entries.some((entry) => entry.name === name)) await this.#file(name);
       }
-    } else if (folders.length === 0) {
-      const what = partition === undefined ? `topic ${topic}` : `partition ${partition} of topic ${topic}`;
-      throw new UserError(`${this.#target.root} has no ${what}`, unreadable);
-    }
+    } else await demandPartition(this.#target, topic, partition);
     for (const name of folders.sort()) {
       if (this.#left <= 0) return;
       await this.#partition(name);

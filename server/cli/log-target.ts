@@ -98,6 +98,33 @@ async function opening(open: () => Promise<Storage>): Promise<Storage> {
   }
 }
 
+const namedTopics = 20;
+
+/** Ends the command where a data folder has no such topic or partition, and says which it has. */
+export async function demandPartition({ storage, root }: Target, topic: string, partition?: number): Promise<void> {
+  const partitions: number[] = [];
+  const topics = new Set<string>();
+  for (const { name, kind } of await storage.list("")) {
+    const parsed = kind === "directory" ? parsePartitionFolder(name) : null;
+    if (parsed === null) continue;
+    topics.add(parsed.topic);
+    if (parsed.topic === topic) partitions.push(parsed.partition);
+  }
+  if (partition === undefined ? partitions.length > 0 : partitions.includes(partition)) return;
+  if (topics.has(topic)) {
+    const has = partitions.sort((a, b) => a - b).slice(0, namedTopics);
+    const more = partitions.length > has.length ? ` and ${partitions.length - has.length} more` : "";
+    throw new UserError(
+      `${root} has no partition ${partition} of topic ${topic}; it has ${has.join(", ")}${more}`,
+      unreadable,
+    );
+  }
+  const has = [...topics].sort().slice(0, namedTopics);
+  const more = topics.size > has.length ? ` and ${topics.size - has.length} more` : "";
+  const known = has.length === 0 ? "it has none" : `it has ${has.join(", ")}${more}`;
+  throw new UserError(`${root} has no topic ${topic}; ${known}`, unreadable);
+}
+
 /** What the system cannot read ends a `log` command with its own exit code. */
 export async function reading<T>(run: () => Promise<T>): Promise<T> {
   try {

@@ -20,7 +20,7 @@ import { parseSegmentFileName } from "../../engine/log/segment-names.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { webClock, webEntropy } from "../runtime/web/world.ts";
 import { LineOutput } from "./log-output.ts";
-import { openTarget, type Target, unreadable } from "./log-target.ts";
+import { demandPartition, openTarget, type Target, unreadable } from "./log-target.ts";
 import { Exit, UserError } from "./options.ts";
 import { count, size } from "./progress.ts";
 
@@ -69,7 +69,7 @@ export async function verify(path: string, flags: VerifyFlags, runtime: Runtime)
 type Findings = AsyncGenerator<Finding, VerifyCounts>;
 
 async function findingsOf(target: Target, flags: VerifyFlags, options: VerifyOptions): Promise<Findings> {
-  const { folder, file, isDataFolder, storage } = target;
+  const { folder, file, storage } = target;
   if (file !== undefined) {
     const name = parseSegmentFileName(file.slice(file.lastIndexOf("/") + 1));
     if (name === null || folder === undefined) {
@@ -85,13 +85,9 @@ async function findingsOf(target: Target, flags: VerifyFlags, options: VerifyOpt
       })
       .sort((a, b) => a - b);
     const segment = bases.findLast((base) => base <= name.offset) ?? bases[0];
-    return verifyPartitionFolder(options, folder, (base) => base === segment);
+    return verifyFolder(target, folder, options, (base) => base === segment);
   }
-  if (folder !== undefined) {
-    const named = parsePartitionFolder(folder);
-    if (!isDataFolder || named === null) return verifyPartitionFolder(options, folder);
-    return verifyDataFolder(options, named);
-  }
+  if (folder !== undefined) return verifyFolder(target, folder, options);
   const { topic, partition } = flags;
   if (partition !== undefined && topic === undefined) throw new UserError("--partition needs --topic", unreadable);
   if (topic !== undefined) await demandPartition(target, topic, partition);
@@ -101,14 +97,16 @@ async function findingsOf(target: Target, flags: VerifyFlags, options: VerifyOpt
   });
 }
 
-async function demandPartition({ storage, root }: Target, topic: string, partition?: number): Promise<void> {
-  const found = (await storage.list("")).some(({ name }) => {
-    const parsed = parsePartitionFolder(name);
-    return parsed?.topic === topic && (partition === undefined || parsed.partition === partition);
-  });
-  if (found) return;
-  const what = partition === undefined ? `topic ${topic}` : `partition ${partition} of topic ${topic}`;
-  throw new UserError(`${root} has no ${what}`, unreadable);
+/** A partition's folder: with what its data folder recorded, where it lies in one. */
+export function verifyFolder(
+  { isDataFolder }: Target,
+  folder: string,
+  options: VerifyOptions,
+  only?: (baseOffset: number) => boolean,
+): Findings {
+  const named = parsePartitionFolder(folder);
+  if (!isDataFolder || named === null) return verifyPartitionFolder(options, folder, only);
+  return verifyDataFolder(options, { ...named, ...(only === undefined ? {} : { only }) });
 }
 
 class Report {

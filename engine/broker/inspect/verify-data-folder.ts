@@ -35,14 +35,15 @@ import type { MetadataImage } from "../metadata-image.ts";
 import { JournalDamage, journalName, parseJournalName, readJournal } from "../metadata-journal.ts";
 import { topicIdFromBase64 } from "../topic-id.ts";
 import { isDeletedFolder, parsePartitionFolder, partitionFolder } from "../topic-name.ts";
+import { maxJournalBytes } from "./topic-config.ts";
 
 export interface Selection {
   /** Both absent: everything. */
   readonly topic?: string;
   readonly partition?: number;
+  /** These segments alone, by base offset, and nothing that needs all of them. */
+  readonly only?: (baseOffset: number) => boolean;
 }
-
-const maxJournalBytes = 512 * 1024 * 1024;
 
 /** Yields what was found, the data folder's own files first, then partition by partition; returns what has gone by. */
 export async function* verifyDataFolder(
@@ -302,6 +303,7 @@ class FolderWalk {
           : null,
         indexIntervalBytes: meta === undefined ? null : resolveConfig(meta.configs).indexIntervalBytes,
         isCompacted: meta !== undefined && isCompacted(resolveConfig(meta.configs)),
+        ...(this.#selection.only === undefined ? {} : { only: this.#selection.only }),
       });
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;

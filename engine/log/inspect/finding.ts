@@ -5,7 +5,10 @@
 //
 // A kind that has been shipped never changes its meaning: scripts match on it.
 
-/** `error`: data or a start is at stake. `warning`: the next start mends it, or a crash explains it. `note`: nothing is wrong. */
+/**
+ * `error`: data or a start is at stake. `warning`: the next start mends it, or the first look-up that
+ * meets it (an index entry), or a crash explains it. `note`: nothing is wrong.
+ */
 export type Severity = "error" | "warning" | "note";
 
 /** Every kind, and what it means. */
