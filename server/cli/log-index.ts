@@ -5,24 +5,25 @@
 //   command writes.
 // Never: rebuilds from a .log that is damaged.
 
-import { partitionFolder } from "../../engine/broker/topic-name.ts";
+import { parsePartitionFolder, partitionFolder } from "../../engine/broker/topic-name.ts";
 import {
+  defaultIndexIntervalBytes,
   type Finding,
   type LookedUp,
   listSegments,
   lookUpOffset,
   lookUpTimestamp,
+  MoldauError,
   openEntries,
+  readIndexInterval,
   rebuildIndex,
-  type Storage,
-  verifyPartitionFolder,
 } from "../../engine/index.ts";
 import { loadWasmKernel } from "../../engine/kernel/wasm.ts";
 import { parseSegmentFileName, segmentFileName } from "../../engine/log/segment-names.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { LineOutput } from "./log-output.ts";
-import { openTarget, type Target, unreadable } from "./log-target.ts";
-import { findingLine } from "./log-verify.ts";
+import { demandPartition, openTarget, type Target, unreadable } from "./log-target.ts";
+import { findingLine, verifyFolder } from "./log-verify.ts";
 import { Exit, UserError } from "./options.ts";
 
 export interface IndexFlags {
@@ -31,7 +32,7 @@ export interface IndexFlags {
   readonly offset?: number;
   readonly timestamp?: number;
   readonly rebuild?: boolean;
-  readonly interval: number;
+  readonly interval?: number;
   readonly json?: boolean;
 }
 
@@ -46,7 +47,7 @@ export async function index(path: string, flags: IndexFlags, runtime: Runtime): 
   const output = new LineOutput(process);
   let damaged = false;
   try {
-    const folder = folderOf(target, flags);
+    const folder = await folderOf(target, flags);
     const command = new IndexCommand(target, folder, flags, output, runtime, stop.signal);
     if (flags.offset !== undefined || flags.timestamp !== undefined) await command.lookUp();
     else if (flags.rebuild === true) await command.rebuild();
@@ -61,14 +62,19 @@ export async function index(path: string, flags: IndexFlags, runtime: Runtime): 
   if (damaged) throw new Exit(1);
 }
 
-function folderOf({ folder, file, root }: Target, { topic, partition }: IndexFlags): string {
+/** A segment has that many findings at most; the rest is counted by `log verify`. */
+const maxFindings = 1000;
+
+async function folderOf(target: Target, { topic, partition = 0 }: IndexFlags): Promise<string> {
+  const { folder, file, root } = target;
   if (folder !== undefined) return folder;
   if (file !== undefined)
     throw new UserError(`${file} has no index: give a .log, an .index or a .timeindex`, unreadable);
   if (topic === undefined) {
     throw new UserError(`${root} is a data folder: say which partition, with --topic and --partition`, unreadable);
   }
-  return partitionFolder(topic, partition ?? 0);
+  await demandPartition(target, topic, partition);
+  return partitionFolder(topic, partition);
 }
 
 class IndexCommand {
@@ -113,35 +119,55 @@ class IndexCommand {
 
   /** Shows what each index covers and what is wrong with it; true when something is. */
   async show(): Promise<boolean> {
-    const { storage } = this.#target;
-    let errors = 0;
-    for (const base of await this.#bases()) {
-      this.#signal.throwIfAborted();
-      const log = `${this.#folder}/${segmentFileName(base, "log")}`;
-      const findings = await this.#findings(storage, base);
-      errors += findings.filter(({ severity }) => severity !== "note").length;
-      const positions = await this.#span(base, "index");
-      const times = await this.#span(base, "timeindex");
-      if (this.#flags.json === true) {
-        await this.#output.json({ type: "index", file: log, baseOffset: base, offsets: positions, times, findings });
-        continue;
+    const bases = await this.#bases();
+    let isWrong = false;
+    let found: Finding[] = [];
+    let at = 0;
+    const showUpTo = async (end: number): Promise<void> => {
+      for (; at < end; at += 1) {
+        await this.#showOne(bases[at] as number, found);
+        found = [];
       }
-      const offsets = positions === null ? "none" : spanText(positions, (value) => String(base + value));
-      const timeText = times === null ? "none" : spanText(times, (value) => new Date(value).toISOString());
-      await this.#output.line(`${log}: offset index ${offsets}; time index ${timeText}`);
-      for (const finding of findings) await this.#output.line(findingLine(finding));
+    };
+    for await (const { finding, base } of this.#findings(bases)) {
+      await showUpTo(bases.indexOf(base, at));
+      isWrong ||= isWrongIndex(finding);
+      if (found.length < maxFindings) found.push(finding);
     }
-    return errors > 0;
+    await showUpTo(bases.length);
+    return isWrong;
   }
 
-  async #findings(storage: Storage, base: number): Promise<Finding[]> {
-    const kernel = await loadWasmKernel();
-    const found: Finding[] = [];
-    const options = { storage, kernel, signal: this.#signal };
-    for await (const finding of verifyPartitionFolder(options, this.#folder, (other) => other === base)) {
-      if (found.length < 1000) found.push(finding);
+  async #showOne(base: number, findings: readonly Finding[]): Promise<void> {
+    this.#signal.throwIfAborted();
+    const log = `${this.#folder}/${segmentFileName(base, "log")}`;
+    const positions = await this.#span(base, "index");
+    const times = await this.#span(base, "timeindex");
+    if (this.#flags.json === true) {
+      return this.#output.json({ type: "index", file: log, baseOffset: base, offsets: positions, times, findings });
     }
-    return found;
+    const offsets = positions === null ? "none" : spanText(positions, (value) => String(base + value));
+    const timeText = times === null ? "none" : spanText(times, timeOf);
+    await this.#output.line(`${log}: offset index ${offsets}; time index ${timeText}`);
+    for (const finding of findings) await this.#output.line(findingLine(finding));
+  }
+
+  /** What is wrong with these segments' logs and indexes, segment by segment. */
+  async *#findings(
+    bases: readonly number[],
+  ): AsyncGenerator<{ readonly finding: Finding; readonly base: number }, void> {
+    const chosen = new Set(bases);
+    const kernel = await loadWasmKernel();
+    const options = { storage: this.#target.storage, kernel, signal: this.#signal };
+    for await (const finding of verifyFolder(this.#target, this.#folder, options, (base) => chosen.has(base))) {
+      const { file, kind } = finding;
+      if (kind === "unreadable") throw new UserError(`${file}: ${finding.message}`, unreadable);
+      // How segments fit each other is not their indexes' matter.
+      if (!file.startsWith(`${this.#folder}/`) || kind === "segment-gap" || kind === "segment-overlap") continue;
+      const named = parseSegmentFileName(file.slice(this.#folder.length + 1));
+      if (named === null || named.kind === "snapshot" || !chosen.has(named.offset)) continue;
+      yield { finding, base: named.offset };
+    }
   }
 
   async #span(base: number, kind: "index" | "timeindex"): Promise<Span | null> {
@@ -152,6 +178,7 @@ class IndexCommand {
       let first: number | null = null;
       let last: number | null = null;
       for (let entry = await entries.next(); entry !== null; entry = await entries.next()) {
+        this.#signal.throwIfAborted();
         first ??= entry.key;
         last = entry.key;
         count += 1;
@@ -174,14 +201,29 @@ class IndexCommand {
     for (const line of lookUpLines(found)) await this.#output.line(line);
   }
 
+  /** As the topic has it; the default where there is no data folder to ask. */
+  async #interval(): Promise<number> {
+    const { storage, isDataFolder } = this.#target;
+    const topic = parsePartitionFolder(this.#folder)?.topic;
+    if (!isDataFolder || topic === undefined) return defaultIndexIntervalBytes;
+    try {
+      const interval = await readIndexInterval(storage, await loadWasmKernel(), topic);
+      return interval ?? defaultIndexIntervalBytes;
+    } catch (error) {
+      if (!(error instanceof MoldauError)) throw error;
+      throw new UserError(
+        `nothing was written: ${error.message}. Say the topic's index.interval.bytes, with --interval`,
+      );
+    }
+  }
+
   async rebuild(): Promise<void> {
     const bases = await this.#bases();
     const { storage, root } = this.#target;
-    for (const base of bases) {
-      const damage = (await this.#findings(storage, base)).find(({ file }) => file.endsWith(".log"));
-      if (damage === undefined) continue;
-      throw new UserError(`nothing was written: ${findingLine(damage)}`);
+    for await (const { finding } of this.#findings(bases)) {
+      if (finding.file.endsWith(".log")) throw new UserError(`nothing was written: ${findingLine(finding)}`);
     }
+    const indexIntervalBytes = this.#flags.interval ?? (await this.#interval());
     // The lock changes hands: the store that reads gives it to the one that writes.
     await storage.close();
     const writable = await this.#runtime.openStorage(root);
@@ -189,7 +231,7 @@ class IndexCommand {
       const kernel = await loadWasmKernel();
       for (const baseOffset of bases) {
         this.#signal.throwIfAborted();
-        const options = { kernel, folder: this.#folder, baseOffset, indexIntervalBytes: this.#flags.interval };
+        const options = { kernel, folder: this.#folder, baseOffset, indexIntervalBytes };
         const refusal = await rebuildIndex({ storage: writable, ...options });
         const log = `${this.#folder}/${segmentFileName(baseOffset, "log")}`;
         if (refusal !== null) throw new UserError(`${log}: not rebuilt: ${refusal}`);
@@ -200,6 +242,16 @@ class IndexCommand {
       await writable.close();
     }
   }
+}
+
+/** Whether an index leads astray, or its .log does; one with too few entries is only slower. */
+function isWrongIndex({ severity, kind, file }: Finding): boolean {
+  return file.endsWith("index") ? kind !== "index-sparse" : severity === "error";
+}
+
+function timeOf(milliseconds: number): string {
+  const date = new Date(milliseconds);
+  return Number.isNaN(date.getTime()) ? `${milliseconds} ms` : date.toISOString();
 }
 
 interface Span {

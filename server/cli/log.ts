@@ -102,9 +102,8 @@ export function addLog(program: Command, { runtime }: CommandContext): void {
     .option("--rebuild", "make the indexes anew from their .log files; the only thing `log` ever writes")
     .option(
       "--interval <bytes>",
-      "an entry about every so many bytes, with --rebuild",
+      "an entry about every so many bytes, with --rebuild (the topic's index.interval.bytes; 4096 outside a data folder)",
       parseInteger("The interval", 0),
-      4096,
     )
     .option("--json", "print one JSON object a line")
     .addHelpText(
