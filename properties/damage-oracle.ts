@@ -204,9 +204,11 @@ function mustFindIn(folder: Folder, damage: Damage, path: string): boolean {
     case "partition.metadata":
       return after === undefined || propertyOf(after, "topic_id") !== propertyOf(before, "topic_id");
     case recoveryPointName:
-      return after !== undefined && (offsetsIn(damage.image, path) === null || isBeyondAnEnd(folder, damage.image));
+      // A stop in order leaves it; a crash may come before it was first written.
+      if (after === undefined) return folder.clean;
+      return offsetsIn(damage.image, path) === null || isBeyondAnEnd(folder, damage.image);
     case logStartName:
-      return after !== undefined && offsetsIn(damage.image, path) === null;
+      return after === undefined ? folder.clean : offsetsIn(damage.image, path) === null;
     case "leader-epoch-checkpoint":
       return after === undefined ? hasRecords(folder, path) : epochsDiffer(before, after, hasRecords(folder, path));
     default:

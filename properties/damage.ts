@@ -23,6 +23,7 @@ export const damageKinds = [
   "extend with itself",
   "extend an index with much",
   "lose an offset index",
+  "lose a checkpoint",
   "zero a range",
   "swap indexes",
   "swap logs",
@@ -122,6 +123,10 @@ export function damage(image: Image, plan: DamagePlan): Damage | null {
         if (random.chance(0.5)) random.fill(more);
         return joined(bytes, more);
       });
+    case "lose a checkpoint": {
+      const checkpoints = files.filter((path) => path.endsWith("-offset-checkpoint"));
+      return checkpoints.length === 0 ? null : replace(image, random.pick(checkpoints), null);
+    }
     case "lose an offset index": {
       const paths = indexes.filter((path) => path.endsWith(".index"));
       if (paths.length === 0) return null;

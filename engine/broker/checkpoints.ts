@@ -23,6 +23,15 @@ export async function readCheckpoint(storage: Storage, name: string): Promise<Ma
   return bytes === null ? new Map() : parseOffsetCheckpoint(bytes);
 }
 
+/** What a stop in order always leaves, and what it means that it is not there. */
+export const lostCheckpoints: readonly { readonly name: string; readonly meaning: string }[] = [
+  { name: recoveryPointFileName, meaning: "nobody can tell whether a log has lost its end" },
+  {
+    name: logStartFileName,
+    meaning: "every log begins with its first segment, and what was deleted of that comes back",
+  },
+];
+
 /** A checkpoint file that is written when asked, once for all who ask meanwhile. */
 export class CheckpointFile {
   readonly #storage: Storage;

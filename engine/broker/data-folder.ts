@@ -9,7 +9,13 @@ import { type Storage, type StorageEntry, StorageError } from "../port/storage.t
 import type { Entropy } from "../port/world.ts";
 import { readFile } from "../storage/read-file.ts";
 import { replaceFile } from "../storage/replace-file.ts";
-import { cleanedFileName, logStartFileName, readCheckpoint, recoveryPointFileName } from "./checkpoints.ts";
+import {
+  cleanedFileName,
+  logStartFileName,
+  lostCheckpoints,
+  readCheckpoint,
+  recoveryPointFileName,
+} from "./checkpoints.ts";
 import { createTopicId, topicIdToBase64 } from "./topic-id.ts";
 import { isDeletedFolder, parsePartitionFolder } from "./topic-name.ts";
 
@@ -57,14 +63,17 @@ export async function openDataFolder(storage: Storage, entropy: Entropy): Promis
   if (!fresh && partitions.length > 0 && !entries.some((entry) => entry.name === metadataFolderName)) {
     refuse(`it holds partitions but no ${metadataFolderName} folder, without which their topics are unknown`);
   }
-  const notes: string[] = [];
   const recoveryPoints = await readOrRefuse(storage, recoveryPointFileName);
   const logStartOffsets = await readOrRefuse(storage, logStartFileName);
   const hasCleanedFile = entries.some(({ name }) => name === cleanedFileName);
   const cleanedOffsets = hasCleanedFile ? await readCheckpoint(storage, cleanedFileName) : new Map<string, number>();
+  const clean = fresh || entries.some((entry) => entry.name === cleanShutdownName);
+  const lost = fresh || !clean || partitions.length === 0 ? [] : lostCheckpoints;
+  const notes = lost
+    .filter(({ name }) => !entries.some((entry) => entry.name === name))
+    .map(({ name, meaning }) => `${name} is not there, though the last stop was in order: ${meaning}`);
   // Nothing depends on it but where the next passes begin.
   if (cleanedOffsets === null) notes.push(`${cleanedFileName}: damaged; compaction begins at each log's start again`);
-  const clean = fresh || entries.some((entry) => entry.name === cleanShutdownName);
   return {
     ...{ fresh, clusterId, nodeId, clean, recoveryPoints, logStartOffsets, partitions, deleted, notes },
     ...{ cleanedOffsets: cleanedOffsets ?? new Map(), hasCleanedFile },

@@ -56,6 +56,7 @@ async function open(options: BrokerOptions): Promise<Broker> {
   });
   await topics.open(data);
   await removeCleanMarker(storage);
+  for (const note of data.notes) logger.log("warn", note);
   const { findings } = topics;
   const report: RecoveryReport = {
     cleanShutdown: data.clean,

@@ -218,3 +218,38 @@ test("a signal ends the walk in the middle of an index, and what was found by th
   assert.ok(findings.every(({ file }) => file === `${first}.index`));
   assert.ok((findings.at(-1)?.count ?? 0) > 50_000);
 });
+
+test("a checkpoint that a stop in order left and that is gone is a warning, and the start says it too", async () => {
+  for (const name of ["recovery-point-offset-checkpoint", "log-start-offset-checkpoint"]) {
+    const storage = await filled(true);
+    await storage.remove(name);
+    const [finding, ...others] = await verify(storage);
+    assert.deepEqual(others, []);
+    assert.deepEqual([finding?.severity, finding?.kind, finding?.file], ["warning", "checkpoint-missing", name]);
+    const { outcome, notes } = await predict(storage);
+    assert.equal(outcome, "opens");
+    assert.equal(notes.length, 1);
+    const said = notes[0] ?? "";
+    assert.ok(said.startsWith(`${name} is not there, though the last stop was in order: `), said);
+    const world = testWorld(storage);
+    const broker = await openBroker(world);
+    assert.deepEqual(broker.report.notes, notes);
+    assert.ok(world.said.some(({ level, message }) => level === "warn" && message === notes[0]));
+    await broker.close();
+    assert.deepEqual(await verify(storage.restart()), []);
+  }
+});
+
+test("a recovery point that is not there after a crash is noted: no crash need explain it", async () => {
+  const storage = await filled(false);
+  await storage.remove("recovery-point-offset-checkpoint");
+  assert.deepEqual(
+    (await verify(storage)).map(({ severity, kind, file }) => [severity, kind, file]),
+    [["note", "checkpoint-missing", "recovery-point-offset-checkpoint"]],
+  );
+  const empty = memoryStorage();
+  await (await openBroker(testWorld(empty))).close();
+  const kept = empty.restart();
+  await kept.remove("recovery-point-offset-checkpoint");
+  assert.deepEqual(await verify(kept), []);
+});

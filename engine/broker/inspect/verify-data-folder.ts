@@ -20,7 +20,13 @@ import type { Storage, StorageEntry } from "../../port/storage.ts";
 import { StorageError } from "../../port/storage.ts";
 import { overlayStorage } from "../../storage/overlay.ts";
 import { readFile } from "../../storage/read-file.ts";
-import { cleanedFileName, logStartFileName, readCheckpoint, recoveryPointFileName } from "../checkpoints.ts";
+import {
+  cleanedFileName,
+  logStartFileName,
+  lostCheckpoints,
+  readCheckpoint,
+  recoveryPointFileName,
+} from "../checkpoints.ts";
 import { resolveConfig } from "../configs.ts";
 import {
   cleanShutdownName,
@@ -126,6 +132,7 @@ class FolderWalk {
       const message = "it is damaged: compaction begins at each log's start again";
       this.#context.findings.add("warning", "checkpoint", cleanedFileName, message, { position: 0 });
     }
+    this.#checkLostCheckpoints(entries);
     this.#image = await this.#readMetadata(entries);
     if (this.#isWhole) this.#compareWithMetadata();
   }
@@ -174,6 +181,22 @@ class FolderWalk {
     const message = "it is damaged: the broker refuses to start, because nobody can say what was synced";
     this.#context.findings.add("error", "checkpoint", name, message, { position: 0 });
     return null;
+  }
+
+  #checkLostCheckpoints(entries: readonly StorageEntry[]): void {
+    if (this.#partitions.length === 0) return;
+    const { findings } = this.#context;
+    for (const { name, meaning } of lostCheckpoints) {
+      if (entries.some((entry) => entry.name === name)) continue;
+      if (this.#clean) {
+        const message = `it is not there, though the last stop was in order: ${meaning}; the next start writes it anew`;
+        findings.add("warning", "checkpoint-missing", name, message);
+      } else if (name === recoveryPointFileName) {
+        // Nor is it in the first second of a folder.
+        const message = "it is not there: nothing counts as synced, so that the next start cuts a log where it is bad";
+        findings.add("note", "checkpoint-missing", name, message);
+      }
+    }
   }
 
   // ---- the metadata journal ----------------------------------------------------------------

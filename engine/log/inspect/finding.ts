@@ -53,6 +53,7 @@ export const findingKinds = {
   "meta-properties": "meta.properties is missing or damaged, or of another format",
   journal: "the metadata journal is damaged",
   checkpoint: "a checkpoint of the data folder is damaged",
+  "checkpoint-missing": "a checkpoint of the data folder is not there",
   "checkpoint-range": "a checkpoint names an offset that the log does not have",
   "checkpoint-unknown": "a checkpoint names a partition that does not exist",
   "partition-missing": "a partition that the metadata names has no folder",
