@@ -53,6 +53,7 @@ const madeElsewhere: readonly FindingKind[] = [
   "deleted-folder",
   "checkpoint-range",
   "checkpoint-unknown",
+  "not-a-file",
 ];
 const floors: Readonly<Record<string, number>> = {
   ...Object.fromEntries(damageKinds.map((kind) => [`damage: ${kind}`, kind === "swap logs" ? 4 : 8])),

@@ -116,7 +116,7 @@ class Overlay implements OverlayStorage {
     const into = await this.#directory(target.parent);
     const replaced = into.children.get(target.name);
     if (replaced === node) return;
-    if (replaced !== undefined && (replaced.kind !== "file" || node.kind !== "file"))
+    if (replaced !== undefined && (replaced.kind === "directory" || node.kind !== "file"))
       throw new StorageError("exists", `${to} exists`);
     if (to.startsWith(`${from}/`)) throw new StorageError("io", `${from} cannot move into itself`);
     if (replaced !== undefined) this.#forget(replaced);

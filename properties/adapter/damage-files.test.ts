@@ -4,7 +4,8 @@
 // Source: docs/log-tool.md.
 
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { chmod, mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -149,5 +150,35 @@ test("the store that only reads refuses every change, and a folder that somebody
       (await readdir(folder)).filter((name) => name.startsWith(".lock")),
       [],
     );
+  });
+});
+
+test("pipes and dead links that bear the names of files are found, and nobody waits for them", async () => {
+  const { image } = await writeFolder({
+    ...{ seed: 1, partitions: [1], batches: 12, segmentBytes: 600, indexIntervalBytes: 0 },
+    ...{ lives: 1, end: "closed", deletes: false },
+  });
+  await inFolder(image, async (folder) => {
+    const partition = "topic0-0";
+    const names = (await readdir(join(folder, partition))).sort();
+    const named = (ending: string): string => `${partition}/${names.find((name) => name.endsWith(ending))}`;
+    // A link that leads to a file is that file, to the broker too.
+    const elsewhere = join(folder, ".moved");
+    await rename(join(folder, named(".log")), elsewhere);
+    await symlink(elsewhere, join(folder, named(".log")));
+    const irregular = [named(".index"), named(".snapshot"), `${partition}/leader-epoch-checkpoint`, "meta.properties"];
+    for (const path of irregular) {
+      await rm(join(folder, path));
+      execFileSync("mkfifo", [join(folder, path)]);
+    }
+    const dead = named(".timeindex");
+    await rm(join(folder, dead));
+    await symlink(join(folder, "nowhere"), join(folder, dead));
+    const storage = await openReadOnlyStorage(folder, { lock: true });
+    const found = (await findingsOf(storage)).filter(({ kind }) => kind === "not-a-file");
+    deepStrictEqual(found.map(({ file }) => file).sort(), [...irregular, dead].sort());
+    ok(found.every(({ severity }) => severity === "error"));
+    deepStrictEqual((await predictStart({ storage, ...world() })).outcome, "refused");
+    await storage.close();
   });
 });

@@ -253,3 +253,25 @@ test("a recovery point that is not there after a crash is noted: no crash need e
   await kept.remove("recovery-point-offset-checkpoint");
   assert.deepEqual(await verify(kept), []);
 });
+
+test("a directory that bears the name of a file is an error, alone, and is not opened", async () => {
+  for (const name of [
+    "t-0/00000000000000000000.index",
+    "t-0/00000000000000000000.timeindex",
+    "t-0/leader-epoch-checkpoint",
+    "t-0/fence-checkpoint",
+    "t-0/00000000000000000777.snapshot",
+    "t-0/00000000000000000999.log",
+  ]) {
+    const storage = await filled(true);
+    if ((await storage.list("t-0")).some((entry) => `t-0/${entry.name}` === name)) await storage.remove(name);
+    await storage.makeDirectory(name);
+    const found = (await verify(storage)).filter(({ severity }) => severity !== "note");
+    assert.deepEqual(
+      found.filter(({ kind }) => kind === "not-a-file").map(({ severity, file }) => [severity, file]),
+      [["error", name]],
+    );
+    // Without it, the epochs are as good as lost.
+    if (!name.endsWith("checkpoint")) assert.equal(found.length, 1, JSON.stringify(found));
+  }
+});

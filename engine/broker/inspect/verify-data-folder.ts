@@ -7,7 +7,7 @@ import { parseProperties } from "../../log/checkpoint-file.ts";
 import { isCompacted } from "../../log/cleanup-policy.ts";
 import type { Finding } from "../../log/inspect/finding.ts";
 import { reportStagedFiles } from "../../log/inspect/staged-files.ts";
-import { type PartitionToVerify, verifyPartition } from "../../log/inspect/verify-partition.ts";
+import { isFile, type PartitionToVerify, verifyPartition } from "../../log/inspect/verify-partition.ts";
 import {
   type VerifyContext,
   type VerifyCounts,
@@ -123,7 +123,7 @@ class FolderWalk {
 
   async look(): Promise<void> {
     const entries = await this.#storage.list("");
-    for (const entry of entries) this.#classify(entry);
+    for (const entry of entries) await this.#classify(entry);
     this.#clean = entries.some(({ name }) => name === cleanShutdownName);
     await this.#checkMeta();
     this.#recoveryPoints = await this.#checkpoint(recoveryPointFileName);
@@ -137,7 +137,7 @@ class FolderWalk {
     if (this.#isWhole) this.#compareWithMetadata();
   }
 
-  #classify(entry: StorageEntry): void {
+  async #classify(entry: StorageEntry): Promise<void> {
     const { findings } = this.#context;
     const { name, kind } = entry;
     if (kind === "file" && name.endsWith(".tmp")) {
@@ -151,6 +151,9 @@ class FolderWalk {
     else if (!isOurs(entry)) {
       const message = "Moldau did not write it: the broker refuses to start until it is moved away";
       findings.add("error", "unknown-file", name, message);
+    } else if (kind === "other" && !name.startsWith(".") && !(await isFile(this.#storage, kind, name))) {
+      const message = "it is no file (a pipe, a socket, a device or a dead link), where the broker wants one";
+      findings.add("error", "not-a-file", name, `${message}: move it away`);
     }
   }
 

@@ -39,6 +39,7 @@ export const findingKinds = {
   "timeindex-time": "a time index entry is not the maximum up to its offset",
   "timeindex-short": "a time index does not end with its segment's maximum",
   // The other files of a partition
+  "not-a-file": "what bears the name of one of the log's files is a directory, a pipe or the like",
   orphan: "an index whose .log is not there",
   snapshot: "a producer snapshot is damaged",
   "snapshot-range": "a producer snapshot lies beyond the log's end",

@@ -4,7 +4,7 @@
 // Never: writes; reads what names the partition (partition.metadata, the broker's), or predicts
 //   what recovery will do.
 
-import type { StorageEntry } from "../../port/storage.ts";
+import { type Storage, type StorageEntry, StorageError } from "../../port/storage.ts";
 import { readFile } from "../../storage/read-file.ts";
 import { parseEpochCheckpoint, parseOffset } from "../checkpoint-file.ts";
 import type { EpochEntry } from "../leader-epochs.ts";
@@ -15,6 +15,7 @@ import {
   fenceName,
   isPartitionFile,
   parseSegmentFileName,
+  partitionMetadataName,
   segmentFileName,
 } from "../segment-names.ts";
 import { EpochCheck } from "./epoch-check.ts";
@@ -72,6 +73,8 @@ class PartitionWalk {
   #producers: ProducerCheck;
   readonly #epochs: EpochCheck;
   #bases: number[] = [];
+  /** Names in the folder that are no files, and are not opened. */
+  readonly #irregular: Set<string> = new Set();
   #snapshots: number[] = [];
   #hasEpochs = false;
   /** Offsets below it may be missing. */
@@ -98,7 +101,8 @@ class PartitionWalk {
     for (const entry of entries) {
       const parsed = parseSegmentFileName(entry.name);
       const path = `${this.#partition.folder}/${entry.name}`;
-      if (parsed?.kind === "log") this.#bases.push(parsed.offset);
+      if (isLogFile(entry.name) && !(await isFile(storage, entry.kind, path))) this.#sayIrregular(entry, path);
+      else if (parsed?.kind === "log") this.#bases.push(parsed.offset);
       else if (parsed?.kind === "snapshot") this.#snapshots.push(parsed.offset);
       else if (parsed !== null) indexes.push({ path, offset: parsed.offset });
       else if (entry.name === epochCheckpointName) this.#hasEpochs = true;
@@ -107,12 +111,14 @@ class PartitionWalk {
     const ascending = (a: number, b: number): number => a - b;
     this.#bases.sort(ascending);
     this.#snapshots.sort(ascending);
-    await this.#readGaps(entries.some(({ name }) => name === compactionCheckpointName));
+    const hasGaps = entries.some(({ name }) => name === compactionCheckpointName);
+    await this.#readGaps(hasGaps && !this.#irregular.has(compactionCheckpointName));
     if (this.#isPartial) return;
     const { findings } = this.#context;
     const bases = new Set(this.#bases);
     for (const { path, offset } of indexes) {
-      if (!bases.has(offset)) findings.add("warning", "orphan", path, "the .log that it is the index of is not there");
+      if (bases.has(offset) || this.#irregular.has(segmentFileName(offset, "log"))) continue;
+      findings.add("warning", "orphan", path, "the .log that it is the index of is not there");
     }
     this.#checkStart();
     const first = this.#bases[0] ?? Number.POSITIVE_INFINITY;
@@ -133,6 +139,13 @@ class PartitionWalk {
     }
     this.#gapsBelow = gapsBelow;
     this.#producers = new ProducerCheck(findings, gapsBelow);
+  }
+
+  #sayIrregular({ name, kind }: StorageEntry, path: string): void {
+    this.#irregular.add(name);
+    const what = kind === "directory" ? "a directory" : "no file (a pipe, a socket, a device or a dead link)";
+    const message = `it is ${what}, where the broker wants a file: move it away`;
+    this.#context.findings.add("error", "not-a-file", path, message);
   }
 
   #snapshotPath(offset: number): string {
@@ -196,6 +209,7 @@ class PartitionWalk {
       const seen = yield* verifySegment(this.#context, {
         folder,
         baseOffset: base,
+        irregular: this.#irregular,
         indexesCount: isTrusted,
         tornFrom,
         indexIntervalBytes,
@@ -338,6 +352,26 @@ class PartitionWalk {
       offset: logStartOffset,
     });
   }
+}
+
+/** A link is no file to a listing, but the broker follows it. No store waits for a pipe that it opens to read. */
+export async function isFile(storage: Storage, kind: StorageEntry["kind"], path: string): Promise<boolean> {
+  if (kind !== "other") return kind === "file";
+  try {
+    await (await storage.open(path)).close();
+    return true;
+  } catch (error) {
+    if (error instanceof StorageError) return false;
+    throw error;
+  }
+}
+
+/** What a log is read from, or made with; a `.tmp` is removed whatever it is. */
+function isLogFile(name: string): boolean {
+  return (
+    parseSegmentFileName(name) !== null ||
+    [epochCheckpointName, partitionMetadataName, fenceName, compactionCheckpointName].includes(name)
+  );
 }
 
 // Names of the data folder's files, which the broker owns; here they are only said.

@@ -53,6 +53,8 @@ export const defaultIndexIntervalBytes = 4096;
 export interface SegmentToVerify {
   readonly folder: string;
   readonly baseOffset: number;
+  /** Names in the folder that are no files: not opened, and said elsewhere. */
+  readonly irregular: ReadonlySet<string>;
   /** Whether the next start believes the index files; else it makes them anew without a look. */
   readonly indexesCount: boolean;
   /** A bad end of the file at or above this offset is what a crash leaves behind. */
@@ -141,7 +143,7 @@ class SegmentWalk {
   async open(): Promise<void> {
     this.#context.counts.segments += 1;
     const { findings } = this.#context;
-    const { indexesCount, baseOffset } = this.#segment;
+    const { indexesCount, baseOffset, irregular } = this.#segment;
     const severity = this.#indexSeverity;
     const positions = await this.#openIndex("index");
     if (positions !== null) {
@@ -170,7 +172,7 @@ class SegmentWalk {
       ["index", positions],
       ["timeindex", times],
     ] as const) {
-      if (opened !== null) continue;
+      if (opened !== null || irregular.has(segmentFileName(baseOffset, kind))) continue;
       const missing = `${this.#segment.folder}/${segmentFileName(baseOffset, kind)}`;
       findings.add(severity, "index-missing", missing, "it is not there; the next start makes it anew from the log");
     }
@@ -186,8 +188,9 @@ class SegmentWalk {
   }
 
   async #openIndex(kind: "index" | "timeindex"): Promise<StorageFile | null> {
+    const name = segmentFileName(this.#segment.baseOffset, kind);
+    if (this.#segment.irregular.has(name)) return null;
     try {
-      const name = segmentFileName(this.#segment.baseOffset, kind);
       const file = await this.#context.storage.open(`${this.#segment.folder}/${name}`);
       this.#indexFiles.push(file);
       return file;

@@ -5,7 +5,7 @@
 // Never: creates, changes or removes a file of the log. Where it may write, it holds the lock like
 //   a broker, so that none starts meanwhile; its socket is gone at the end.
 
-import { closeSync, existsSync, fstatSync, openSync, read, statSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, read, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Storage, StorageEntry, StorageFile, StorageManifest } from "../../../engine/port/storage.ts";
@@ -53,7 +53,8 @@ class ReadOnlyStorage implements Storage {
 
   async open(path: string): Promise<StorageFile> {
     try {
-      return new ReadOnlyFile(path, openSync(join(this.#folder, path), "r"));
+      // A pipe would be waited for, by all of the process, until somebody writes to it.
+      return new ReadOnlyFile(path, openSync(join(this.#folder, path), constants.O_RDONLY | constants.O_NONBLOCK));
     } catch (error) {
       throw storageError(error, `open ${path}`);
     }
