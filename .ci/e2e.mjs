@@ -634,6 +634,11 @@ for (const runtime of flags.runtime) {
       );
       const found = JSON.parse(await run("log", "index", partition, "--offset", "30000", "--json")).found;
       assert.ok(found.batch.baseOffset <= 30_000 && found.batch.lastOffset >= 30_000 && found.isEntryRight);
+      const { maxTimestamp } = found.batch;
+      const byTime = await run("log", "index", "-t", "looked-into", "--timestamp", String(maxTimestamp), "--json");
+      const { batch } = JSON.parse(byTime).found;
+      assert.ok(batch.maxTimestamp >= maxTimestamp && batch.position <= found.batch.position, byTime);
+      assert.match(await run("log", "index", partition, "--timestamp", String(Date.now() + 60_000)), /^not found/);
 
       const index = join(partition, log.replace("log", "index"));
       const right = readFileSync(index);
