@@ -67,7 +67,7 @@ function world(): Pick<Parameters<typeof predictStart>[0], "kernel" | "clock" | 
 
 test("on files, verify finds the same, writes nothing, and foretells the start", async () => {
   await check(
-    { name: "damaged files", runs: 12, floors: { damages: 20, starts: 12, "findings on files": 30 } },
+    { name: "damaged files", runs: 18, floors: { damages: 20, starts: 12, "findings on files": 30 } },
     plans,
     async ({ folder: plan, damages }, coverage) => {
       const { image } = await writeFolder(plan);

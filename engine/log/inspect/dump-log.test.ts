@@ -32,7 +32,7 @@ test("a dump has every batch in order, as its header says it", async () => {
     ...{ type: "batch", file: path, position: sizeBytes, sizeBytes, baseOffset: 2, lastOffset: 3, recordCount: 2 },
     ...{ leaderEpoch: 0, producerId: -1, producerEpoch: -1, baseSequence: -1, lastSequence: -1 },
     ...{ baseTimestamp: startMs + 10, maxTimestamp: startMs + 11, timestampType: "CreateTime", codec: "none" },
-    ...{ isTransactional: false, isControl: false, isValid: true },
+    ...{ deleteHorizonMs: null, isTransactional: false, isControl: false, isValid: true },
   });
   assert.equal(checksum, kernel.crc32c(encoded({ records: 2, timestamp: startMs + 10 }, 2).subarray(21)));
 });
