@@ -66,13 +66,8 @@ export async function checkKafkajsAdmin(bootstrap) {
     await admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
     await refused(() => admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] }), "INVALID_PARTITIONS");
     const { topics: described } = await admin.fetchTopicMetadata({ topics: [topic, other] });
-    assert.deepEqual(
-      described.map(({ name, partitions }) => [name, partitions.length]),
-      [
-        [topic, 3],
-        [other, 1],
-      ],
-    );
+    const counts = new Map(described.map(({ name, partitions }) => [name, partitions.length]));
+    assert.deepEqual([counts.get(topic), counts.get(other), counts.size], [3, 1, 2]);
 
     const config = async (name) => {
       const resources = [{ type: topicResource, name: topic, configNames: [name] }];
@@ -115,11 +110,8 @@ export async function checkKafkajsAdmin(bootstrap) {
     assert.deepEqual(await range(), [0, records]);
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 1, offset: "4" }] });
     assert.deepEqual(await range(), [4, records]);
-    await assert.rejects(
-      () => admin.deleteTopicRecords({ topic, partitions: [{ partition: 1, offset: String(records + 1) }] }),
-      ({ name, partitions }) =>
-        name === "KafkaJSDeleteTopicRecordsError" && partitions[0].error.type === "OFFSET_OUT_OF_RANGE",
-    );
+    const tooFar = [{ partition: 1, offset: String(records + 1) }];
+    await refused(() => admin.deleteTopicRecords({ topic, partitions: tooFar }), "OFFSET_OUT_OF_RANGE");
     await admin.deleteTopicRecords({ topic, partitions: [{ partition: 1, offset: "-1" }] });
     assert.deepEqual(await range(), [records, records]);
 
@@ -305,7 +297,7 @@ async function refused(run, code) {
     if (one === null || typeof one !== "object" || seen.has(one)) continue;
     seen.add(one);
     codes.push(one.type, one.apiId);
-    waiting.push(...[one.errors, one.cause, one.error].flat());
+    waiting.push(...[one.errors, one.partitions, one.cause, one.error].flat());
   }
   assert.ok(
     codes.includes(code),
