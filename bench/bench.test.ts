@@ -213,17 +213,23 @@ test("the hardest of several peers is the one that counts, where a target says s
   ]);
 });
 
-test("a curve is flat when no point strays", () => {
-  const flat = (...heights: number[]): string | undefined =>
-    verdictsOf(
-      "b",
-      { ...outcomeOf(1), curves: [{ name: "c", x: "", y: "", points: heights.map((y, x) => ({ x, y })) }] },
-      { name: "node" },
-      [{ benchmark: "b", goal: { kind: "flat", within: 0.1, curve: "c" } }],
-    )[0]?.is;
-  strictEqual(flat(100, 105, 95), "pass");
-  strictEqual(flat(100, 130, 100), "short");
-  strictEqual(flat(100), "not measured");
+test("a curve is flat when no point is worse than the first by more than a share; better is no fault", () => {
+  const flat = (unit: string, ...heights: number[]): string => {
+    const points = heights.map((y, index) => ({ x: 10 ** (index + 3), y }));
+    const outcome = { ...outcomeOf(1), curves: [{ name: "c", x: "records", y: unit, points }] };
+    const goal = { kind: "flat", within: 0.1, curve: "c" } as const;
+    const [verdict] = verdictsOf("b", outcome, { name: "node" }, [{ benchmark: "b", goal }]);
+    return `${verdict?.is}: ${verdict?.result}`;
+  };
+  strictEqual(flat("µs", 100, 105, 110), "pass: 10% worse at 100,000");
+  // A drift: each step is small, and half the way between the ends is within a tenth of both.
+  strictEqual(flat("µs", 100, 104, 108, 112, 116), "short: 16% worse at 10,000,000");
+  strictEqual(flat("appends/s", 116, 112, 108, 104, 100), "short: 14% worse at 10,000,000");
+  strictEqual(flat("µs", 100, 130, 100), "short: 30% worse at 10,000");
+  strictEqual(flat("µs", 100, 60, 30), "pass: no worse");
+  strictEqual(flat("appends/s", 100, 400, 95), "pass: 5% worse at 100,000");
+  strictEqual(flat("appends/s", 100, 60, 300), "short: 40% worse at 10,000");
+  strictEqual(flat("µs", 100), "not measured: ");
 });
 
 test("the verdicts are counted", () => {

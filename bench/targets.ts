@@ -15,7 +15,7 @@ export type Goal =
   | { readonly kind: "ratio"; readonly peer: string; readonly atLeast: number }
   /** The subject's own figure. */
   | { readonly kind: "at most"; readonly value: number; readonly unit: string; readonly only?: "node" }
-  /** Each of the benchmark's curves stays within this share of its first point's height, or above. */
+  /** No point of the benchmark's curve of this name is worse than its first by more than this share. */
   | { readonly kind: "flat"; readonly within: number; readonly curve: string };
 
 /** The one that is hardest to beat. */

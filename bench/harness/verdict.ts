@@ -92,23 +92,26 @@ export function isRate(unit: string): boolean {
   return unit.endsWith("/s");
 }
 
-/** Against the median of the curve, so that one odd point at its beginning decides nothing. */
+/**
+ * Against the curve's first point, which is the small log or the one partition: what grows may
+ * become better, and may lose no more than this share of it. Rates lose downwards, times upwards.
+ */
 function flatVerdict(benchmark: string, { curves }: Outcome, name: string, within: number): Verdict {
   const target = `flat within ${Math.round(within * 100)}%`;
   const curve = curves.find((candidate) => candidate.name === name);
-  if (curve === undefined || curve.points.length < 2)
+  const [first, ...later] = curve?.points ?? [];
+  if (curve === undefined || first === undefined || later.length === 0)
     return { benchmark, target, result: "", peer: name, goal: name, is: "not measured" };
-  const heights = curve.points.map(({ y }) => y);
-  const [least, greatest] = [Math.min(...heights), Math.max(...heights)];
-  const middle = (least + greatest) / 2;
-  const strays = (greatest - least) / 2 / middle;
+  const losses = later.map(({ x, y }) => ({ x, share: (isRate(curve.y) ? first.y - y : y - first.y) / first.y }));
+  const worst = losses.reduce((one, other) => (other.share > one.share ? other : one));
+  const percent = Math.round(worst.share * 100);
   return {
     benchmark,
     target,
-    result: `±${(strays * 100).toFixed(0)}%`,
+    result: percent > 0 ? `${percent}% worse at ${worst.x.toLocaleString("en")}` : "no worse",
     peer: name,
     goal: name,
-    is: strays <= within ? "pass" : "short",
+    is: worst.share <= within ? "pass" : "short",
   };
 }
 
