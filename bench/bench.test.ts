@@ -19,6 +19,7 @@ import { drawCurves } from "./harness/chart.ts";
 import { comparison, OutputsDiffer } from "./harness/comparison.ts";
 import { bytesOf, recordsOf, repeat } from "./harness/data.ts";
 import { othersSeconds } from "./harness/disturbance.ts";
+import { busyNote } from "./harness/load-race.ts";
 import { sharesOf } from "./harness/profile.ts";
 import { lastResult, race } from "./harness/race.ts";
 import { type Result, resultLines, verdictLines } from "./harness/report.ts";
@@ -84,7 +85,7 @@ for (const group of new Set(benchmarks.map((benchmark) => benchmark.group))) {
 }
 
 function requirePlausible(result: Result): void {
-  const { name, subject, peers, ratios, verdicts, missing, curves } = result;
+  const { name, subject, peers, ratios, verdicts, missing, curves, busy = [] } = result;
   const printed = resultLines(result).join("\n");
   for (const figure of [subject, ...peers]) {
     ok(
@@ -96,6 +97,13 @@ function requirePlausible(result: Result): void {
   for (const { peer, median } of ratios) {
     ok(median > 0 && Number.isFinite(median), `${name} against ${peer}`);
     ok(peers.some((figure) => figure.name === peer));
+  }
+  // Where there is a /proc, nothing under load goes without a look at how busy it was.
+  if (process.platform === "linux" && result.group.startsWith("http "))
+    strictEqual(busy.length, peers.length + 1, name);
+  for (const { name: server, share } of busy) {
+    ok([subject, ...peers].some((figure) => figure.name === server));
+    ok(share >= 0 && Number.isFinite(share), `${name}: ${server}`);
   }
   for (const { points } of curves) ok(points.length > 0 && points.every(({ y }) => y > 0 && Number.isFinite(y)), name);
   if (missing.length > 0) return;
@@ -188,6 +196,40 @@ test("a target is met, missed, or not proved by a peer that limps", () => {
   strictEqual(is(outcomeOf(2.99, 2)), "short");
   strictEqual(is(outcomeOf(3.0, 2), "bun"), "pass"); // the known figures are Node's
   strictEqual(is({ ...outcomeOf(3), ratios: [] }), "not measured");
+});
+
+test("a peer that had not enough to do makes a pass no proof, a subject that had not makes the ratio too low", () => {
+  const is = (ratio: number, busy: Outcome["busy"], peerSpeed = 6): string | undefined =>
+    verdictsOf(
+      "crc32c 64 KiB, in place",
+      { ...outcomeOf(ratio, peerSpeed), ...(busy && { busy }) },
+      { name: "node" },
+    )[0]?.is;
+  const shares = (subject: number, peer: number): Outcome["busy"] => [
+    { name: "moldau", share: subject },
+    { name: "@node-rs/crc32", share: peer },
+    { name: "another peer", share: 0.1 },
+  ];
+  strictEqual(is(3, shares(1, 0.85)), "pass");
+  strictEqual(is(3, shares(1, 0.84)), "client-bound");
+  strictEqual(is(3, shares(0.5, 1)), "pass");
+  strictEqual(is(2.9, shares(1, 0.84)), "short");
+  strictEqual(is(3, shares(1, 0.84), 2), "weak baseline");
+  strictEqual(is(3, []), "pass"); // where there is no /proc nobody can tell
+});
+
+test("a server that was not busy waited for its client, or for the disk where it has one", () => {
+  const busy = [
+    { name: "moldau", share: 0.5 },
+    { name: "peer", share: 0.9 },
+  ];
+  strictEqual(
+    busyNote({ name: "moldau", usesDisk: true }, busy),
+    "moldau's server used 50% of a core: waiting for the disk, or client-bound",
+  );
+  strictEqual(busyNote({ name: "moldau" }, busy), "moldau's server used 50% of a core: client-bound");
+  strictEqual(busyNote({ name: "peer" }, busy), "peer's server used 90% of a core");
+  match(busyNote({ name: "who" }, busy), /not known/);
 });
 
 test("a rate limps when it is lower than known, a time when it is higher", () => {

@@ -42,7 +42,7 @@ export const usage = `Measures Moldau against its peers, and prints each target 
 
 Ratios are taken in one run: subject and peer in turns, the median of each turn's ratio, with its
 spread. Outputs are compared before anything is timed. "weak baseline" stands in place of a pass when
-the peer ran well below the speed known of it.`;
+the peer ran well below the speed known of it, "client-bound" when its server had not enough to do.`;
 
 const runtimeNames = ["node", "bun", "deno"] as const;
 

@@ -108,6 +108,12 @@ export interface Ratio extends Spread {
   readonly peer: string;
 }
 
+/** How much of a core a server's process used while it was under load, the median of its turns. */
+export interface Busy {
+  readonly name: string;
+  readonly share: number;
+}
+
 export interface Point {
   readonly x: number;
   readonly y: number;
@@ -126,6 +132,8 @@ export interface Outcome {
   /** Times as good as that peer: the median over the rounds of each round's own ratio. */
   readonly ratios: readonly Ratio[];
   readonly curves: readonly Curve[];
+  /** Of servers under load, as far as it is known; a contender's name each. */
+  readonly busy?: readonly Busy[];
   /** What a reader must know to read the figures right. */
   readonly notes: readonly string[];
   /** Peers that could not be loaded here, and why. */

@@ -5,21 +5,21 @@
 // Never: knows what is asked of the servers.
 
 import { type Driven, drive, type Prepared, type Wire } from "../load/wire.ts";
-import { type Bench, type Figure, type Outcome, type Ratio, spreadOf } from "./benchmark.ts";
+import { type Bench, type Busy, type Figure, type Outcome, type Ratio, spreadOf } from "./benchmark.ts";
 import type { ChildServer } from "./child-server.ts";
+import { busyShare } from "./verdict.ts";
 
 export interface LoadedServer {
   readonly name: string;
   readonly server: ChildServer;
   readonly wire: Wire;
   readonly prepared: readonly Prepared[];
+  /** That it reads or writes files: when it is not busy, the disk may be what it waits for. */
+  readonly usesDisk?: boolean;
 }
 
 /** What one request counts for: so many bytes, or those of its answer. */
 export type LoadUnit = { readonly unit: "MB/s"; readonly bytes: number | "received" } | { readonly unit: "requests/s" };
-
-/** Less of a core than this, and the server was not what set the pace. */
-const busyShare = 0.85;
 
 export async function raceUnderLoad(
   contenders: readonly LoadedServer[],
@@ -50,8 +50,9 @@ export async function raceUnderLoad(
       ...spreadOf((rates[0] as number[]).map((rate, run) => rate / (rates[index + 1]?.[run] as number))),
     }),
   );
-  const notes = contenders.map(({ name }, index) => busyNote(name, shares[index] as (number | null)[]));
-  return { subject, peers, ratios, curves: [], notes, missing: [] };
+  const busy = contenders.flatMap(({ name }, index) => busyOf(name, shares[index] as (number | null)[]) ?? []);
+  const notes = contenders.map((contender) => busyNote(contender, busy));
+  return { subject, peers, ratios, curves: [], busy, notes, missing: [] };
 }
 
 function rateOf({ requests, receivedBytes, seconds }: Driven, unit: LoadUnit): number {
@@ -59,10 +60,15 @@ function rateOf({ requests, receivedBytes, seconds }: Driven, unit: LoadUnit): n
   return (unit.bytes === "received" ? receivedBytes : requests * unit.bytes) / seconds / 1e6;
 }
 
-function busyNote(name: string, shares: readonly (number | null)[]): string {
+function busyOf(name: string, shares: readonly (number | null)[]): Busy | null {
   const known = shares.filter((share) => share !== null);
-  if (known.length === 0) return `${name}: how busy its server was is not known here`;
-  const { median } = spreadOf(known);
-  const text = `${name}'s server used ${(median * 100).toFixed(0)}% of a core`;
-  return median >= busyShare ? text : `${text}: client-bound, or waiting for the disk`;
+  return known.length === 0 ? null : { name, share: spreadOf(known).median };
+}
+
+export function busyNote({ name, usesDisk }: Pick<LoadedServer, "name" | "usesDisk">, busy: readonly Busy[]): string {
+  const share = busy.find((one) => one.name === name)?.share;
+  if (share === undefined) return `${name}: how busy its server was is not known here`;
+  const text = `${name}'s server used ${(share * 100).toFixed(0)}% of a core`;
+  if (share >= busyShare) return text;
+  return `${text}: ${usesDisk === true ? "waiting for the disk, or client-bound" : "client-bound"}`;
 }

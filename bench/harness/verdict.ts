@@ -1,6 +1,7 @@
 // Judges an outcome by its targets.
 //
-// Owns: what is a pass, what falls short, and what is no proof because the peer limped.
+// Owns: what is a pass, what falls short, and what is no proof: because the peer limped, or because
+//   the load was not enough for the peer and so made our ratio better than it is.
 // Never: measures, or knows where targets come from.
 
 import { type Baseline, baselineOf, weakBelow } from "../baselines.ts";
@@ -15,8 +16,11 @@ export interface Verdict {
   readonly peer: string;
   /** What the target asks for by name: a peer, "best peer", a curve; tells two targets of one benchmark apart. */
   readonly goal: string;
-  readonly is: "pass" | "short" | "weak baseline" | "not measured";
+  readonly is: "pass" | "short" | "weak baseline" | "client-bound" | "not measured";
 }
+
+/** Less of a core than this, and the server was not what set the pace. */
+export const busyShare = 0.85;
 
 export function verdictsOf(
   benchmark: string,
@@ -53,7 +57,7 @@ export function verdictsOf(
 
 function ratioVerdict(
   benchmark: string,
-  { ratios, peers }: Outcome,
+  { ratios, peers, busy = [] }: Outcome,
   wanted: string,
   atLeast: number,
   runtime: Pick<SubjectRuntime, "name">,
@@ -65,6 +69,9 @@ function ratioVerdict(
   const figure = peers.find(({ name }) => name === ratio.peer) as Figure;
   // The known figures are Node's.
   const limps = runtime.name === "node" && known !== undefined && isWeak(figure, known);
+  // A peer that waits for its load is faster than its figure. When only the subject waits, its own is the one that
+  // is too low: the ratio is at least what it seems.
+  const idles = busy.some(({ name, share }) => name === ratio.peer && share < busyShare);
   const reached = ratio.median >= atLeast;
   return {
     benchmark,
@@ -72,7 +79,7 @@ function ratioVerdict(
     result: `${digits(ratio.median)}x`,
     peer: ratio.peer,
     goal: wanted,
-    is: !reached ? "short" : limps ? "weak baseline" : "pass",
+    is: !reached ? "short" : limps ? "weak baseline" : idles ? "client-bound" : "pass",
   };
 }
 

@@ -40,7 +40,10 @@ async function run(bench: Bench, protocol: Protocol): Promise<Outcome> {
     const wire = await stage.wire(open(server.port));
     const positions = Array.from({ length: sizeBytes / fetchBytes }, (_, index) => index);
     const fetches = positions.map((index) => fetchRaw(index * recordsPerFetch, fetchBytes));
-    const subject: LoadedServer = { name: "moldau", server, wire, prepared: fetches.map((one) => wire.prepare(one)) };
+    const subject: LoadedServer = {
+      ...{ name: "moldau", server, wire, usesDisk: true },
+      prepared: fetches.map((one) => wire.prepare(one)),
+    };
 
     const file = join(bench.folder, "bench-0", `${"0".repeat(20)}.log`);
     const peer = await stage.server(startPeer(bench, `bare-file${peerSuffix}`, file));
@@ -52,7 +55,7 @@ async function run(bench: Bench, protocol: Protocol): Promise<Outcome> {
       }),
     );
     const bare: LoadedServer = {
-      ...{ name: "bare server of the file", server: peer, wire: peerWire },
+      ...{ name: "bare server of the file", server: peer, wire: peerWire, usesDisk: true },
       prepared: reads.map((one) => peerWire.prepare(one)),
     };
     await requireSameBytes(wire, subject.prepared, peerWire, bare.prepared);

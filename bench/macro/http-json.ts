@@ -36,7 +36,7 @@ async function run(bench: Bench, protocol: Protocol, acks: "all" | "leader"): Pr
     const produce = produceJson([record], acks);
     const { results } = JSON.parse((await ask(wire, produce)).toString()) as { results: unknown[] };
     await requireStored(server.port);
-    const subject: LoadedServer = { name: "moldau", server, wire, prepared: [wire.prepare(produce)] };
+    const subject: LoadedServer = { name: "moldau", server, wire, prepared: [wire.prepare(produce)], usesDisk: true };
 
     const peer = await stage.server(startPeer(bench, `hono-parse${peerSuffix}`));
     const peerWire = await stage.wire(open(peer.port));

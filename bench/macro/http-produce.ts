@@ -45,7 +45,7 @@ async function run(bench: Bench, protocol: Protocol, acks: keyof typeof acknowle
     const server = await stage.server(startMoldau(bench, { folder: bench.folder }));
     const wire = await stage.wire(open(server.port));
     const produce = produceRaw(batch, acks);
-    const subject: LoadedServer = { name: "moldau", server, wire, prepared: [wire.prepare(produce)] };
+    const subject: LoadedServer = { name: "moldau", server, wire, prepared: [wire.prepare(produce)], usesDisk: true };
     await createTopic(server.port, topicConfigs);
     await ask(wire, produce);
     await requireStored(server.port, batch);
