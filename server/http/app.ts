@@ -11,6 +11,7 @@ import type { ExchangeBindings } from "../exchange.ts";
 import { bodyIdleMs, smallBodyMs } from "./body.ts";
 import { Deadlines } from "./deadlines.ts";
 import { healthOperations } from "./health.ts";
+import { untakenMs } from "./held-answer.ts";
 import { answersBytes } from "./held-fetch.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { createMetrics } from "./metrics.ts";
@@ -68,6 +69,7 @@ export function createApp(options: AppOptions): Hono<Environment> {
   const deadlines = {
     idleBodies: new Deadlines(clock, bodyIdleMs),
     smallBodies: new Deadlines(clock, smallBodyMs),
+    untakenAnswers: new Deadlines(clock, untakenMs),
   };
   const face: Face = { broker, runtime, version, clock, logger, maxRequestBytes, heartbeatMs, answers, deadlines };
   const metrics = createMetrics(face);

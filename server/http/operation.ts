@@ -38,6 +38,8 @@ export interface Face {
     readonly idleBodies: Deadlines;
     /** Of a body that is to be whole. */
     readonly smallBodies: Deadlines;
+    /** Of an answer that goes out in pieces, for the next to be taken. */
+    readonly untakenAnswers: Deadlines;
   };
 }
 

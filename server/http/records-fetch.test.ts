@@ -313,7 +313,12 @@ test("an answer that is written out holds 4 MiB of batches at most, a raw one 8 
   const all = `${path}?maxBytes=16777216`;
   const fetched = (await (await get(all)).json()) as Fetched;
   assert.deepEqual([fetched.records.length, fetched.nextOffset], [4, 4]);
+  const nextOffset = async (accept: string): Promise<string | null> => {
+    const { headers, body } = await get(all, { accept });
+    await body?.cancel(); // it holds memory until it is taken
+    return headers.get("moldau-next-offset");
+  };
   for (const accept of ["application/x-ndjson", "application/cbor-seq"])
-    assert.equal((await get(all, { accept })).headers.get("moldau-next-offset"), "4", accept);
-  assert.equal((await get(all, { accept: raw })).headers.get("moldau-next-offset"), "8");
+    assert.equal(await nextOffset(accept), "4", accept);
+  assert.equal(await nextOffset(raw), "8");
 });

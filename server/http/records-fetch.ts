@@ -8,6 +8,7 @@ import { z } from "@hono/zod-openapi";
 import { type FetchedRecords, MoldauError, type StartPosition } from "../../engine/index.ts";
 import { concat } from "./body.ts";
 import { defaultFetchBytes, defaultLimit, type FetchQuery, fetchQuery, maxRawBytes } from "./fetch-query.ts";
+import { respondHeld } from "./held-answer.ts";
 import { fetchHeld } from "./held-fetch.ts";
 import { type Form, mediaTypes } from "./media-type.ts";
 import { type Call, type Face, type Operation, operation } from "./operation.ts";
@@ -16,7 +17,6 @@ import { invalid } from "./problem.ts";
 import { encodeCbor, fetchedCbor, recordCbor } from "./records-cbor.ts";
 import { fetchedJson, recordJson } from "./records-json.ts";
 import { streamRecords } from "./records-stream.ts";
-import { respond } from "./respond.ts";
 import { roomWaitMs, waitingForRoom } from "./room.ts";
 import { binarySchema, fetchSchema, jsonAndCbor, recordSchema } from "./schemas.ts";
 
@@ -90,7 +90,7 @@ function startOf({ query, form, headers }: Call<FetchQuery>): StartPosition {
   return query.offset ?? "earliest";
 }
 
-/** Batches go to the socket from the pool's own memory, and hold it until they have left. */
+/** Batches go out from the pool's own memory, and hold it until they have left. */
 async function fetchRaw(call: Call<FetchQuery>, offset: number, face: Face): Promise<Response> {
   const { topic, partition, query } = call;
   const { waitMs = 0 } = query;
@@ -98,13 +98,16 @@ async function fetchRaw(call: Call<FetchQuery>, offset: number, face: Face): Pro
   const wanted = [{ topic, partition, offset, maxBytes }];
   const waiting = waitingForRoom(call, waitMs + roomWaitMs, face);
   try {
-    const options = { maxBytes, maxWaitMs: waitMs, signal: waiting.signal, pooled: call.knowsSent };
+    const options = { maxBytes, maxWaitMs: waitMs, signal: waiting.signal, pooled: true };
     const [fetched] = await face.broker.fetchBatches(wanted, options);
     if (fetched === undefined)
       throw new MoldauError("UNKNOWN_SERVER_ERROR", "the fetch gave no answer for its partition");
-    call.onSent(fetched.release);
-    if (fetched.error !== undefined) throw fetched.error;
-    return respond(200, mediaTypes.raw, fetched.bytes, numbersOf(fetched));
+    const { bytes: body, release, error } = fetched;
+    if (error !== undefined) {
+      release();
+      throw error;
+    }
+    return respondHeld({ contentType: mediaTypes.raw, body, release, headers: numbersOf(fetched) }, call, face);
   } finally {
     waiting.end();
   }
@@ -116,10 +119,9 @@ async function fetchDecoded(call: Call<FetchQuery>, offset: number, face: Face):
   const wanted = { topic, partition, offset, limit, maxBytes, waitMs };
   const { fetched, release } = await fetchHeld(wanted, call, face);
   try {
-    const { contentType, body, headers } = render(fetched, form, values);
-    release(body.length);
-    call.onSent(release);
-    return respond(200, contentType, body, headers);
+    const rendered = render(fetched, form, values);
+    release(rendered.body.length);
+    return respondHeld({ ...rendered, release }, call, face);
   } catch (thrown) {
     release();
     throw thrown;
