@@ -282,6 +282,7 @@ test("the verdicts are counted", () => {
     name: "b",
     timed: "",
     runtime: "node 20",
+    effort: "full" as const,
     verdicts: [verdict, { ...verdict, is: "short" as const }],
   };
   match(verdictLines([result]).join("\n"), /1 pass, 1 short$/);
@@ -345,6 +346,7 @@ test("the curves are drawn, each with its name, axes and unit", () => {
     name: "some growth",
     timed: "",
     runtime: "node 20",
+    effort: "full" as const,
     verdicts: [],
   };
   if (process.env["CI"] !== "true" && !existsSync(join(root, "bench/node_modules/vega"))) {

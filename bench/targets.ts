@@ -38,6 +38,8 @@ export const targets: readonly Target[] = [
   ...ratio("append 64 KiB, group commit of 64", "writeSync and fdatasync", 0.9),
   ...ratio("produce 64 KiB batches, HTTP/1.1, acks=leader", bestPeer, 0.8),
   ...ratio("produce 64 KiB batches, h2c, acks=leader", bestPeer, 0.8),
+  ...ratio("produce 64 KiB batches, HTTP/1.1, acks=leader, durability os", bestPeer, 0.8),
+  ...ratio("produce 64 KiB batches, h2c, acks=leader, durability os", bestPeer, 0.8),
   ...ratio("append JSON of 256 B, HTTP/1.1, acks=all", "Hono, parses the body", 0.5),
   ...ratio("append JSON of 256 B, HTTP/1.1, acks=leader", "Hono, parses the body", 0.5),
   { benchmark: "start to ready", goal: { kind: "at most", value: 300, unit: "ms", only: "node" } },

@@ -2,13 +2,14 @@
 //
 // Owns: the shape of the report, as text and as data. Never: judges (verdict.ts).
 
-import type { Benchmark, Figure, Outcome, Ratio, SubjectRuntime } from "./benchmark.ts";
+import type { Benchmark, Effort, Figure, Outcome, Ratio, SubjectRuntime } from "./benchmark.ts";
 import type { Machine } from "./machine.ts";
 import { digits, type Verdict } from "./verdict.ts";
 
 export interface Result extends Pick<Benchmark, "group" | "name" | "timed" | "guarantees">, Outcome {
   /** The runtime measured, with its version. */
   readonly runtime: string;
+  readonly effort: Effort["name"];
   readonly verdicts: readonly Verdict[];
 }
 

@@ -35,6 +35,7 @@ export async function runOne(benchmark: Benchmark, bench: Bench): Promise<Result
       ...outcome,
       notes,
       runtime: runtimeName(bench.runtime),
+      effort: bench.effort.name,
       verdicts: verdictsOf(name, outcome, bench.runtime),
     };
   } finally {
