@@ -6,10 +6,13 @@ import { codeOf } from "../group/group.test.support.ts";
 import { decodeOffset } from "../group/offset-value.ts";
 import { partitionForGroup } from "../group/partition-for.ts";
 import { decodeKey } from "../group/record-keys.ts";
+import type { Appended } from "../log/log.ts";
 import { StorageError } from "../port/storage.ts";
 import { type MemoryStorageOptions, memoryStorage } from "../storage/memory.ts";
+import { OffsetsTopic } from "./group-log.ts";
 import { offsetsTopicName } from "./internal-topics.ts";
 import { openBroker } from "./open.ts";
+import type { Topics } from "./topics.ts";
 import type { Broker } from "./types.ts";
 import { drain, testWorld } from "./world.test.support.ts";
 
@@ -201,4 +204,43 @@ test("when a sync fails nothing is acknowledged, and the next start finds what w
   assert.equal(await committed(broker), 1);
   assert.equal(await commit(broker, 4), "none");
   await broker.close();
+});
+
+test("behind a failure that takes its time nothing begins until all that had begun has ended", async () => {
+  // A partition whose appends wait in line, as behind a slow disk.
+  const line: { readonly work: () => void; readonly fail: (error: Error) => void }[] = [];
+  let logEndOffset = 0;
+  const partition = {
+    readable: () => ({ logEndOffset }),
+    acknowledged: () => Promise.resolve(),
+    append: (work: (append: unknown) => unknown) =>
+      new Promise((resolve, reject) => line.push({ work: () => resolve(work(null)), fail: reject })),
+  };
+  const expected: number[] = [];
+  const topic = new OffsetsTopic({
+    ...{ kernel: testWorld(memoryStorage()).kernel, clock: testWorld(memoryStorage()).clock },
+    topics: { findPartition: () => partition } as unknown as Topics,
+    append: (_append, _bytes, expectedEndOffset) => {
+      expected.push(expectedEndOffset);
+      logEndOffset += 1;
+      return { lastOffset: logEndOffset - 1 } as Appended;
+    },
+    fetch: () => Promise.reject(new Error("nobody reads")),
+  });
+  const record = { key: new Uint8Array(1), value: null };
+  const ends: unknown[] = [];
+  const append = (records = [record]): void => topic.append(0, records, (failure) => ends.push(failure));
+  append([record, record]);
+  append();
+  line.shift()!.fail(new Error("no room"));
+  await drain();
+  assert.equal(ends.length, 1);
+  append();
+  assert.equal(ends.length, 2, "refused at once, while the second is still in line");
+  line.shift()!.fail(new Error("behind it"));
+  await drain();
+  append();
+  line.shift()!.work();
+  await drain();
+  assert.deepEqual([ends.length, ends[3], expected], [4, null, [0]]);
 });

@@ -28,6 +28,7 @@ interface UnderWay {
   count: number;
   /** Where the log ends when all of them are written. */
   end: number;
+  /** Then nothing more begins until all have ended: else each newcomer would wait behind one that fails, for ever. */
   hasFailed: boolean;
 }
 
