@@ -7,6 +7,7 @@ import https from "node:https";
 import net from "node:net";
 import { test } from "node:test";
 import { runtime } from "#runtime";
+import { BareHttp2, type Frame, frame, frames } from "./bare-http2.test.support.ts";
 import { ListenError, type Listener, type ServeOptions } from "./runtime.ts";
 import { testCert, testKey } from "./tls.test.support.ts";
 
@@ -218,16 +219,6 @@ test("a client that leaves aborts its request's signal", async () => {
     });
   });
 });
-
-/** An HTTP/2 frame (RFC 9113, 4.1). */
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
 
 /** What a listener's own body port said of each request; null where it has none. */
 function bodyPort(): {
@@ -530,6 +521,65 @@ if (runtime.name === "node") {
         assert.ok(before < (64 + 4 * 6.25 + 1) * mebibyte, `${before}`);
       } finally {
         for (const session of sessions) session.destroy();
+      }
+    });
+  });
+
+  test("the bytes of a stream that was reset are held until nothing queued before can point to them", async () => {
+    const left: string[] = [];
+    let came = 0;
+    const fetch: ServeOptions["fetch"] = async (_request, exchange) => {
+      came += 1;
+      const name = `answer ${came}`;
+      exchange?.onSent?.(() => left.push(name));
+      return new Response(large);
+    };
+    await serving({ fetch }, async (port) => {
+      const peer = new BareHttp2(port);
+      const pings = (): Frame[] => peer.came.filter(({ type }) => type === frames.ping);
+      const untilPings = async (count: number): Promise<Frame> => {
+        await within(
+          5000,
+          peer.until(() => pings().length >= count),
+          `ping ${count}`,
+        );
+        await sleep(100);
+        assert.equal(pings().length, count);
+        return pings()[count - 1] as Frame;
+      };
+      const cut = async (): Promise<void> => {
+        const stream = peer.request("GET");
+        // What its window lets through is here; the rest is queued.
+        await within(
+          5000,
+          peer.until((one) => one.type === frames.data && one.stream === stream),
+          "its first bytes",
+        );
+        peer.reset(stream);
+      };
+      try {
+        peer.acknowledgeSettings();
+        peer.widenConnection(mebibyte); // a stream's own 64 KiB are what stops it
+        await cut();
+        const first = await untilPings(1);
+        assert.deepEqual(left, [], "it may still be sent");
+        // What is reset after a question was asked is not covered by its answer.
+        await cut();
+        await sleep(100);
+        peer.answerPing(first);
+        const second = await untilPings(2);
+        assert.deepEqual(left, ["answer 1"]);
+        peer.answerPing(second);
+        for (let waited = 0; left.length < 2 && waited < 5000; waited += 10) await sleep(10);
+        assert.deepEqual(left, ["answer 1", "answer 2"]);
+        // Nothing can be sent any more once the connection is gone.
+        await cut();
+        await untilPings(3);
+        peer.socket.destroy();
+        for (let waited = 0; left.length < 3 && waited < 5000; waited += 10) await sleep(10);
+        assert.deepEqual(left, ["answer 1", "answer 2", "answer 3"]);
+      } finally {
+        peer.socket.destroy();
       }
     });
   });

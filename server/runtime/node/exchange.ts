@@ -63,6 +63,8 @@ export class NodeExchange implements Exchange {
     if ("stream" in outgoing) {
       const { stream } = outgoing;
       if (stream === undefined || stream.destroyed) return queueMicrotask(run);
+      // Taken now: a stream that is closed has none any more.
+      const { session } = stream;
       const unwatch = this.#stalled.watch({
         pendingBytes: () => stream.writableLength,
         cut: () => stream.close(constants.NGHTTP2_CANCEL),
@@ -70,7 +72,7 @@ export class NodeExchange implements Exchange {
       stream.once("close", () => {
         unwatch();
         if (stream.writableFinished) run();
-        else afterQueued(stream.session, run);
+        else afterQueued(session, run);
       });
     } else {
       if (outgoing.destroyed || outgoing.closed) return queueMicrotask(run);
