@@ -525,6 +525,43 @@ if (runtime.name === "node") {
     });
   });
 
+  test("a window that a peer keeps by not acknowledging a smaller one counts, and so do the streams opened with it", async () => {
+    await serving({ fetch: () => new Promise<Response>(() => {}) }, async (port) => {
+      const kibibyte = 1024;
+      const first = new BareHttp2(port);
+      const windowsOf = async (peer: BareHttp2, count: number): Promise<number[]> => {
+        for (let waited = 0; peer.windows().length < count && waited < 5000; waited += 10) await sleep(10);
+        await sleep(150); // and none beyond them
+        return peer.windows();
+      };
+      let second: BareHttp2 | undefined;
+      try {
+        await windowsOf(first, 1);
+        first.acknowledgeSettings();
+        assert.deepEqual(await windowsOf(first, 2), [64 * kibibyte, 512 * kibibyte]);
+        first.acknowledgeSettings();
+
+        second = new BareHttp2(port);
+        second.acknowledgeSettings();
+        assert.deepEqual(await windowsOf(first, 3), [64 * kibibyte, 512 * kibibyte, 256 * kibibyte]);
+        // 100 streams of the first may still have 512 KiB: 14 MiB are left.
+        assert.deepEqual(await windowsOf(second, 2), [64 * kibibyte, 128 * kibibyte]);
+        second.acknowledgeSettings();
+        assert.equal((await windowsOf(second, 2)).length, 2, "nothing more until the first has acknowledged");
+
+        const streams = Array.from({ length: 60 }, () => first.request("POST"));
+        first.acknowledgeSettings();
+        // 60 of them keep what they were opened with, 40 have the smaller window: 24 MiB are left, one too few.
+        assert.equal((await windowsOf(second, 2)).length, 2, "nothing more while those streams are open");
+        for (const stream of streams) first.reset(stream);
+        assert.deepEqual(await windowsOf(second, 3), [64 * kibibyte, 128 * kibibyte, 256 * kibibyte]);
+      } finally {
+        first.socket.destroy();
+        second?.socket.destroy();
+      }
+    });
+  });
+
   test("the bytes of a stream that was reset are held until nothing queued before can point to them", async () => {
     const left: string[] = [];
     let came = 0;
