@@ -249,6 +249,11 @@ function everyClient(name, given) {
     assert.ok(said.fetches >= 3, `${said.fetches} fetches`);
   });
 
+  test(`${name}: administration, by kafkajs and @platformatic/kafka`, async () => {
+    const program = fileURLToPath(new URL("kafka-admin.mjs", import.meta.url));
+    assert.match(await ran(runtimeOf("node24").command, [program, given().server.kafka]), /\d/);
+  });
+
   test(`${name}: one topic, written and read through every face at the same offsets`, { skip: !hasKcat }, async () => {
     const { server, wire } = given();
     const topic = await newTopic(wire);
