@@ -1,7 +1,7 @@
 // A broker in memory, behind a connection without a socket, asked as a client asks.
 
-import { testWorld } from "../../../engine/broker/world.test.support.ts";
-import type { Storage } from "../../../engine/index.ts";
+import { type ManualClock, testWorld } from "../../../engine/broker/world.test.support.ts";
+import type { BrokerOptions, Storage } from "../../../engine/index.ts";
 import { type Broker, memoryStorage, openBroker } from "../../../engine/index.ts";
 import { serveApis } from "../api-versions.ts";
 import { Connection } from "../connection.ts";
@@ -10,59 +10,81 @@ import { readResponse, writeRequest } from "../schema/codec.ts";
 import type { ApiDefinition, Read, Written } from "../schema/notation.ts";
 import { adminHandlers } from "./admin.ts";
 import type { LogDirsFace } from "./describe-log-dirs.ts";
+import { groupHandlers } from "./groups.ts";
+
+type Ask = <Api extends ApiDefinition>(
+  api: Api,
+  version: number,
+  request: Written<Api["request"]>,
+) => Promise<Read<Api["response"]>>;
+
+export interface AskedConnection {
+  /** One request over one connection, which all its requests share. */
+  readonly ask: Ask;
+  /** The client is gone. */
+  closed(): void;
+  /** The broker is about to stop. */
+  finish(): void;
+}
 
 export interface Asked {
   readonly broker: Broker;
+  readonly clock: ManualClock;
   readonly said: readonly { readonly level: string; readonly message: string }[];
-  /** One request over one connection, which all requests share. */
-  ask<Api extends ApiDefinition>(
-    api: Api,
-    version: number,
-    request: Written<Api["request"]>,
-  ): Promise<Read<Api["response"]>>;
+  /** Over a connection that is there from the beginning. */
+  readonly ask: Ask;
+  connect(clientId?: string): AskedConnection;
 }
 
-export async function openAsked(face: Partial<LogDirsFace> = {}, storage: Storage = memoryStorage()): Promise<Asked> {
+export async function openAsked(
+  face: Partial<LogDirsFace> = {},
+  storage: Storage = memoryStorage(),
+  options: Partial<BrokerOptions> = {},
+): Promise<Asked> {
   const world = testWorld(storage);
   const { clock, entropy, logger, said } = world;
-  const broker = await openBroker(world);
+  const broker = await openBroker({ ...world, ...options });
   const node = { id: 7, host: "localhost", port: 9092 };
-  const handlers = adminHandlers({
+  const whole = {
     ...{ broker, clock, entropy, logger, node, clusterId: "a-cluster", autoCreateTopics: true, numPartitions: 3 },
     nodeFor: () => ({ ...node, host: "for.this.client" }),
     dataFolder: "/data",
     ...face,
-  });
-  const waiting: ((frame: Uint8Array) => void)[] = [];
-  const written: Uint8Array[] = [];
-  const connection = new Connection({
-    ...{ apis: serveApis(handlers), client: { address: "127.0.0.1:1" }, logger, clock, budget: broker },
-    wire: {
-      write(chunks, sent) {
-        written.push(Uint8Array.from(chunks.flatMap((chunk) => [...chunk])));
-        for (let frame = takeFrame(written); frame !== null; frame = takeFrame(written)) waiting.shift()!(frame);
-        sent();
-        return true;
-      },
-      pause: () => {},
-      resume: () => {},
-      end: () => waiting.shift()?.(new Uint8Array(0)),
-    },
-  });
-  let correlationId = 0;
-  return {
-    broker,
-    said,
-    async ask(api, version, request) {
-      correlationId += 1;
-      const chunks = writeRequest(api, version, { correlationId, clientId: "test" }, request);
-      const answered = new Promise<Uint8Array>((resolve) => waiting.push(resolve));
-      for (const chunk of chunks) connection.receive(chunk.slice());
-      const frame = await answered;
-      if (frame.length === 0) throw new Error(`the connection ended: ${said.at(-1)?.message}`);
-      return readResponse(api, version, [frame]).response;
-    },
   };
+  const apis = serveApis([...adminHandlers(whole), ...groupHandlers(whole)]);
+  const connect = (clientId = "test"): AskedConnection => {
+    const waiting: ((frame: Uint8Array) => void)[] = [];
+    const written: Uint8Array[] = [];
+    const connection = new Connection({
+      ...{ apis, client: { address: "127.0.0.1:1" }, logger, clock, budget: broker },
+      wire: {
+        write(chunks, sent) {
+          written.push(Uint8Array.from(chunks.flatMap((chunk) => [...chunk])));
+          for (let frame = takeFrame(written); frame !== null; frame = takeFrame(written)) waiting.shift()!(frame);
+          sent();
+          return true;
+        },
+        pause: () => {},
+        resume: () => {},
+        end: () => waiting.shift()?.(new Uint8Array(0)),
+      },
+    });
+    let correlationId = 0;
+    return {
+      async ask(api, version, request) {
+        correlationId += 1;
+        const chunks = writeRequest(api, version, { correlationId, clientId }, request);
+        const answered = new Promise<Uint8Array>((resolve) => waiting.push(resolve));
+        for (const chunk of chunks) connection.receive(chunk.slice());
+        const frame = await answered;
+        if (frame.length === 0) throw new Error(`the connection ended: ${said.at(-1)?.message}`);
+        return readResponse(api, version, [frame]).response;
+      },
+      closed: () => connection.closed(),
+      finish: () => connection.finish(),
+    };
+  };
+  return { broker, clock, said, ask: connect().ask, connect };
 }
 
 /** Off the beginning of what was written; without its length. */

@@ -6,6 +6,7 @@ import type { KafkaFace } from "../face.ts";
 import type { AnyHandler } from "../handler.ts";
 import { adminHandlers } from "./admin.ts";
 import { fetchHandler } from "./fetch.ts";
+import { groupHandlers } from "./groups.ts";
 import { initProducerIdHandler } from "./init-producer-id.ts";
 import { listOffsetsHandler } from "./list-offsets.ts";
 import { metadataHandler } from "./metadata.ts";
@@ -20,6 +21,7 @@ export function kafkaHandlers(face: KafkaFace): AnyHandler[] {
     metadataHandler(face),
     initProducerIdHandler(face),
     offsetForLeaderEpochHandler(face),
+    ...groupHandlers(face),
     ...adminHandlers(face),
   ];
 }
