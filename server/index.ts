@@ -4,3 +4,4 @@
 
 export * from "../engine/index.ts";
 export { type AppOptions, createApp } from "./http/app.ts";
+export { GroupSessions, type SessionParts } from "./http/group-sessions.ts";

@@ -18,6 +18,7 @@ import {
   StorageError,
 } from "../../engine/index.ts";
 import { createApp } from "../http/app.ts";
+import { GroupSessions } from "../http/group-sessions.ts";
 import { ListenError, type Listener, type TlsOptions } from "../runtime/runtime.ts";
 import { openBroker } from "../runtime/web/index.ts";
 import { jsonLogger, textLogger, webClock } from "../runtime/web/world.ts";
@@ -108,6 +109,7 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
   const stopping = stopSignal(context);
   const tls = readTls(flags, context);
   const broker = await open(flags, context, logger);
+  const sessions = new GroupSessions({ broker, clock: webClock, logger });
   const listeners: Listener[] = [];
   let kafka: KafkaListener | null = null;
   let httpPort: number;
@@ -118,6 +120,7 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
       version,
       clock: webClock,
       logger,
+      sessions,
       ...(flags.corsOrigin === undefined ? {} : { corsOrigin: flags.corsOrigin }),
     });
     const http = await runtime.serve({
@@ -144,6 +147,7 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<void> 
   logger.log("info", "stopping", { signal });
   const closed = Promise.all(listeners.map((listener) => listener.close(graceMs)));
   try {
+    await sessions.close();
     await broker.close();
   } finally {
     await closed;

@@ -4,10 +4,12 @@ import type { TestContext } from "node:test";
 import { type Broker, type Clock, createTwinKernel, memoryStorage, openBroker } from "../../engine/index.ts";
 import { webClock, webEntropy } from "../runtime/web/world.ts";
 import { type AppOptions, createApp } from "./app.ts";
+import { GroupSessions } from "./group-sessions.ts";
 
 export interface TestApp {
   readonly app: ReturnType<typeof createApp>;
   readonly broker: Broker;
+  readonly sessions: GroupSessions;
   readonly said: string[];
   get(path: string, headers?: Record<string, string>): Promise<Response>;
   send(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
@@ -15,6 +17,7 @@ export interface TestApp {
 
 export interface TestOptions extends Partial<AppOptions> {
   readonly inFlightBytes?: number;
+  readonly revokeWaitMs?: number;
 }
 
 export const json = { "content-type": "application/json" } as const;
@@ -25,16 +28,22 @@ export async function testApp(t: TestContext, options: TestOptions = {}): Promis
   const said: string[] = [];
   const logger = { log: (_level: string, message: string) => void said.push(message) };
   const world = { clock, entropy: webEntropy, logger, storage: memoryStorage(), kernel: createTwinKernel() };
-  const { inFlightBytes, ...rest } = options;
+  const { inFlightBytes, revokeWaitMs, ...rest } = options;
   const broker =
     options.broker ?? (await openBroker({ ...world, ...(inFlightBytes === undefined ? {} : { inFlightBytes }) }));
-  t.after(() => broker.close());
+  const waiting = revokeWaitMs === undefined ? {} : { revokeWaitMs };
+  const sessions = options.sessions ?? new GroupSessions({ broker, clock, logger, ...waiting });
+  t.after(async () => {
+    await sessions.close();
+    await broker.close();
+  });
   const app = createApp({
     broker,
     clock,
     logger,
     runtime: { name: "test", version: "1.2.3" },
     version: "0.0.0-test",
+    sessions,
     ...rest,
   });
   const send: TestApp["send"] = async (method, path, body, headers) => {
@@ -48,7 +57,7 @@ export async function testApp(t: TestContext, options: TestOptions = {}): Promis
     };
     return app.fetch(new Request(`http://test${path}`, init as RequestInit));
   };
-  return { app, broker, said, send, get: (path, headers = {}) => send("GET", path, undefined, headers) };
+  return { app, broker, sessions, said, send, get: (path, headers = {}) => send("GET", path, undefined, headers) };
 }
 
 /** The problem that an answer is, checked for what every problem has. */

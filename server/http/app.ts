@@ -10,6 +10,11 @@ import { type Broker, Budget, type Clock, type Logger } from "../../engine/index
 import type { ExchangeBindings } from "../exchange.ts";
 import { bodyIdleMs, smallBodyMs } from "./body.ts";
 import { Deadlines } from "./deadlines.ts";
+import { groupMemberOperations } from "./group-members.ts";
+import { groupOffsetOperations } from "./group-offsets.ts";
+import { groupRecordsOperations } from "./group-records.ts";
+import { GroupSessions } from "./group-sessions.ts";
+import { groupOperations } from "./groups.ts";
 import { healthOperations } from "./health.ts";
 import { untakenMs } from "./held-answer.ts";
 import { answersBytes } from "./held-fetch.ts";
@@ -39,6 +44,8 @@ export interface AppOptions {
   readonly maxRequestBytes?: number;
   /** Answers that are written out record by record, together, until they have left. 64 MiB. */
   readonly answersBytes?: number;
+  /** The members kept for those who read as a group; whoever hands them in closes them before the broker. */
+  readonly sessions?: GroupSessions;
   /** An event stream that has nothing to say says so this often. 15 000. */
   readonly heartbeatMs?: number;
 }
@@ -71,7 +78,10 @@ export function createApp(options: AppOptions): Hono<Environment> {
     smallBodies: new Deadlines(clock, smallBodyMs),
     untakenAnswers: new Deadlines(clock, untakenMs),
   };
-  const face: Face = { broker, runtime, version, clock, logger, maxRequestBytes, heartbeatMs, answers, deadlines };
+  const sessions = options.sessions ?? new GroupSessions({ broker, clock, logger });
+  const face: Face = {
+    ...{ broker, runtime, version, clock, logger, maxRequestBytes, heartbeatMs, answers, sessions, deadlines },
+  };
   const metrics = createMetrics(face);
   const operations: Operation[] = [
     ...topicOperations(face),
@@ -79,6 +89,10 @@ export function createApp(options: AppOptions): Hono<Environment> {
     ...fetchOperations(face),
     ...offsetOperations(face),
     ...producerOperations(face),
+    ...groupOperations(face),
+    ...groupMemberOperations(face),
+    ...groupOffsetOperations(face),
+    ...groupRecordsOperations(face),
     ...healthOperations(face),
     ...metrics.operations,
   ];

@@ -75,6 +75,7 @@ function indexPage({ version, runtime }: Face): string {
     "/docs          every route, for people",
     "/openapi.json  every route, for machines",
     "/v1/topics     the topics",
+    "/v1/groups     the groups",
     "/healthz       alive",
     "/readyz        taking requests",
     "/metrics       for Prometheus",

@@ -19,6 +19,10 @@ const topicParameter = z.string().openapi({
   pattern: "^[a-zA-Z0-9._-]{1,249}$",
 });
 const partitionParameter = z.string().openapi({ type: "integer", format: "int32", minimum: 0, example: 0 });
+const groupParameter = z
+  .string()
+  .openapi({ description: "At most 512 characters", example: "billing", maxLength: 512 });
+const memberParameter = z.string().openapi({ description: "As its join was answered", maxLength: 512 });
 
 export function describeOperations(operations: readonly Operation[], face: Face): OpenApiDocument {
   const registry = new OpenAPIHono();
@@ -26,6 +30,8 @@ export function describeOperations(operations: readonly Operation[], face: Face)
     const params = {
       ...(path.includes("{topic}") ? { topic: topicParameter } : {}),
       ...(path.includes("{partition}") ? { partition: partitionParameter } : {}),
+      ...(path.includes("{group}") ? { group: groupParameter } : {}),
+      ...(path.includes("{member}") ? { member: memberParameter } : {}),
     };
     registry.openAPIRegistry.registerPath({
       method,

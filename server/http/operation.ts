@@ -12,6 +12,7 @@ import type { Context } from "hono";
 import { type Broker, type Budget, type Clock, type Logger, MoldauError } from "../../engine/index.ts";
 import type { ExchangeBindings } from "../exchange.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { GroupSessions } from "./group-sessions.ts";
 import { IncomingBody } from "./incoming-body.ts";
 import { acceptedForm, type Form, mediaTypes } from "./media-type.ts";
 import { parseBy, parseInteger, singleValues } from "./parameters.ts";
@@ -33,6 +34,7 @@ export interface Face {
   readonly heartbeatMs: number;
   /** Shared by the answers that are written out record by record. */
   readonly answers: Budget;
+  readonly sessions: GroupSessions;
   readonly deadlines: {
     /** Of a body, or a part of it, that is to go on. */
     readonly idleBodies: Deadlines;
@@ -51,6 +53,10 @@ export interface Call<Query> {
   readonly topic: string;
   /** From the path; -1 where the path has none. */
   readonly partition: number;
+  /** From the path; empty where the path has none. */
+  readonly group: string;
+  /** From the path; empty where the path has none. */
+  readonly member: string;
   /** The answer's form, already agreed on. */
   readonly form: Form;
   /** Whether `onSent` waits for anything. */
@@ -75,7 +81,7 @@ export type Method = "get" | "put" | "post" | "patch" | "delete";
 
 export interface Operation extends Described {
   readonly method: Method;
-  /** With {topic} and {partition}. */
+  /** With {topic} and {partition}, or {group} and {member}. */
   readonly path: string;
   readonly query?: z.ZodObject;
   readonly forms?: readonly [Form, ...Form[]];
@@ -103,14 +109,32 @@ class RequestCall<Query> implements Call<Query> {
   readonly topic: string;
   readonly partition: number;
   readonly form: Form;
+  readonly #param: (name: string) => string | undefined;
 
-  constructor(body: IncomingBody, query: Query, topic: string, partition: number, form: Form) {
+  constructor(
+    body: IncomingBody,
+    query: Query,
+    topic: string,
+    partition: number,
+    form: Form,
+    param: (name: string) => string | undefined,
+  ) {
     this.body = body;
     this.headers = body.request.headers;
     this.query = query;
     this.topic = topic;
     this.partition = partition;
     this.form = form;
+    this.#param = param;
+  }
+
+  // Getters: the hot path has neither.
+  get group(): string {
+    return this.#param("group") ?? "";
+  }
+
+  get member(): string {
+    return this.#param("member") ?? "";
   }
 
   get knowsSent(): boolean {
@@ -146,7 +170,9 @@ export function runner(one: Operation, face: Face): Runner {
       const { headers } = raw;
       const form =
         one.forms === undefined ? "json" : acceptedForm(headers.get("accept"), preferring(one.forms, headers));
-      return await one.handle(new RequestCall(body, query, topic, partition, form) as Call<unknown> as Call<never>);
+      const param = (name: string): string | undefined => context.req.param(name);
+      const call: Call<unknown> = new RequestCall(body, query, topic, partition, form, param);
+      return await one.handle(call as Call<never>);
     } catch (thrown) {
       // Nobody reads this; an error that only says "aborted" is no news either.
       if (raw.signal.aborted) return new Response(null, { status: 499 });

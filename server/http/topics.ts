@@ -2,15 +2,12 @@
 
 import { z } from "@hono/zod-openapi";
 import { answer, jsonOrCbor } from "./answer.ts";
-import { holdBody, wholeBody } from "./body.ts";
-import { bodyForm } from "./media-type.ts";
-import { type Call, type Face, type Operation, operation } from "./operation.ts";
+import { type Face, type Operation, operation } from "./operation.ts";
 import { parseBy } from "./parameters.ts";
 import { invalid } from "./problem.ts";
-import { decodeJson } from "./record-input.ts";
-import { decodeCbor } from "./records-cbor.ts";
 import { respond } from "./respond.ts";
 import { alterTopicSchema, createTopicSchema, jsonAndCbor, topicSchema, topicsSchema } from "./schemas.ts";
+import { smallBody } from "./small-body.ts";
 
 const tags = ["topics"];
 const path = "/v1/topics/{topic}";
@@ -94,18 +91,4 @@ export function topicOperations(face: Face): Operation[] {
       },
     }),
   ];
-}
-
-/** A body of settings; none at all is an empty one. */
-async function smallBody(call: Call<unknown>, face: Face): Promise<unknown> {
-  const held = await holdBody(call.body, face);
-  try {
-    const bytes = wholeBody(held);
-    if (bytes.length === 0) return {};
-    return bodyForm(call.headers, ["json", "cbor"]) === "cbor"
-      ? decodeCbor(bytes, "the body")
-      : decodeJson(bytes, "the body").value;
-  } finally {
-    held.release();
-  }
 }
