@@ -9,6 +9,7 @@ import { type DecodeOptions, decodeRecords } from "../../engine/index.ts";
 import { loadWasmKernel } from "../../engine/kernel/wasm.ts";
 import { BrokenPipeError } from "../runtime/runtime.ts";
 import { Client, type RawBatches, retrying, topicPath } from "./client.ts";
+import { consumeAsMember } from "./consume-group.ts";
 import { defaultFormat, type Formatter, formatHelp, parseFormat } from "./format.ts";
 import { type CommandContext, giveUpAfterMs, UserError, urlOption } from "./options.ts";
 import { type From, parseFrom, parseInteger } from "./parse.ts";
@@ -23,6 +24,7 @@ interface Flags {
   readonly format?: Formatter;
   readonly follow?: boolean;
   readonly raw?: boolean;
+  readonly group?: string;
 }
 
 /** An answer's size; the first batch comes whole even over it. Bytes. */
@@ -49,6 +51,10 @@ export function addConsume(program: Command, context: CommandContext): void {
     .option("-f, --format <format>", `kcat's letters, or json (default: '${defaultFormat}')`, parseFormat)
     .option("--raw", "values alone, byte after byte, nothing between them")
     .option("--follow", "go on past the end, waiting for more")
+    .option(
+      "-g, --group <group>",
+      "as a member of this group: several share the topic, and each goes on where the group is; --from earliest or latest is where a new group begins",
+    )
     .addOption(urlOption())
     .addHelpText("after", `\n${formatHelp}`)
     .addHelpText(
@@ -59,6 +65,7 @@ export function addConsume(program: Command, context: CommandContext): void {
         "moldau consume events --from @2026-01-31T08:00:00Z --format '%o %k %s\\n'",
         "moldau consume events -p 0 --from 42 -n 1 --format json",
         "moldau consume files --raw > archive.tar",
+        "moldau consume events --group billing --follow",
       ),
     )
     .action((topic: string, flags: Flags) => consume(topic, flags, context));
@@ -66,6 +73,11 @@ export function addConsume(program: Command, context: CommandContext): void {
 
 async function consume(topic: string, flags: Flags, { runtime }: CommandContext): Promise<void> {
   const { process } = runtime;
+  const groupFrom = flags.from === "earliest" || flags.from === "latest" ? flags.from : null;
+  if (flags.group !== undefined && (flags.partition !== undefined || groupFrom === null)) {
+    const instead = "moldau groups reset-offsets sets where it goes on";
+    throw new UserError(`--group takes no --partition, and --from earliest or latest: ${instead}`, 2);
+  }
   const client = new Client(flags.url);
   const description = await describeOrExplain(client, topic);
   const all = description.partitions.map(({ partition }) => partition);
@@ -87,6 +99,24 @@ async function consume(topic: string, flags: Flags, { runtime }: CommandContext)
     flags.count ?? Number.POSITIVE_INFINITY,
     stop,
   );
+  if (flags.group !== undefined) {
+    const { group, follow = false, count = Number.POSITIVE_INFINITY, raw } = flags;
+    const format = raw === true ? null : (flags.format ?? parseFormat(defaultFormat));
+    const end = Number.POSITIVE_INFINITY;
+    try {
+      await consumeAsMember({
+        ...{ client, topic, group, from: groupFrom ?? "earliest", follow, count, signal: stop.signal },
+        giveUpAfterMs: follow ? Number.POSITIVE_INFINITY : giveUpAfterMs,
+        onRetry: (error) => process.writeError(`${error.message}; trying again\n`),
+        write: (records, partition) => output.write(records, { topic, partition }, end, format),
+      });
+    } catch (error) {
+      if (!isAbort(error)) throw error;
+    } finally {
+      progress.finish();
+    }
+    return;
+  }
   const decode = { kernel: await loadWasmKernel(), decompressor: runtime.decompressor };
   const reader: PartitionReader = {
     client,

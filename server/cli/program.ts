@@ -9,6 +9,7 @@ import { MoldauError, StorageError } from "../../engine/index.ts";
 import { BrokenPipeError, type Runtime } from "../runtime/runtime.ts";
 import { ClientError } from "./client.ts";
 import { addConsume } from "./consume.ts";
+import { addGroups } from "./groups.ts";
 import { addLog } from "./log.ts";
 import { type CommandContext, Exit, UserError } from "./options.ts";
 import { addProduce } from "./produce.ts";
@@ -32,6 +33,7 @@ export function buildProgram(context: CommandContext): Command {
   addTopics(program, context);
   addProduce(program, context);
   addConsume(program, context);
+  addGroups(program, context);
   addLog(program, context);
   program.addHelpText("after", () => {
     const help = program.createHelp();

@@ -181,7 +181,7 @@ function partitionsOf(partitions: number): string {
   return `${partitions} partition${partitions === 1 ? "" : "s"}`;
 }
 
-function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
     row
