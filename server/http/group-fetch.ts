@@ -18,6 +18,8 @@ const writtenOut = 4;
 const offlineMs = 1000;
 /** A wait names so many partitions at most: the rest are looked at when it ends. */
 const waitedFor = 1000;
+/** A start that retention overtakes is looked up again this often. */
+const startAttempts = 3;
 /** A batch cannot be smaller. */
 const leastBytes = 64;
 const passedOver: ReadonlySet<string> = new Set([
@@ -54,10 +56,10 @@ export async function fetchForMember(
 ): Promise<GroupFetched> {
   const maxBytes = Math.min(wanted.maxBytes, maxDecodedBytes);
   const deadline = face.clock.monotonic() + wanted.waitMs;
+  const { change } = session;
   for (;;) {
     session.requireLive();
     client.signal.throwIfAborted();
-    const { change } = session;
     const release = await room(face.answers, Math.min(maxBytes * writtenOut, face.answers.totalBytes), client, face);
     let taken: { readonly records: GroupRecord[]; readonly unreadable: ReadonlySet<Held> };
     try {
@@ -112,14 +114,16 @@ async function fetchOne(
   { broker }: Face,
 ): Promise<FetchedRecords | "nothing" | null> {
   const { topic, partition } = held;
-  try {
-    if (broker.offsets(topic, partition).latest === held.position) return "nothing";
-    return await broker.fetchRecords(topic, partition, { offset: held.position, limit, maxBytes, views: true });
-  } catch (thrown) {
-    if (!(thrown instanceof MoldauError)) throw thrown;
-    if (thrown.code === "OFFSET_OUT_OF_RANGE") session.reset(held);
-    else if (!passedOver.has(thrown.code)) throw thrown;
-    return thrown.code === "OFFSET_OUT_OF_RANGE" ? "nothing" : null;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      if (broker.offsets(topic, partition).latest === held.position) return "nothing";
+      return await broker.fetchRecords(topic, partition, { offset: held.position, limit, maxBytes, views: true });
+    } catch (thrown) {
+      if (!(thrown instanceof MoldauError)) throw thrown;
+      if (thrown.code === "OFFSET_OUT_OF_RANGE" && attempt < startAttempts) session.reset(held);
+      else if (thrown.code === "OFFSET_OUT_OF_RANGE" || passedOver.has(thrown.code)) return null;
+      else throw thrown;
+    }
   }
 }
 
