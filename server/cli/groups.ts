@@ -72,7 +72,11 @@ export function addGroups(program: Command, context: CommandContext): void {
   const groups = program.command("groups").description("list, describe, reset and delete consumer groups");
   groups.addHelpText(
     "after",
-    examples("moldau groups list", "moldau groups describe billing", "moldau groups reset-offsets billing --to earliest"),
+    examples(
+      "moldau groups list",
+      "moldau groups describe billing",
+      "moldau groups reset-offsets billing --to earliest",
+    ),
   );
 
   formatted(groups.command("list"))
@@ -106,7 +110,11 @@ export function addGroups(program: Command, context: CommandContext): void {
       "earliest, latest, an offset (42), a count before the end (-10), a time (@2026-01-31T08:00Z, @ms)",
       parseFrom,
     )
-    .option("-t, --topic <topic[:partition]>", "only this; may be repeated (default: all it has committed)", collectTopic)
+    .option(
+      "-t, --topic <topic[:partition]>",
+      "only this; may be repeated (default: all it has committed)",
+      collectTopic,
+    )
     .option("--dry-run", "only say what would be set")
     .addHelpText(
       "after",
@@ -166,8 +174,7 @@ async function planReset(client: Client, name: string, flags: Flags): Promise<Re
       for (const { partition } of (await describeOrExplain(client, topic)).partitions)
         wanted.set(`${topic}:${partition}`, { topic, partition });
   }
-  if (wanted.size === 0)
-    throw new UserError(`group '${name}' has committed nothing: say of which topics with --topic`);
+  if (wanted.size === 0) throw new UserError(`group '${name}' has committed nothing: say of which topics with --topic`);
   const resets: Reset[] = [];
   for (const [key, { topic, partition }] of wanted) {
     const to = await resolve(client, topic, partition, flags.to!);

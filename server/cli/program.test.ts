@@ -67,6 +67,11 @@ test("every command has examples in its help", async () => {
     ["topics", "delete"],
     ["produce"],
     ["consume"],
+    ["groups"],
+    ["groups", "list"],
+    ["groups", "describe"],
+    ["groups", "reset-offsets"],
+    ["groups", "delete"],
     ["log", "dump"],
     ["log", "verify"],
     ["log", "index"],
@@ -97,6 +102,12 @@ test("a wrong command line is exit 2 and says what is wrong", async () => {
     [["consume", "x", "--format", "%z"], /%z/],
     [["consume", "x", "--url", "nowhere"], /Give a URL/],
     [["consume", "x", "-p", "-1"], /at least 0/],
+    [["consume", "x", "-g", "g", "-p", "1"], /--group takes no --partition/],
+    [["consume", "x", "-g", "g", "--from", "-10"], /reset-offsets/],
+    [["groups", "list", "--format", "xml"], /text, json/],
+    [["groups", "reset-offsets", "g"], /--to/],
+    [["groups", "reset-offsets", "g", "--to", "tomorrow"], /earliest, latest/],
+    [["groups", "reset-offsets", "g", "--to", "latest", "-t", "a:b"], /events:0/],
   ] as const) {
     const { status, error } = await ran(...args);
     assert.equal(status, 2, args.join(" "));

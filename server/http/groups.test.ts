@@ -144,7 +144,12 @@ test("bad input is refused by name", async (t) => {
     ["POST", `${base}/members/x`, { topics: [] }, /memberEpoch/],
     ["POST", `${base}/members/x`, { memberEpoch: 0 }, /join/],
     ["POST", `${base}/members/x`, { memberEpoch: -1 }, /memberEpoch/],
-    ["POST", `${base}/members/x`, { memberEpoch: 1, assignment: [{ topic: "events", partitions: [-1] }] }, /partitions/],
+    [
+      "POST",
+      `${base}/members/x`,
+      { memberEpoch: 1, assignment: [{ topic: "events", partitions: [-1] }] },
+      /partitions/,
+    ],
     ["POST", `${base}/offsets`, { offsets: [] }, /offsets/],
     ["POST", `${base}/offsets`, { offsets: [{ ...offset, offset: -1 }] }, /offset/],
     ["POST", `${base}/offsets`, { offsets: [{ ...offset, offset: 2 ** 53 }] }, /offset/],
