@@ -343,6 +343,73 @@ function everyWire(runtime, label, wire) {
     );
   });
 
+  feature(`${label}: groups: members share, offsets resume`, runtime, async () => {
+    const { ask } = wire();
+    const { topic, records } = await newTopic(wire(), { partitions: 2 });
+    const group = `/v1/groups/${topic}`;
+    const poll = async (path) => {
+      const answer = await ask("GET", path);
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(answer.headers["cache-control"], "no-store");
+      return answer.json();
+    };
+    const held = ({ assignment }) => assignment.flatMap(({ partitions }) => partitions).length;
+    const values = (answers) => answers.flatMap((answer) => answer.records.map(({ value }) => value)).sort();
+    const both = (one, other) => [
+      { partition: 0, value: one },
+      { partition: 1, value: other },
+    ];
+    await ask("POST", records, { body: { records: both("a", "b") } });
+    let answer = await poll(`${group}/records?topics=${topic}`);
+    assert.deepEqual(values([answer]), ["a", "b"]);
+    // A stream comes and shares; what it reads the poll does not.
+    const seen = [];
+    let assigned = "";
+    const text = await events(wire(), `${group}/records?topics=${topic}`, (all) => all.includes("shared"), {
+      async meanwhile() {
+        for (let turn = 0; held(answer) !== 1 || assigned !== "Stable"; turn += 1) {
+          assert.ok(turn < 200, "they never share");
+          await sleep(20);
+          answer = await poll(answer.next);
+          assigned = (await ask("GET", group)).json().state;
+        }
+        await ask("POST", records, { body: { records: both("shared-0", "shared-1") } });
+        answer = await poll(`${answer.next}&waitMs=5000`);
+        seen.push(...values([answer]));
+      },
+    });
+    assert.equal(seen.length, 1);
+    const other = seen[0] === "shared-0" ? "shared-1" : "shared-0";
+    assert.ok(text.includes(other) && !text.includes(seen[0]), text);
+    // The stream has gone without a commit: the poll gets its partition, and the record again.
+    const rest = [];
+    for (let turn = 0; values(rest).length === 0; turn += 1) {
+      assert.ok(turn < 200, "the stream's member stays");
+      await sleep(20);
+      answer = await poll(answer.next);
+      rest.push(answer);
+    }
+    assert.deepEqual(values(rest), [other]);
+    const { memberId } = answer;
+    const partition = Number(other.at(-1));
+    const commit = { memberId, offsets: [{ topic, partition, offset: 2 }] };
+    assert.equal((await ask("POST", `${group}/offsets`, { body: commit })).status, 200);
+    assert.equal((await ask("DELETE", `${group}/members/${memberId}`)).status, 204);
+    problem(await ask("POST", `${group}/offsets`, { body: commit }), 404, "UNKNOWN_MEMBER_ID");
+    const { offsets } = (await ask("GET", `${group}/offsets`)).json();
+    assert.deepEqual(
+      offsets.map(({ offset, lag }) => [offset, lag]),
+      [
+        [2, 0],
+        [2, 0],
+      ],
+    );
+    const again = await poll(`${group}/records?topics=${topic}`);
+    assert.deepEqual(again.records, [], "it goes on where the group was");
+    assert.equal((await ask("DELETE", `${group}/members/${again.memberId}`)).status, 204);
+    assert.equal((await ask("DELETE", group)).status, 204);
+  });
+
   feature(`${label}: bad input gets its error, and the connection goes on`, runtime, async () => {
     const { ask } = wire();
     const { topic, records, first, offsets } = await newTopic(wire());
@@ -566,6 +633,31 @@ for (const runtime of flags.runtime) {
       const nobody = await command(runtime, ["topics", "list", "--url", `http://127.0.0.1:${await freePort()}`]);
       assert.equal(nobody.status, 1);
       assert.match(nobody.stderr, /is the server running/);
+    });
+
+    feature("commands: groups, consume --group", runtime, async () => {
+      const env = { MOLDAU_URL: plain.url };
+      const run = async (...args) => {
+        const result = await command(runtime, args, { env });
+        assert.equal(result.status, 0, `${args.join(" ")}: ${result.stderr}`);
+        return result.text;
+      };
+      const topic = `cli-group-${runtime}`;
+      await run("topics", "create", topic, "-p", "2");
+      const lines = Array.from({ length: 1500 }, (_, i) => `line ${i}`);
+      await command(runtime, ["produce", topic], { env, input: lines.join("\n") });
+      const shares = await Promise.all([0, 1].map(() => run("consume", topic, "--group", topic)));
+      assert.deepEqual(shares.join("").trim().split("\n").sort(), [...lines].sort());
+      assert.equal(await run("consume", topic, "--group", topic), "", "it goes on where the group is");
+      assert.match(await run("groups", "list"), new RegExp(`^${topic} +consumer +Empty$`, "m"));
+      await run("groups", "reset-offsets", topic, "--to", "earliest");
+      assert.equal((await run("consume", topic, "--group", topic, "-n", "2")).trim().split("\n").length, 2);
+      const { offsets } = JSON.parse(await run("groups", "describe", topic, "--format", "json"));
+      assert.equal(
+        offsets.reduce((sum, { offset }) => sum + offset, 0),
+        2,
+      );
+      assert.equal(await run("groups", "delete", topic), `deleted ${topic}\n`);
     });
 
     feature("consume ends quietly on a closed pipe and on Ctrl-C", runtime, async () => {
