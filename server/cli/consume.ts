@@ -5,7 +5,7 @@
 // Never: more than two answers of a partition in memory.
 
 import type { Command } from "commander";
-import { type DecodeOptions, decodeRecords } from "../../engine/index.ts";
+import { type DecodeOptions, decodeRecords, type LogRecord } from "../../engine/index.ts";
 import { loadWasmKernel } from "../../engine/kernel/wasm.ts";
 import { BrokenPipeError } from "../runtime/runtime.ts";
 import { Client, type RawBatches, retrying, topicPath } from "./client.ts";
@@ -246,7 +246,7 @@ class Output {
   }
 
   write(
-    records: ReturnType<typeof decodeRecords>,
+    records: readonly LogRecord[],
     source: { topic: string; partition: number },
     end: number,
     format: Formatter | null,
@@ -257,7 +257,7 @@ class Output {
   }
 
   async #writeNow(
-    records: ReturnType<typeof decodeRecords>,
+    records: readonly LogRecord[],
     source: { topic: string; partition: number },
     end: number,
     format: Formatter | null,
