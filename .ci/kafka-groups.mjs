@@ -236,6 +236,7 @@ for (const runtime of flags.runtime) {
         );
         assert.equal((await member.kill("SIGTERM")).status, 0);
         await admin.resetOffsets({ groupId: group, topic, earliest: true });
+        assert.deepEqual(await committedBy(admin, group, topic), [0, 0, 0]);
         await admin.setOffsets({ groupId: group, topic, partitions: [{ partition: 1, offset: "7" }] });
         assert.equal((await committedBy(admin, group, topic))[1], 7);
         assert.deepEqual(

@@ -41,7 +41,7 @@ for (const version of versionsOf(offsetCommit)) {
     const { topics } = await asked.ask(offsetCommit, version, {
       ...{ groupId: "g", memberId: "" },
       topics: [
-        { name: "t", partitions: [one(0, 5, null), one(1, -1, ""), one(2, 0, "")] },
+        { name: "t", partitions: [one(0, 5, null), one(1, -3, ""), one(2, 0, "")] },
         { name: "t", partitions: [one(1, 6, "m".repeat(4097))] },
         { name: "unknown", partitions: [one(0, 0, "")] },
       ],
@@ -62,6 +62,19 @@ for (const version of versionsOf(offsetCommit)) {
     );
   });
 }
+
+test("OffsetCommit: -2 and -1, which kafkajs resets groups with, are the earliest and the latest offset", async () => {
+  const asked = await openWithTopic();
+  await asked.broker.produce(
+    "t",
+    Array.from({ length: 5 }, () => ({ value: "v", partition: 0 })),
+  );
+  strictEqual(await committed(asked, -1), "NONE");
+  strictEqual(await offsetOf(asked), 5);
+  await asked.broker.deleteRecords("t", 0, 2);
+  strictEqual(await committed(asked, -2), "NONE");
+  strictEqual(await offsetOf(asked), 2);
+});
 
 test("committed offsets outlive the broker", async () => {
   const storage = memoryStorage();
