@@ -60,6 +60,9 @@ async function main(): Promise<number> {
   };
   for (const line of machineLines(about)) say(line);
   const results: Result[] = [];
+  const earlier = options.merge ? resultsIn(options.json as string) : [];
+  const reportOf = (): Report => ({ ...about, results: merged(earlier, results) });
+  const writeReport = (file: string): void => write(file, `${JSON.stringify(reportOf(), shortNumbers, 1)}\n`);
   for (const runtime of runtimes) {
     say(`\n━━ ${runtimeName(runtime)}`);
     for (const group of new Set(selected.map((benchmark) => benchmark.group))) {
@@ -68,31 +71,37 @@ async function main(): Promise<number> {
         results.push(result);
         for (const line of resultLines(result)) say(line);
       });
+      // A run takes long: one that is cut keeps what it has.
+      if (options.json !== undefined) writeReport(options.json);
     }
   }
   say("");
   for (const line of verdictLines(results)) say(line);
-  const report: Report = { ...about, results: options.merge ? merged(options.json as string, results) : results };
-  if (options.json !== undefined) write(options.json, `${JSON.stringify(report, shortNumbers, 1)}\n`);
-  if (options.svg !== undefined) write(options.svg, drawReport(report));
+  if (options.json !== undefined) say(`written: ${options.json}`);
+  if (options.svg !== undefined) {
+    write(options.svg, drawReport(reportOf()));
+    say(`written: ${options.svg}`);
+  }
   const missed = results.flatMap(({ verdicts }) => verdicts).filter(({ is }) => is !== "pass");
   return options.check && missed.length > 0 ? 1 : 0;
 }
 
-/** What is in the file, in its order, each result replaced by its newer one; new ones follow. */
-function merged(file: string, results: readonly Result[]): Result[] {
-  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Report).results : [];
+function resultsIn(file: string): readonly Result[] {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Report).results : [];
+}
+
+/** The earlier ones in their order, each replaced by its newer one; new ones follow. */
+function merged(earlier: readonly Result[], results: readonly Result[]): Result[] {
   const same = (one: Result) => (other: Result) => one.name === other.name && one.runtime === other.runtime;
   return [
-    ...kept.map((result) => results.find(same(result)) ?? result),
-    ...results.filter((result) => !kept.some(same(result))),
+    ...earlier.map((result) => results.find(same(result)) ?? result),
+    ...results.filter((result) => !earlier.some(same(result))),
   ];
 }
 
 function write(file: string, text: string): void {
   mkdirSync(dirname(resolve(file)), { recursive: true });
   writeFileSync(file, text);
-  say(`written: ${file}`);
 }
 
 /** Four digits: more would be noise. */
