@@ -81,7 +81,15 @@ test("committed offsets outlive the broker", async () => {
   const before = await openWithTopic(storage);
   strictEqual(await committed(before, 42), "NONE");
   await before.broker.close();
-  strictEqual(await offsetOf(await openAsked({}, storage.crash(() => 0, {}))), 42);
+  strictEqual(
+    await offsetOf(
+      await openAsked(
+        {},
+        storage.crash(() => 0, {}),
+      ),
+    ),
+    42,
+  );
 });
 
 for (const version of versionsOf(offsetFetch)) {
