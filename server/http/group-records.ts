@@ -101,7 +101,6 @@ class Poller {
   #lastAcked = 0;
   #lastSent = 0;
   #current: { readonly abort: AbortController; readonly over: Promise<void> } | null = null;
-  #unscheduleEnd: () => void = () => {};
 
   constructor(session: GroupSession, face: Face) {
     this.#session = session;
@@ -109,7 +108,7 @@ class Poller {
   }
 
   async poll(call: Call<GroupRecordsQuery>, after: number): Promise<Response> {
-    this.#unscheduleEnd();
+    this.#session.endAfter(null, gone());
     const abort = new AbortController();
     const before = this.#current;
     let end = (): void => {};
@@ -131,15 +130,9 @@ class Poller {
       end();
       if (this.#current?.abort === abort) {
         this.#current = null;
-        this.#leaveAfter(signal.aborted ? hungUpMs : (call.query.sessionMs ?? defaultSessionMs));
+        this.#session.endAfter(signal.aborted ? hungUpMs : (call.query.sessionMs ?? defaultSessionMs), gone());
       }
     }
-  }
-
-  #leaveAfter(ms: number): void {
-    this.#unscheduleEnd();
-    if (this.#session.isEnded) return;
-    this.#unscheduleEnd = this.#face.clock.schedule(ms, () => void this.#session.end(gone()));
   }
 
   async #poll(call: Call<GroupRecordsQuery>, after: number, signal: AbortSignal): Promise<Response> {

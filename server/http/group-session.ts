@@ -89,6 +89,7 @@ export class GroupSession {
   #beating: Promise<void> | null = null;
   #beatAgain = false;
   #unscheduleBeat: () => void = () => {};
+  #unscheduleEnd: () => void = () => {};
   #change: AbortController = new AbortController();
 
   constructor(options: SessionOptions, context: SessionContext) {
@@ -172,9 +173,18 @@ export class GroupSession {
     return this.#leaving;
   }
 
+  /** Ends it then, unless it is told otherwise before; null: not at all. */
+  endAfter(ms: number | null, reason: MoldauError): void {
+    this.#unscheduleEnd();
+    this.#unscheduleEnd = () => {};
+    if (ms === null || this.#ended !== null) return;
+    this.#unscheduleEnd = this.#context.clock.schedule(ms, () => void this.end(reason));
+  }
+
   async #end(reason: MoldauError): Promise<void> {
     this.#ended = reason;
     this.#unscheduleBeat();
+    this.#unscheduleEnd();
     this.#held.clear();
     this.#signalChange();
     await this.#beating;
