@@ -517,7 +517,7 @@ function listedGroup({ id: groupId, machine }: Group): ListedGroup {
 }
 
 function groupNotFound(groupId: string): MoldauError {
-  return refusal("GROUP_ID_NOT_FOUND", `there is no group '${groupId}' of this protocol`);
+  return refusal("GROUP_ID_NOT_FOUND", `there is no group '${groupId}', or it is of the other protocol`);
 }
 
 function uuidText(bytes: Uint8Array): string {

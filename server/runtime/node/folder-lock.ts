@@ -49,7 +49,10 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
       if (verdict.state === "gone") return contender;
       contender.leave();
       if (verdict.state === "held")
-        throw new StorageError("locked", `${folder} is in use by ${verdict.by}: one process a data folder`);
+        throw new StorageError(
+          "locked",
+          `${folder} is in use by ${verdict.by}: one process a data folder; stop that one, or choose another folder`,
+        );
       if (attempt === attempts)
         throw new StorageError("locked", `${folder} is being opened by other processes: one process a data folder`);
       await sleep(20 + Math.random() * 50 * attempt);
