@@ -103,7 +103,7 @@ export class FetchSessions {
       this.#remove(sessionId);
       return kafkaErrors.FETCH_SESSION_ID_NOT_FOUND.code;
     }
-    session.epoch = session.epoch === maxEpoch ? 1 : session.epoch + 1;
+    session.epoch = epochAfter(session.epoch);
     session.lastUsedMs = this.#options.clock.monotonic();
     this.#sessions.delete(sessionId);
     this.#sessions.set(sessionId, session);
@@ -175,6 +175,11 @@ export class FetchSessions {
       if (id !== noSession && !this.#sessions.has(id)) return id;
     }
   }
+}
+
+/** 0 and -1 mean something else: it goes round to 1. */
+export function epochAfter(epoch: number): number {
+  return epoch === maxEpoch ? 1 : epoch + 1;
 }
 
 /** Enters what the request asks for, in its order; what was there keeps its place. */
