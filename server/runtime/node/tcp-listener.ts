@@ -95,8 +95,8 @@ function accept(
     socket.destroy();
     return null;
   }
-  const unsent = new Set<() => void>();
-  const wire = wireOf(socket, unsent);
+  const state: WireState = { unsent: new Set(), isFull: false };
+  const wire = wireOf(socket, state);
   const peer = options.connect(wire, { remote, local: { host: localAddress, port: localPort } });
   const unwatch = stalled.watch({
     pendingBytes: () => socket.writableLength,
@@ -106,30 +106,41 @@ function accept(
     limits.noteBytes(chunk.length);
     if (!socket.destroyed) peer.receive(chunk);
   });
-  socket.on("drain", () => peer.drained());
+  socket.on("drain", () => {
+    if (!state.isFull) return;
+    state.isFull = false;
+    peer.drained();
+  });
   socket.on("end", () => peer.finish());
   socket.once("close", () => {
     unwatch();
     peer.closed();
-    for (const sent of [...unsent]) sent();
+    for (const sent of [...state.unsent]) sent();
   });
   return { socket, peer };
 }
 
-function wireOf(socket: net.Socket, unsent: Set<() => void>): SocketWire {
+interface WireState {
+  /** Of what was written: called when it has left, or the socket is closed. */
+  readonly unsent: Set<() => void>;
+  isFull: boolean;
+}
+
+function wireOf(socket: net.Socket, state: WireState): SocketWire {
   return {
     write(chunks, sent) {
       const once = (): void => {
-        if (unsent.delete(once)) sent();
+        if (state.unsent.delete(once)) sent();
       };
-      unsent.add(once);
+      state.unsent.add(once);
       // One system call for all of them, where the runtime has it.
       socket.cork();
       const last = chunks.length - 1;
       for (let at = 0; at < last; at++) socket.write(chunks[at]!);
       socket.write(chunks[last]!, once);
       socket.uncork();
-      return socket.writableLength < fullBytes;
+      state.isFull = socket.writableLength >= fullBytes;
+      return !state.isFull;
     },
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
