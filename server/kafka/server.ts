@@ -90,6 +90,7 @@ export class KafkaServer {
       },
       closed: () => {
         this.#peers.delete(peer);
+        if (this.#peers.size === 0) this.#unwatch();
         connection.closed();
       },
       finish: () => connection.finish(),
@@ -105,6 +106,12 @@ export class KafkaServer {
       for (const peer of [...this.#peers]) this.#look(peer);
       this.#watch();
     });
+  }
+
+  /** A timer would keep a program that has closed everything. */
+  #unwatch(): void {
+    this.#unschedule?.();
+    this.#unschedule = null;
   }
 
   #look({ connection, client, isAnswered, lastHeardMs }: Peer): void {
