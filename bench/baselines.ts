@@ -39,6 +39,7 @@ export const baselines: readonly Baseline[] = [
   { benchmark: "append 64 KiB, group commit of 64", peer: "writeSync and fdatasync", value: 1.5, unit: gigabytes },
   { benchmark: "produce 64 KiB batches, HTTP/1.1", peer: "bare drain", value: 861, unit: "MB/s" },
   { benchmark: "produce 64 KiB batches, h2c", peer: "bare drain", value: 809, unit: "MB/s" },
+  { benchmark: "fetch 1 MiB, Kafka", peer: "bare TCP server of the file", value: 2300, unit: "MB/s" },
 ];
 
 /** The figure for a benchmark whose name begins so. */

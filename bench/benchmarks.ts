@@ -7,6 +7,7 @@ import { growthBenchmarks } from "./macro/growth.ts";
 import { httpFetchBenchmarks } from "./macro/http-fetch.ts";
 import { httpJsonBenchmarks } from "./macro/http-json.ts";
 import { httpProduceBenchmarks } from "./macro/http-produce.ts";
+import { kafkaBenchmarks } from "./macro/kafka.ts";
 import { partitionsBenchmarks } from "./macro/partitions.ts";
 import { startBenchmarks } from "./macro/start.ts";
 import { appendBenchmarks } from "./micro/append.ts";
@@ -24,6 +25,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...httpProduceBenchmarks,
   ...httpFetchBenchmarks,
   ...httpJsonBenchmarks,
+  ...kafkaBenchmarks,
   ...startBenchmarks,
   ...growthBenchmarks,
   ...partitionsBenchmarks,

@@ -15,6 +15,8 @@ const ticksPerSecond = 100;
 
 export interface ChildServer {
   readonly port: number;
+  /** Of Kafka's protocol; 0 where there is none. */
+  readonly kafkaPort: number;
   readonly child: ChildProcess;
   /** From its start until it said its address. Milliseconds. */
   readonly readyMs: number;
@@ -33,17 +35,29 @@ process.on("exit", () => {
 export interface MoldauOptions {
   readonly folder: string;
   readonly durability?: "sync" | "os";
+  /** Serves Kafka's clients too. */
+  readonly kafka?: boolean;
 }
 
 export function startMoldau(
   { runtime, root, profiles }: Bench,
-  { folder, durability = "sync" }: MoldauOptions,
+  { folder, durability = "sync", kafka = false }: MoldauOptions,
 ): Promise<ChildServer> {
   const profile = profiles === undefined || runtime.name !== "node" ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
   // A profile tells layers by their files, and the command is one file when it is bundled.
   const built = profile.length > 0 ? "dist/server/program.js" : "dist/server/main.js";
   const program = join(root, runtime.built ? built : "server/main.ts");
-  const flags = ["serve", "--http-port", "0", "--kafka-port", "off", "--data-dir", folder, "--durability", durability];
+  const flags = [
+    "serve",
+    "--http-port",
+    "0",
+    "--kafka-port",
+    kafka ? "0" : "off",
+    "--data-dir",
+    folder,
+    "--durability",
+    durability,
+  ];
   return start(runtime.command, [...runtime.arguments, ...profile, program, ...flags], root);
 }
 
@@ -52,8 +66,13 @@ export function startPeer({ runtime, root }: Bench, kind: string, file = ""): Pr
   return start(runtime.command, [...runtime.arguments, peerProgram(runtime, root), kind, file], root);
 }
 
-function peerProgram({ name, built }: SubjectRuntime, root: string): string {
-  return join(root, built ? "dist/bench/servers" : "bench/servers", `${name}.${built ? "js" : "ts"}`);
+/** One of bench/servers/tcp.ts, which is the same on every runtime. */
+export function startTcpPeer({ runtime, root }: Bench, kind: string, file: string): Promise<ChildServer> {
+  return start(runtime.command, [...runtime.arguments, peerProgram(runtime, root, "tcp"), kind, file], root);
+}
+
+function peerProgram({ name, built }: SubjectRuntime, root: string, server: string = name): string {
+  return join(root, built ? "dist/bench/servers" : "bench/servers", `${server}.${built ? "js" : "ts"}`);
 }
 
 /** Resolves when it prints its address, as Moldau does once it listens. */
@@ -79,15 +98,23 @@ function start(command: string, args: readonly string[], cwd: string): Promise<C
       output += chunk;
       const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(output)?.[1];
       if (port === undefined) return;
+      const kafkaPort = /kafka +127\.0\.0\.1:(\d+)/.exec(output)?.[1] ?? 0;
+      if (kafkaPort === 0 && args.includes("--kafka-port") && !args.includes("off")) return;
       clearTimeout(timer);
-      resolve(serverOf(child, Number(port), performance.now() - started, ended));
+      const ports = { port: Number(port), kafkaPort: Number(kafkaPort) };
+      resolve(serverOf(child, ports, performance.now() - started, ended));
     };
     child.stdout.on("data", read);
     child.stderr.on("data", read);
   });
 }
 
-function serverOf(child: ChildProcess, port: number, readyMs: number, ended: Promise<void>): ChildServer {
+function serverOf(
+  child: ChildProcess,
+  ports: Pick<ChildServer, "port" | "kafkaPort">,
+  readyMs: number,
+  ended: Promise<void>,
+): ChildServer {
   const look = <T>(file: string, read: (text: string) => T): T | null => {
     let text: string;
     try {
@@ -98,7 +125,7 @@ function serverOf(child: ChildProcess, port: number, readyMs: number, ended: Pro
     return read(text);
   };
   return {
-    port,
+    ...ports,
     child,
     readyMs,
     cpuSeconds: () =>
