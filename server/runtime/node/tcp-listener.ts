@@ -14,8 +14,8 @@ import { type Patience, StalledAnswers, usualPatience } from "./stalled-answers.
 
 /** More are closed as they come: each costs a descriptor and its buffers. */
 const maxConnections = 10_000;
-/** Written and not with the system yet; beyond it a peer is to wait. Bytes. */
-const fullBytes = 1024 * 1024;
+/** Written and not with the system yet; beyond it a peer is to wait. Two large answers fit: one leaves while the next is made. Bytes. */
+const fullBytes = 4 * 1024 * 1024;
 /** So long an ended connection waits for its peer's end. Milliseconds. */
 const lingerMs = 1000;
 
