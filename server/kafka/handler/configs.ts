@@ -4,7 +4,7 @@
 //   has; which resources have configs here.
 // Never: says what a config may be (the engine).
 
-import type { ConfigType, TopicConfigValue } from "../../../engine/index.ts";
+import type { Broker, ConfigType, TopicConfigValue, TopicPlan } from "../../../engine/index.ts";
 import type { KafkaNode } from "../face.ts";
 import { Refusal } from "./outcome.ts";
 
@@ -36,6 +36,11 @@ export interface Resource {
 export function nameOfResource({ resourceType: type, resourceName }: Resource): string {
   if (type === resourceType.topic) return `topic '${resourceName}'`;
   return type === resourceType.broker ? `broker '${resourceName}'` : `resource '${resourceName}' of type ${type}`;
+}
+
+/** Its number of partitions and its configs, without a look at each partition: what it would be with nothing altered. */
+export function topicAsItIs(broker: Broker, name: string): TopicPlan {
+  return broker.planAlteration(name, {});
 }
 
 /** Throws INVALID_REQUEST unless its configs are told of here. "" are all brokers. */

@@ -8,6 +8,7 @@ import type { KafkaFace } from "../face.ts";
 import type { Handler } from "../handler.ts";
 import { createPartitions } from "../schema/create-partitions.ts";
 import type { RequestOf } from "../schema/notation.ts";
+import { topicAsItIs } from "./configs.ts";
 import { answerEach, done, Refusal } from "./outcome.ts";
 import { checkReplicas, isTooMany, refusePartitionsAtOnce } from "./replicas.ts";
 
@@ -45,7 +46,7 @@ function addedTo(topics: readonly Asked[], { broker }: KafkaFace): number[] {
 
 /** Throws what Kafka alone would refuse; the rest is for the engine to judge. */
 function check({ name, count, assignments }: Asked, { broker, node }: KafkaFace): void {
-  const { partitions } = broker.planAlteration(name, {});
+  const { partitions } = topicAsItIs(broker, name);
   if (count === partitions) {
     throw new Refusal("INVALID_PARTITIONS", `topic '${name}' has ${count} partitions already`);
   }

@@ -6,6 +6,7 @@
 import type { KafkaFace } from "../face.ts";
 import type { Handler } from "../handler.ts";
 import { deleteRecords } from "../schema/delete-records.ts";
+import { topicAsItIs } from "./configs.ts";
 import { checkNamed, done, outcomeOf, Refusal } from "./outcome.ts";
 
 const noOffset = -1;
@@ -38,7 +39,7 @@ export function deleteRecordsHandler(face: KafkaFace): Handler<typeof deleteReco
 
 /** What compaction keeps is kept. */
 function checkPolicy(topic: string, { broker }: KafkaFace): void {
-  const { configs } = broker.planAlteration(topic, {});
+  const { configs } = topicAsItIs(broker, topic);
   const { value } = configs["cleanup.policy"]!;
   if (value.split(",").includes("delete")) return;
   throw new Refusal("POLICY_VIOLATION", `topic '${topic}' has cleanup.policy ${value}: its records are not deleted`);

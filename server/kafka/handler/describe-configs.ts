@@ -9,7 +9,7 @@ import type { Client, Handler } from "../handler.ts";
 import { describeConfigs } from "../schema/describe-configs.ts";
 import type { RequestOf, ResponseOf } from "../schema/notation.ts";
 import { brokerConfigName, brokerConfigs } from "./broker-configs.ts";
-import { checkResource, configSource, configType, nameOfResource, resourceType } from "./configs.ts";
+import { checkResource, configSource, configType, nameOfResource, resourceType, topicAsItIs } from "./configs.ts";
 import { answerEach, done } from "./outcome.ts";
 
 type Request = RequestOf<typeof describeConfigs>;
@@ -47,7 +47,7 @@ function entriesOf(resource: Resource, face: KafkaFace, client: Client): Entry[]
   checkResource(resource, face.node);
   const { resourceName } = resource;
   if (resource.resourceType === resourceType.topic) {
-    const { configs } = face.broker.planAlteration(resourceName, {});
+    const { configs } = topicAsItIs(face.broker, resourceName);
     return Object.entries(configs).map(([name, value]) => topicEntry(name, value));
   }
   return resourceName === "" ? [] : brokerConfigs(face, face.nodeFor(client)).map(brokerEntry);
