@@ -1,7 +1,10 @@
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { test } from "node:test";
+import type { KafkaFace } from "../face.ts";
+import type { RequestContext } from "../handler.ts";
 import { incrementalAlterConfigs } from "../schema/incremental-alter-configs.ts";
 import { openAsked, said, versionsOf } from "./admin.test.support.ts";
+import { incrementalAlterConfigsHandler } from "./incremental-alter-configs.ts";
 
 const set = 0;
 const remove = 1;
@@ -102,3 +105,25 @@ for (const version of versionsOf(incrementalAlterConfigs)) {
     }
   });
 }
+
+test("a list keeps its order, gets what it lacks, and loses what is named", async () => {
+  const after = async (policy: string, operation: number, value: string): Promise<string | null | undefined> => {
+    const configs = { "cleanup.policy": { value: policy, source: "topic" } };
+    let changed: Record<string, string | null> = {};
+    const broker = {
+      alterTopic: async (_: string, options: { configs(now: object): Record<string, string | null> }) => {
+        changed = options.configs(configs);
+      },
+    };
+    const handler = incrementalAlterConfigsHandler({ broker } as unknown as KafkaFace);
+    const resources = [topic("t", change("cleanup.policy", operation, value))];
+    const answer = await handler.handle({ resources, validateOnly: false }, {} as RequestContext);
+    strictEqual(said({ errorMessage: null, ...answer!.responses[0]! }), "NONE");
+    return changed["cleanup.policy"];
+  };
+  strictEqual(await after("delete", append, "compact"), "delete,compact");
+  strictEqual(await after("compact,delete", append, " delete ,, compact"), "compact,delete");
+  strictEqual(await after("compact,delete", subtract, "compact"), "delete");
+  strictEqual(await after("compact, delete", subtract, "delete"), "compact");
+  strictEqual(await after("compact,delete", subtract, "compact,delete"), "");
+});
