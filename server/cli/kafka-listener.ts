@@ -14,6 +14,8 @@ import { parseEndpoint, parseInteger, parsePortOrOff, parseYesOrNo } from "./par
 
 export interface KafkaFlags {
   readonly host: string;
+  readonly dataDir: string;
+  readonly memory?: boolean;
   readonly kafkaPort: number | "off";
   readonly advertisedKafka?: Endpoint;
   readonly autoCreateTopics: boolean;
@@ -54,7 +56,7 @@ export function addKafkaOptions(command: Command): Command {
 
 /** null when it is off. Rejects with UserError. */
 export async function listenForKafka(
-  { host, kafkaPort, advertisedKafka, autoCreateTopics, numPartitions }: KafkaFlags,
+  { host, dataDir, memory, kafkaPort, advertisedKafka, autoCreateTopics, numPartitions }: KafkaFlags,
   runtime: Runtime,
   broker: Broker,
   logger: Logger,
@@ -75,6 +77,7 @@ export async function listenForKafka(
     clusterId: broker.clusterId,
     autoCreateTopics,
     numPartitions,
+    ...(memory === true ? {} : { dataFolder: runtime.process.resolvePath(dataDir) }),
   });
   try {
     const listener = await runtime.listen({

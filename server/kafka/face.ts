@@ -26,4 +26,6 @@ export interface KafkaFace {
   readonly autoCreateTopics: boolean;
   /** Of topics that are created without a number (Kafka's num.partitions). */
   readonly numPartitions: number;
+  /** The data folder's path, as people are told it; none when everything is in memory. */
+  readonly dataFolder?: string;
 }

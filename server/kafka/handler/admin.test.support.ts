@@ -6,10 +6,10 @@ import { type Broker, memoryStorage, openBroker } from "../../../engine/index.ts
 import { serveApis } from "../api-versions.ts";
 import { Connection } from "../connection.ts";
 import { kafkaErrors } from "../errors.ts";
+import type { KafkaFace } from "../face.ts";
 import { readResponse, writeRequest } from "../schema/codec.ts";
 import type { ApiDefinition, Read, Written } from "../schema/notation.ts";
 import { adminHandlers } from "./admin.ts";
-import type { LogDirsFace } from "./describe-log-dirs.ts";
 import { groupHandlers } from "./groups.ts";
 
 type Ask = <Api extends ApiDefinition>(
@@ -37,7 +37,7 @@ export interface Asked {
 }
 
 export async function openAsked(
-  face: Partial<LogDirsFace> = {},
+  face: Partial<KafkaFace> = {},
   storage: Storage = memoryStorage(),
   options: Partial<BrokerOptions> = {},
 ): Promise<Asked> {

@@ -2,6 +2,7 @@
 //
 // Owns: the list. Never: an answer.
 
+import type { KafkaFace } from "../face.ts";
 import type { AnyHandler } from "../handler.ts";
 import { alterConfigsHandler } from "./alter-configs.ts";
 import { createPartitionsHandler } from "./create-partitions.ts";
@@ -10,10 +11,10 @@ import { deleteRecordsHandler } from "./delete-records.ts";
 import { deleteTopicsHandler } from "./delete-topics.ts";
 import { describeClusterHandler } from "./describe-cluster.ts";
 import { describeConfigsHandler } from "./describe-configs.ts";
-import { describeLogDirsHandler, type LogDirsFace } from "./describe-log-dirs.ts";
+import { describeLogDirsHandler } from "./describe-log-dirs.ts";
 import { incrementalAlterConfigsHandler } from "./incremental-alter-configs.ts";
 
-export function adminHandlers(face: LogDirsFace): AnyHandler[] {
+export function adminHandlers(face: KafkaFace): AnyHandler[] {
   return [
     createTopicsHandler(face),
     deleteTopicsHandler(face),

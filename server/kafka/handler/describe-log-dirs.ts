@@ -16,10 +16,7 @@ type Described = ResponseOf<typeof describeLogDirs>["results"][number]["topics"]
 /** What has no path is in memory. */
 const noPath = "memory";
 
-/** `dataFolder`: its path, as people are told it. */
-export type LogDirsFace = KafkaFace & { readonly dataFolder?: string };
-
-export function describeLogDirsHandler(face: LogDirsFace): Handler<typeof describeLogDirs> {
+export function describeLogDirsHandler(face: KafkaFace): Handler<typeof describeLogDirs> {
   return {
     api: describeLogDirs,
     handle({ topics }) {
