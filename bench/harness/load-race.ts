@@ -16,6 +16,11 @@ export interface LoadedServer {
   readonly prepared: readonly Prepared[];
   /** That it reads or writes files: when it is not busy, the disk may be what it waits for. */
   readonly usesDisk?: boolean;
+  /**
+   * Called before each of its turns. A log that only grows meets the system's limit of bytes that wait for the disk, and
+   * memory that the machine's host has yet to give: neither is what a peer that keeps nothing is timed with.
+   */
+  readonly beforeTurn?: () => Promise<void>;
 }
 
 /** What one request counts for: so many bytes, or those of its answer. */
@@ -32,7 +37,8 @@ export async function raceUnderLoad(
   for (let run = 0; run < effort.runs; run++) {
     for (let turn = 0; turn < contenders.length; turn++) {
       const which = run % 2 === 0 ? turn : contenders.length - 1 - turn;
-      const { server, wire, prepared } = contenders[which] as LoadedServer;
+      const { server, wire, prepared, beforeTurn } = contenders[which] as LoadedServer;
+      await beforeTurn?.();
       const cpuBefore = server.cpuSeconds();
       const driven = await drive(wire, prepared, effort.runMs);
       const cpuAfter = server.cpuSeconds();

@@ -39,6 +39,11 @@ export async function createTopic(port: number, configs: Readonly<Record<string,
   await askOnce(port, { method: "PUT", path: topicPath, headers: { "content-type": json }, body });
 }
 
+/** Deletes all segments but the active one, and their files. */
+export async function deleteAllRecords(port: number): Promise<void> {
+  await askOnce(port, { method: "DELETE", path: `${partitionPath}?before=latest` });
+}
+
 export function produceRaw(body: Uint8Array, acks: "all" | "leader"): Request {
   return { method: "POST", path: `${partitionPath}?acks=${acks}`, headers: { "content-type": rawBatches }, body };
 }

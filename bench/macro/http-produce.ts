@@ -10,13 +10,22 @@ import { batchOfSize } from "../harness/data.ts";
 import { type LoadedServer, raceUnderLoad } from "../harness/load-race.ts";
 import { onStage } from "../harness/stage.ts";
 import { ask, type Request } from "../load/wire.ts";
-import { askOnce, createTopic, fetchRaw, openingOf, type Protocol, produceRaw, rawBatches } from "./face.ts";
+import {
+  askOnce,
+  createTopic,
+  deleteAllRecords,
+  fetchRaw,
+  openingOf,
+  type Protocol,
+  produceRaw,
+  rawBatches,
+} from "./face.ts";
 
 const batchBytes = 64 * 1024;
 /** Under way at once. */
 const width = { "HTTP/1.1": 8, h2c: 16 } as const;
-/** So that a long run does not fill the disk. */
-const topicConfigs = { "segment.bytes": 256 << 20, "retention.bytes": 1 << 30 };
+/** Small, so that little is left where all else is deleted between two turns. */
+const topicConfigs = { "segment.bytes": 64 << 20 };
 
 export const acknowledgements = {
   leader:
@@ -58,7 +67,10 @@ async function run(bench: Bench, protocol: Protocol, { acks, durability }: Kind)
     const server = await stage.server(startMoldau(bench, { folder: bench.folder, durability }));
     const wire = await stage.wire(open(server.port));
     const produce = produceRaw(batch, acks);
-    const subject: LoadedServer = { name: "moldau", server, wire, prepared: [wire.prepare(produce)], usesDisk: true };
+    const subject: LoadedServer = {
+      ...{ name: "moldau", server, wire, prepared: [wire.prepare(produce)], usesDisk: true },
+      beforeTurn: () => deleteAllRecords(server.port),
+    };
     await createTopic(server.port, topicConfigs);
     await ask(wire, produce);
     await requireStored(server.port, batch);

@@ -17,7 +17,7 @@ import { type LoadedServer, raceUnderLoad } from "../harness/load-race.ts";
 import { onStage } from "../harness/stage.ts";
 import { openFrames } from "../load/frames.ts";
 import { ask, type Request } from "../load/wire.ts";
-import { askOnce, createTopic, produceRaw } from "./face.ts";
+import { askOnce, createTopic, deleteAllRecords, produceRaw } from "./face.ts";
 
 const requestBytes = 1 << 20;
 const valueBytes = 1024;
@@ -70,7 +70,10 @@ async function runProduce(bench: Bench, durability: keyof typeof durabilities): 
     const first = readResponse(produce, produceVersion, (await ask(wire, request)).subarray(0));
     const [answer] = first.response.responses[0]?.partitionResponses ?? [];
     if (answer?.errorCode !== 0) throw new Error(`the produce was answered with ${JSON.stringify(answer)}`);
-    const subject: LoadedServer = { name: "moldau", server, wire, prepared: [wire.prepare(request)] };
+    const subject: LoadedServer = {
+      ...{ name: "moldau", server, wire, prepared: [wire.prepare(request)] },
+      beforeTurn: () => deleteAllRecords(server.port),
+    };
 
     const file = join(bench.folder, "sink");
     const peer = await stage.server(startTcpPeer(bench, "sink", file));
