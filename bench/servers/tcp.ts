@@ -1,7 +1,8 @@
 // The bare servers of plain TCP, by node:net on every runtime: `tcp.ts <kind> <file>`; the port goes to standard
 // output, in the form in which Moldau says its own.
 //
-//   sink     frames of a 4-byte length, appended to the file without it; each is answered with an empty frame
+//   sink     frames of a 4-byte length, appended to the file without it; each is answered with an empty frame; an
+//            empty one has it begin its file anew
 //   source   frames of a position (8 bytes) and a length (4), answered with so much of the file
 //
 // Owns: the fastest ways known here to do each, with nothing looked at.
@@ -15,9 +16,6 @@ import process from "node:process";
 const [kind = "", path = ""] = process.argv.slice(2);
 const prefixBytes = 4;
 const emptyFrame = Buffer.alloc(prefixBytes);
-/** As with Moldau's segments, so that a long run does not fill the disk. */
-const fileBytes = 1 << 30;
-
 const serve = kind === "sink" ? sink : kind === "source" ? await source(path) : null;
 if (serve === null) throw new Error(`there is no server '${kind}'`);
 const server = net.createServer({ noDelay: true }, (socket) => {
@@ -30,7 +28,6 @@ process.stdin.resume();
 
 function sink(socket: net.Socket): void {
   let file = openSync(path, "w");
-  let written = 0;
   let left = 0;
   let prefix: Buffer = Buffer.alloc(0);
   socket.on("data", (chunk: Buffer) => {
@@ -42,16 +39,16 @@ function sink(socket: net.Socket): void {
         if (prefix.length < prefixBytes) return;
         left = prefix.readInt32BE(0);
         prefix = Buffer.alloc(0);
-        if (written + left > fileBytes) {
+        if (left === 0) {
           closeSync(file);
           unlinkSync(path);
           file = openSync(path, "w");
-          written = 0;
+          socket.write(emptyFrame);
+          continue;
         }
       }
       const taken = Math.min(left, chunk.length - at);
       writeSync(file, chunk, at, taken);
-      written += taken;
       left -= taken;
       at += taken;
       if (left === 0) socket.write(emptyFrame);
