@@ -355,6 +355,7 @@ export class ClassicGroup {
     }
     const isFirst = this.#state === "Empty";
     this.#unsynced.clear();
+    this.#environment.counts.rebalances += 1;
     this.#transition("PreparingRebalance");
     const { initialRebalanceDelayMs } = this.#environment.options;
     if (isFirst && initialRebalanceDelayMs > 0) {

@@ -447,6 +447,7 @@ export class ConsumerGroup {
     }
     this.#targets = targets;
     this.#assignmentEpoch = this.#epoch;
+    this.#environment.counts.rebalances += 1;
     records.push({ key: this.#key("targetEpoch"), value: encodeEpoch(this.#epoch) });
   }
 

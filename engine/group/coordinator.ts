@@ -25,8 +25,11 @@ import type {
   DescribedConsumerGroup,
   DescribedGroup,
   GroupCoordinator,
+  GroupMetrics,
+  GroupOffset,
   GroupRecord,
   GroupsContext,
+  GroupsInState,
   HeartbeatRequest,
   JoinGroupRequest,
   JoinGroupResult,
@@ -60,6 +63,7 @@ export class Groups implements GroupCoordinator {
       groupCount: { total: 0 },
       environment: {
         ...{ options, timers, topics, memory: { usedBytes: 0, mostBytes: maxAllGroupsBytes } },
+        counts: { rebalances: 0 },
         now: () => clock.now(),
         monotonic: () => clock.monotonic(),
         createId: () => {
@@ -430,6 +434,40 @@ export class Groups implements GroupCoordinator {
     }
     await Promise.all(deleting);
     shard.forgetIfUnused(group);
+  }
+
+  // ---- numbers -----------------------------------------------------------------------------
+
+  metrics(): GroupMetrics {
+    const inState = new Map<string, { -readonly [Key in keyof GroupsInState]: GroupsInState[Key] }>();
+    let members = 0;
+    for (const { groups } of this.#shards.values()) {
+      for (const group of groups.values()) {
+        const { groupType, groupState } = listedGroup(group);
+        members += group.machine?.memberCount ?? 0;
+        const key = `${groupType} ${groupState}`;
+        const found = inState.get(key);
+        if (found === undefined) inState.set(key, { groupType, groupState, count: 1 });
+        else found.count += 1;
+      }
+    }
+    const { environment, offsetCount } = this.#parts;
+    return {
+      ...{ groups: [...inState.values()], members, committedOffsets: offsetCount.total },
+      rebalances: environment.counts.rebalances,
+    };
+  }
+
+  *committedOffsets(): Generator<GroupOffset, void, void> {
+    for (const { groups } of this.#shards.values()) {
+      for (const { id: groupId, offsets } of groups.values()) {
+        for (const [topic, partitions] of offsets.topics()) {
+          for (const [partition, { offset }] of partitions) {
+            yield { groupId, topic, partition, committedOffset: offset };
+          }
+        }
+      }
+    }
   }
 
   // ---- what happens by itself --------------------------------------------------------------

@@ -14,11 +14,17 @@ export interface MemoryMeter {
   readonly mostBytes: number;
 }
 
+/** What all groups have done since the start. */
+export interface GroupCounts {
+  rebalances: number;
+}
+
 export interface GroupEnvironment {
   readonly options: GroupOptions;
   readonly timers: GroupTimers;
   readonly topics: TopicsView;
   readonly memory: MemoryMeter;
+  readonly counts: GroupCounts;
   /** Wall clock, milliseconds since 1970. */
   readonly now: () => number;
   readonly monotonic: () => number;

@@ -127,6 +127,7 @@ export function testEnvironment(options: Partial<GroupOptions> = {}): TestEnviro
     timers: new Timers(clock),
     topics: { find: (name) => topicMap.get(name), all: () => topicMap.values() },
     memory: { usedBytes: 0, mostBytes: 1_000_000 },
+    counts: { rebalances: 0 },
     now: () => clock.now(),
     monotonic: () => clock.monotonic(),
     createId: () => `id${(ids += 1)}`,

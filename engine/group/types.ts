@@ -314,6 +314,32 @@ export interface DescribedConsumerGroup {
   readonly members: readonly DescribedConsumerGroupMember[];
 }
 
+/** Groups that are in one state. */
+export interface GroupsInState {
+  readonly groupType: GroupType;
+  readonly groupState: ClassicGroupState | ConsumerGroupState;
+  readonly count: number;
+}
+
+/** As of now, of the groups that have been read from the log. */
+export interface GroupMetrics {
+  /** States that no group is in are left out. */
+  readonly groups: readonly GroupsInState[];
+  /** Of all groups. */
+  readonly members: number;
+  /** One for each partition of each group. */
+  readonly committedOffsets: number;
+  /** Since the start: classic groups that began to rebalance, and assignments that the broker has made. */
+  readonly rebalances: number;
+}
+
+export interface GroupOffset {
+  readonly groupId: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly committedOffset: number;
+}
+
 export interface DeletedGroup {
   readonly groupId: string;
   readonly error?: MoldauError;
@@ -338,4 +364,7 @@ export interface GroupCoordinator {
   describeGroups(groupIds: readonly string[]): Promise<DescribedGroup[]>;
   describeConsumerGroups(groupIds: readonly string[]): Promise<DescribedConsumerGroup[]>;
   deleteGroups(groupIds: readonly string[]): Promise<DeletedGroup[]>;
+  metrics(): GroupMetrics;
+  /** All committed offsets that are in memory, group by group. To be read at once: nothing may be awaited meanwhile. */
+  committedOffsets(): Iterable<GroupOffset>;
 }

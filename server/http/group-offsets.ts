@@ -186,7 +186,8 @@ export async function committedOffsets(
     );
 }
 
-function standing(
+/** How far an offset is from what its partition holds; nulls when that cannot be read. */
+export function standing(
   broker: Broker,
   topic: string,
   partition: number,

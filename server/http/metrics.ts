@@ -2,11 +2,13 @@
 //
 // Owns: names and help of every metric. Its registry is its own, so that two apps do not meet. It
 //   is made by the first scrape: to load prom-client took a sixth of a server's start.
-// Never: lets a client choose a label: routes are the known paths, methods the known ones.
+// Never: lets a client choose a label: routes are the known paths, methods the known ones. Names of groups, of
+//   which there is a bounded number, are the exception (group-metrics.ts).
 
 import { z } from "@hono/zod-openapi";
 import type { Gauge, Registry } from "prom-client";
 import type { BrokerMetrics } from "../../engine/index.ts";
+import { registerGroupMetrics } from "./group-metrics.ts";
 import { type Face, type Operation, operation } from "./operation.ts";
 import { RequestMetrics } from "./request-metrics.ts";
 import { respond } from "./respond.ts";
@@ -108,6 +110,7 @@ async function createRegistry(face: Face, requests: RequestMetrics): Promise<Reg
     registers,
   });
   info.set({ version: face.version, runtime: face.runtime.name, runtime_version: face.runtime.version }, 1);
+  registerGroupMetrics(face.broker, registry, { Counter, Gauge });
   requests.register(registry);
   return registry;
 }
