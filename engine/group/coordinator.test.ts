@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MoldauError } from "../errors.ts";
+import { maxGroups } from "../limits.ts";
 import { encodeClassicGroup } from "./classic-value.ts";
 import { bytesOf, codeOf, createGroupWorld, drain, type GroupWorld, subscription } from "./group.test.support.ts";
 import { encodeOffset } from "./offset-value.ts";
@@ -565,6 +566,36 @@ test("appends under way are bounded", async () => {
   w.log.release();
   await Promise.all(commits);
   assert.equal(codesOf(await commit(w, 2)), "none");
+});
+
+test("groups are bounded all together: one more is refused in either protocol, and one that is deleted makes room", async () => {
+  const world = createGroupWorld();
+  world.createTopic("t", 1);
+  await commit(world, 1, { groupId: "group-0" });
+  const value = world.log.stored.flat().at(-1)!.value;
+  const ids = Array.from({ length: maxGroups }, (_, at) => `group-${at}`);
+  for (const group of ids) {
+    const key = encodeKey({ kind: "offset", group, topic: "t", partition: 0 });
+    world.log.stored[partitionForGroup(group, 3)]!.push({ key, value, timestamp: world.clock.now() });
+  }
+  world.restart();
+  await world.groups.listGroups();
+  assert.equal(world.groups.metrics().committedOffsets, maxGroups);
+  assert.equal(await codeOf(commit(world, 1, { groupId: "more" })), "COORDINATOR_NOT_AVAILABLE");
+  assert.equal(await codeOf(stableGroup(world, ["t"], "more")), "COORDINATOR_NOT_AVAILABLE");
+  assert.equal(await codeOf(consumer(world, "m", 0, "more")), "COORDINATOR_NOT_AVAILABLE");
+  await commit(world, 2, { groupId: ids[7]! });
+  assert.equal(await committed(world, "t", 0, ids[7]!), 2, "those that are there go on");
+  await world.groups.deleteGroups([ids[0]!]);
+  await consumer(world, "m", 0, "more");
+  assert.equal(await codeOf(commit(world, 1, { groupId: ids[0]! })), "COORDINATOR_NOT_AVAILABLE");
+  assert.deepEqual(
+    world.groups.metrics().groups.map(({ groupType, groupState, count }) => [groupType, groupState, count]),
+    [
+      ["classic", "Empty", maxGroups - 1],
+      ["consumer", "Stable", 1],
+    ],
+  );
 });
 
 test("a closed coordinator ends all waits", async () => {
