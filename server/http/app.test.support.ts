@@ -1,7 +1,14 @@
 // A real broker in memory behind the app, for the tests of this face.
 
 import type { TestContext } from "node:test";
-import { type Broker, type Clock, createTwinKernel, memoryStorage, openBroker } from "../../engine/index.ts";
+import {
+  type Broker,
+  type Clock,
+  createTwinKernel,
+  type GroupOptions,
+  memoryStorage,
+  openBroker,
+} from "../../engine/index.ts";
 import { webClock, webEntropy } from "../runtime/web/world.ts";
 import { type AppOptions, createApp } from "./app.ts";
 import { GroupSessions } from "./group-sessions.ts";
@@ -18,6 +25,9 @@ export interface TestApp {
 export interface TestOptions extends Partial<AppOptions> {
   readonly inFlightBytes?: number;
   readonly revokeWaitMs?: number;
+  /** That the server keeps. */
+  readonly mostMembers?: number;
+  readonly groups?: Partial<GroupOptions>;
 }
 
 export const json = { "content-type": "application/json" } as const;
@@ -28,11 +38,15 @@ export async function testApp(t: TestContext, options: TestOptions = {}): Promis
   const said: string[] = [];
   const logger = { log: (_level: string, message: string) => void said.push(message) };
   const world = { clock, entropy: webEntropy, logger, storage: memoryStorage(), kernel: createTwinKernel() };
-  const { inFlightBytes, revokeWaitMs, ...rest } = options;
+  const { inFlightBytes, revokeWaitMs, mostMembers, groups = {}, ...rest } = options;
   const broker =
-    options.broker ?? (await openBroker({ ...world, ...(inFlightBytes === undefined ? {} : { inFlightBytes }) }));
-  const waiting = revokeWaitMs === undefined ? {} : { revokeWaitMs };
-  const sessions = options.sessions ?? new GroupSessions({ broker, clock, logger, ...waiting });
+    options.broker ??
+    (await openBroker({ ...world, groups, ...(inFlightBytes === undefined ? {} : { inFlightBytes }) }));
+  const kept = {
+    ...(revokeWaitMs === undefined ? {} : { revokeWaitMs }),
+    ...(mostMembers === undefined ? {} : { mostMembers }),
+  };
+  const sessions = options.sessions ?? new GroupSessions({ broker, clock, logger, ...kept });
   t.after(async () => {
     await sessions.close();
     await broker.close();

@@ -223,6 +223,72 @@ test("a poll's member leaves when no poll comes for sessionMs", async (t) => {
   assert.equal(await code(await app.get(first.next)), "404 UNKNOWN_MEMBER_ID");
 });
 
+test("a polling member that was fenced joins anew by itself, and what it had not committed comes again", async (t) => {
+  const app = await start(t);
+  await produce(app, "a", "b", "c", "d");
+  const first = await read(await app.get(`${base}/records?topics=events`));
+  const { memberId } = first;
+  // As if it had missed its session: the group does not know it any more.
+  const fence = () => app.broker.groups.consumerGroupHeartbeat({ groupId: "billing", memberId, memberEpoch: -1 });
+  await fence();
+  const again = await read(await app.get(first.next));
+  assert.deepEqual(valuesOf(again), ["a", "b", "c", "d"]);
+  assert.deepEqual([again.memberId, held(again)], [memberId, partitions]);
+  assert.deepEqual(await committed(app), []);
+  const empty = await read(await app.get(again.next));
+  assert.deepEqual([valuesOf(empty), await committed(app)], [[], [1, 1, 1, 1]]);
+  assert.equal(app.sessions.count, 1);
+  // Also without a poll, by its heartbeat.
+  await fence();
+  await until(async () => {
+    const [described] = await app.broker.groups.describeConsumerGroups(["billing"]);
+    return described!.members.length === 1;
+  });
+  await produce(app, "e");
+  assert.deepEqual(valuesOf(await read(await app.get(empty.next))), ["e"]);
+});
+
+test("a stream whose member was fenced goes on; a commit of before is refused, once", async (t) => {
+  const app = await start(t);
+  await produce(app, "a");
+  const stream = new Reading(await app.get(`${base}/records?topics=events`, events));
+  t.after(() => stream.cancel());
+  const text = await stream.until((all) => all.includes('"value":"a"'));
+  const { memberId } = JSON.parse(/^event: assignment\ndata: (.*)$/m.exec(text)![1]!) as Answer;
+  await app.broker.groups.consumerGroupHeartbeat({ groupId: "billing", memberId, memberEpoch: -1 });
+  const commit = () =>
+    app.send("POST", `${base}/offsets`, { memberId, offsets: [{ topic: "events", partition: 0, offset: 1 }] });
+  assert.equal(await code(await commit()), "409 STALE_MEMBER_EPOCH");
+  assert.equal((await commit()).status, 200);
+  assert.deepEqual(await committed(app), [1]);
+  // Nothing was committed when it joined anew.
+  await stream.until((all) => all.split('"value":"a"').length > 2);
+});
+
+test("members that the server keeps have a limit, and one that leaves makes room", async (t) => {
+  const app = await start(t, { mostMembers: 2 });
+  const join = (group: string): Promise<Response> => app.get(`/v1/groups/${group}/records?topics=events`);
+  const { memberId } = await read(await join("one"));
+  await read(await join("two"));
+  const refused = await join("three");
+  assert.equal(refused.headers.has("retry-after"), true);
+  assert.equal(await code(refused), "429 THROTTLING_QUOTA_EXCEEDED");
+  assert.equal((await app.get("/v1/groups/three")).status, 404, "nothing was joined");
+  assert.equal((await app.send("DELETE", `/v1/groups/one/members/${memberId}`)).status, 204);
+  await read(await join("three"));
+  assert.equal(app.sessions.count, 2);
+});
+
+test("a join that is refused takes no place of those that the server keeps", async (t) => {
+  const app = await start(t, { mostMembers: 2, groups: { maxSize: 1 } });
+  const first = await read(await app.get(`${base}/records?topics=events`));
+  for (let attempt = 0; attempt < 3; attempt++)
+    assert.equal(await code(await app.get(`${base}/records?topics=events`)), "429 GROUP_MAX_SIZE_REACHED");
+  assert.equal(app.sessions.count, 1);
+  assert.equal((await app.send("DELETE", `${base}/members/${first.memberId}`)).status, 204);
+  await read(await app.get(`${base}/records?topics=events`));
+});
+
 test("at a stop streams and waits end, and the members leave", async (t) => {
   const app = await start(t);
   const reading = new Reading(await app.get(`${base}/records?topics=events`, events));

@@ -229,8 +229,10 @@ export class GroupSession {
     } catch (thrown) {
       const error = toMoldauError(thrown);
       if (this.#ended !== null) return;
-      if (lostCodes.has(error.code) && this.memberEpoch !== 0) this.#begin();
-      else if (!error.retriable || error.code === "BROKER_CLOSED") this.#fail(error);
+      if (lostCodes.has(error.code) && this.memberEpoch !== 0) {
+        this.#begin();
+        this.#beatAgain = true;
+      } else if (!error.retriable || error.code === "BROKER_CLOSED") this.#fail(error);
     }
   }
 
@@ -245,7 +247,6 @@ export class GroupSession {
     this.memberEpoch = 0;
     this.#held.clear();
     this.#signalChange();
-    this.#beatAgain = true;
   }
 
   async #beat(): Promise<void> {
@@ -360,7 +361,10 @@ export class GroupSession {
       .filter(({ position, acked }) => position > acked)
       .map(({ topic, partition, position }) => ({ topic, partitionIndex: partition, committedOffset: position }));
     if (offsets.length === 0) return;
-    for (const { error } of await this.commit(offsets)) {
+    const outcomes = await this.#commitOrRejoin(offsets);
+    // It lost everything before that could be committed: whoever has the partitions now hands it out again.
+    if (outcomes === null) return;
+    for (const { error } of outcomes) {
       // Deleted meanwhile, or another's by now: there is nothing to commit any more.
       if (error === undefined || error.code === "UNKNOWN_TOPIC_OR_PARTITION" || error.code === "STALE_MEMBER_EPOCH")
         continue;
@@ -375,17 +379,41 @@ export class GroupSession {
 
   /** Only of partitions that the member has, or has not let go yet. */
   async commit(offsets: readonly OffsetToCommit[]): Promise<CommitOutcome[]> {
+    const outcomes = await this.#commitOrRejoin(offsets);
+    if (outcomes !== null) return outcomes;
+    throw new MoldauError(
+      "STALE_MEMBER_EPOCH",
+      `member '${this.memberId}' was fenced, and has joined anew: what was not committed is handed out again`,
+    );
+  }
+
+  /** null: the group had it no more. It has joined anew then, as its heartbeat would. */
+  async #commitOrRejoin(offsets: readonly OffsetToCommit[]): Promise<CommitOutcome[] | null> {
     for (let attempt = 1; ; attempt += 1) {
       while (this.#beating !== null) await this.#beating;
       this.requireLive();
+      const { memberEpoch } = this;
       try {
         return await this.#commit(offsets);
       } catch (thrown) {
+        const { code } = toMoldauError(thrown);
+        if (lostCodes.has(code)) {
+          await this.#rejoin(memberEpoch);
+          return null;
+        }
         // A heartbeat came between; the member is the same.
-        const isStale = thrown instanceof MoldauError && thrown.code === "STALE_MEMBER_EPOCH";
-        if (!isStale || attempt === commitAttempts) throw thrown;
+        if (code !== "STALE_MEMBER_EPOCH" || attempt === commitAttempts) throw thrown;
       }
     }
+  }
+
+  async #rejoin(lostEpoch: number): Promise<void> {
+    while (this.#beating !== null) await this.#beating;
+    this.requireLive();
+    if (this.memberEpoch !== lostEpoch) return;
+    this.#begin();
+    await this.#beatNow();
+    this.requireLive();
   }
 
   async #commit(offsets: readonly OffsetToCommit[]): Promise<CommitOutcome[]> {

@@ -8,7 +8,7 @@ import { type Broker, type Clock, type Logger, MoldauError } from "../../engine/
 import { GroupSession, type SessionOptions } from "./group-session.ts";
 
 /** Each has a timer and a heartbeat a second. */
-const maxSessions = 10_000;
+const defaultMostMembers = 10_000;
 
 export interface SessionParts {
   readonly broker: Broker;
@@ -16,6 +16,8 @@ export interface SessionParts {
   readonly logger: Logger;
   /** How long a partition that is to go waits for a commit of what was handed out of it. 10 000. */
   readonly revokeWaitMs?: number;
+  /** Members at once. 10 000. */
+  readonly mostMembers?: number;
 }
 
 export class GroupSessions {
@@ -40,10 +42,11 @@ export class GroupSessions {
   /** Resolves when the member is in the group, with what it has for a start. */
   async join(options: SessionOptions): Promise<GroupSession> {
     if (this.#isClosed) throw stopping();
-    if (this.#count >= maxSessions) {
+    const { mostMembers = defaultMostMembers } = this.#parts;
+    if (this.#count >= mostMembers) {
       throw new MoldauError(
         "THROTTLING_QUOTA_EXCEEDED",
-        `${maxSessions} members are read for already; try again later`,
+        `${mostMembers} members are read for already; try again later`,
       );
     }
     const { group } = options;

@@ -61,6 +61,49 @@ test("a member joins, heartbeats, shares with a second one, and leaves", async (
   assert.deepEqual(alone.assignment, [{ topic: "events", partitions: [0, 1, 2, 3] }]);
 });
 
+test("a member that keeps itself and was fenced joins again with its id, and has its share again", async (t) => {
+  const { send, broker } = await start(t);
+  const join = () => send("POST", `${base}/members`, { topics: ["events"], memberId: "m" });
+  const before = await read<Membership>(await join());
+  await send("POST", `${base}/offsets`, {
+    ...{ memberId: "m", memberEpoch: before.memberEpoch },
+    offsets: [{ topic: "events", partition: 0, offset: 0 }],
+  });
+  await broker.groups.consumerGroupHeartbeat({ groupId: "billing", memberId: "m", memberEpoch: -1 });
+  const beat = (memberEpoch: number) => send("POST", `${base}/members/m`, { memberEpoch, assignment: [] });
+  const commit = (memberEpoch: number) =>
+    send("POST", `${base}/offsets`, {
+      memberId: "m",
+      memberEpoch,
+      offsets: [{ topic: "events", partition: 1, offset: 0 }],
+    });
+  await refused(await beat(before.memberEpoch), 404, "UNKNOWN_MEMBER_ID");
+  await refused(await commit(before.memberEpoch), 404, "UNKNOWN_MEMBER_ID");
+  const after = await read<Membership>(await join());
+  assert.ok(after.memberEpoch > before.memberEpoch);
+  assert.deepEqual(after.assignment, before.assignment);
+  await refused(await beat(before.memberEpoch), 409, "FENCED_MEMBER_EPOCH");
+  await refused(await commit(before.memberEpoch), 409, "STALE_MEMBER_EPOCH");
+  await read(await commit(after.memberEpoch));
+  const { offsets } = await read<{ offsets: { partition: number }[] }>(await send("GET", `${base}/offsets`));
+  assert.deepEqual(
+    offsets.map(({ partition }) => partition),
+    [0, 1],
+    "what was committed before stays",
+  );
+});
+
+test("a group takes so many members, and no more", async (t) => {
+  const { send, broker } = await testApp(t, { groups: { maxSize: 2 } });
+  await broker.createTopic("events", { partitions: 4 });
+  const join = (memberId: string) => send("POST", `${base}/members`, { topics: ["events"], memberId });
+  for (const memberId of ["one", "two"]) await read(await join(memberId));
+  assert.match(await refused(await join("three"), 429, "GROUP_MAX_SIZE_REACHED"), /2 members/);
+  await read(await join("one"));
+  await send("DELETE", `${base}/members/two`);
+  await read(await join("three"));
+});
+
 test("groups are listed by state and type, described, and deleted when empty", async (t) => {
   const { send, get } = await start(t);
   assert.deepEqual(await read(await get("/v1/groups")), { groups: [] });
