@@ -3,46 +3,31 @@
 // Departs from Kafka: a group that is named twice is answered once; an answer has a bound, and a group that goes beyond
 // it gets MESSAGE_TOO_LARGE. Without authorization, whoever asks may do all.
 
-import { type DescribedConsumerGroup, MoldauError, type NamedTopicPartitions } from "../../../engine/index.ts";
+import type { DescribedConsumerGroup, NamedTopicPartitions } from "../../../engine/index.ts";
 import type { KafkaFace } from "../face.ts";
 import type { Handler } from "../handler.ts";
 import { consumerGroupDescribe } from "../schema/consumer-group-describe.ts";
 import type { ResponseOf } from "../schema/notation.ts";
-import {
-  AnswerRoom,
-  coordinating,
-  groupErrorCode,
-  groupOperations,
-  maxAnswerBytes,
-  operationsNotAsked,
-  textBytes,
-} from "./coordinating.ts";
-import { checkNamed, done } from "./outcome.ts";
+import { type AnswerRoom, coordinating, groupErrorCode, textBytes } from "./coordinating.ts";
+import { answerTooLarge, describeEach } from "./describe-each.ts";
+import { done } from "./outcome.ts";
 
-type Answer = ResponseOf<typeof consumerGroupDescribe>["groups"][number];
+type Answer = Omit<ResponseOf<typeof consumerGroupDescribe>["groups"][number], "authorizedOperations">;
 
 export function consumerGroupDescribeHandler({ broker }: KafkaFace): Handler<typeof consumerGroupDescribe> {
   return coordinating(consumerGroupDescribe, async ({ groupIds, includeAuthorizedOperations }) => {
-    checkNamed(groupIds.length, "groups");
-    const room = new AnswerRoom();
-    const authorizedOperations = includeAuthorizedOperations ? groupOperations : operationsNotAsked;
-    const groups: Answer[] = [];
-    // One after the other: a description that has no room is garbage before the next is made.
-    for (const groupId of new Set(groupIds)) {
-      const [described] = await broker.groups.describeConsumerGroups([groupId]);
-      groups.push({ ...answered(described!, room), authorizedOperations });
-    }
-    return { groups };
+    return {
+      groups: await describeEach(groupIds, includeAuthorizedOperations, async (groupId, room) => {
+        const [described] = await broker.groups.describeConsumerGroups([groupId]);
+        return answered(described!, room);
+      }),
+    };
   });
 }
 
 function answered(described: DescribedConsumerGroup, room: AnswerRoom): Answer {
   const { error, ...group } = described;
-  const refused =
-    error ??
-    (room.take(sizeOf(described))
-      ? undefined
-      : new MoldauError("MESSAGE_TOO_LARGE", `an answer has at most ${maxAnswerBytes} bytes: ask for fewer groups`));
+  const refused = error ?? (room.take(sizeOf(described)) ? undefined : answerTooLarge());
   if (refused !== undefined) {
     return { ...group, members: [], errorCode: groupErrorCode(refused), errorMessage: refused.message };
   }

@@ -8,10 +8,6 @@ import { kafkaErrorCode, kafkaErrors } from "../errors.ts";
 import type { Handler, RequestContext } from "../handler.ts";
 import type { ApiDefinition } from "../schema/notation.ts";
 
-/** Of a group whose consumers may all be read and deleted: bits of Kafka's AclOperation, read, delete and describe. */
-export const groupOperations: number = (1 << 3) | (1 << 6) | (1 << 8);
-export const operationsNotAsked: number = -(2 ** 31);
-
 /** A handler whose failures bear the names that the clients of a coordinator know. */
 export function coordinating<Api extends ApiDefinition>(api: Api, handle: Handler<Api>["handle"]): Handler<Api> {
   return {
