@@ -3,7 +3,7 @@
 // Departs from Kafka: a deletion is durable before it is answered, however long that takes
 // (timeoutMs is not looked at), and can't be forbidden (delete.topic.enable).
 
-import { MoldauError, type TopicSummary } from "../../../engine/index.ts";
+import { MoldauError } from "../../../engine/index.ts";
 import type { KafkaFace } from "../face.ts";
 import type { Handler } from "../handler.ts";
 import { deleteTopics } from "../schema/delete-topics.ts";
@@ -22,7 +22,9 @@ export function deleteTopicsHandler(face: KafkaFace): Handler<typeof deleteTopic
     async handle({ topics, topicNames }, { version }) {
       const asked: readonly Asked[] = version >= 6 ? topics : topicNames.map((name) => ({ name, topicId: noTopicId }));
       checkNamed(asked.length, "topics");
-      const find = finder(face.broker.listTopics());
+      // Those that are asked for by their ids need no list.
+      const topicsThere = asked.some(({ name }) => name !== null) ? face.broker.listTopics() : [];
+      const idOf = new Map(topicsThere.map(({ name, id }) => [name, id]));
       const namesByName = new Set(asked.map(({ name }) => name));
       const idsById = new Set(asked.map(({ topicId }) => topicId));
       return {
@@ -32,26 +34,21 @@ export function deleteTopicsHandler(face: KafkaFace): Handler<typeof deleteTopic
           nameOf: ({ name, topicId }) => (name === null ? `topic ${topicId}` : `topic '${name}'`),
           async answer(topic) {
             checkNaming(topic);
-            const found = find(topic);
-            if (found !== undefined && (topic.name === null ? namesByName.has(found.name) : idsById.has(found.id))) {
-              const { name } = found;
+            const name = topic.name ?? face.broker.topicName(topic.topicId);
+            if (name === null) throw unknownId(topic.topicId);
+            const topicId = topic.name === null ? topic.topicId : (idOf.get(name) ?? noTopicId);
+            if (topic.name === null ? namesByName.has(name) : topicId !== noTopicId && idsById.has(topicId)) {
               throw new Refusal("INVALID_REQUEST", `topic '${name}' is in the request by its name and by its id`);
             }
-            if (topic.name === null) return { ...(await deleteById(topic.topicId, found, face)), ...done };
-            await face.broker.deleteTopic(topic.name);
-            return { name: topic.name, topicId: found?.id ?? noTopicId, ...done };
+            if (topic.name === null) await deleteById(name, topicId, face);
+            else await face.broker.deleteTopic(name);
+            return { name, topicId, ...done };
           },
           refused: ({ name, topicId }, outcome) => ({ name, topicId, ...outcome }),
         }),
       };
     },
   };
-}
-
-function finder(topics: readonly TopicSummary[]): (asked: Asked) => TopicSummary | undefined {
-  const byName = new Map(topics.map((topic) => [topic.name, topic]));
-  const byId = new Map(topics.map((topic) => [topic.id, topic]));
-  return ({ name, topicId }) => (name === null ? byId.get(topicId) : byName.get(name));
 }
 
 function checkNaming({ name, topicId }: Asked): void {
@@ -64,14 +61,15 @@ function checkNaming({ name, topicId }: Asked): void {
   );
 }
 
-async function deleteById(topicId: string, found: TopicSummary | undefined, { broker }: KafkaFace): Promise<Asked> {
-  const unknown = new Refusal("UNKNOWN_TOPIC_ID", `no topic has the id ${topicId}`);
-  if (found === undefined) throw unknown;
+async function deleteById(name: string, topicId: string, { broker }: KafkaFace): Promise<void> {
   try {
-    await broker.deleteTopic(found.name, { id: topicId });
+    await broker.deleteTopic(name, { id: topicId });
   } catch (error) {
     // Another request deleted it first, and its name may be another topic's by now.
-    throw error instanceof MoldauError && error.code === "UNKNOWN_TOPIC_OR_PARTITION" ? unknown : error;
+    throw error instanceof MoldauError && error.code === "UNKNOWN_TOPIC_OR_PARTITION" ? unknownId(topicId) : error;
   }
-  return { name: found.name, topicId };
+}
+
+function unknownId(topicId: string): Refusal {
+  return new Refusal("UNKNOWN_TOPIC_ID", `no topic has the id ${topicId}`);
 }
