@@ -218,6 +218,18 @@ test("a stop ends waits, and sends their clients to look for the coordinator", a
   strictEqual(nameOf((await second!.answer).errorCode), "COORDINATOR_NOT_AVAILABLE", "the broker's");
 });
 
+test("SyncGroup: a request that would hold much while it waits is refused at once", async () => {
+  const { ask } = await openAsked();
+  const { memberId } = await onlyMember({ ask });
+  const sync = async (count: number): Promise<string> => {
+    const assignments = Array.from({ length: count }, (_, at) => ({ memberId: `m${at}`, assignment: bytesOf("") }));
+    const own = { groupId: "g", generationId: 1, memberId, protocolType: "consumer", protocolName: "range" };
+    return nameOf((await ask(syncGroup, 5, { ...own, assignments })).errorCode);
+  };
+  strictEqual(await sync(maxNamed + 1), "INVALID_REQUEST");
+  strictEqual(await sync(maxNamed), "NONE");
+});
+
 test("a member that leaves is let go at once, and its partitions are others'", async () => {
   const { ask } = await openAsked();
   const member = await onlyMember({ ask });
