@@ -49,6 +49,15 @@ export interface RawBatches {
   readonly nextOffset: number;
 }
 
+interface Failure {
+  readonly code?: string;
+  readonly message?: string;
+}
+
+/** As Node, Bun and Deno say it. */
+const nobodyThere =
+  /refused|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|unable to connect|dns error|lookup|nothing came/i;
+
 export const rawType = "application/vnd.kafka.record-batch";
 
 export class Client {
@@ -128,14 +137,12 @@ export class Client {
 
   #unreachable(error: unknown, signal: AbortSignal | undefined): unknown {
     if (signal?.aborted === true) return signal.reason;
-    const { cause, message } = error as { cause?: { code?: string; message?: string }; message: string };
+    const { cause, code, message } = error as { cause?: Failure; code?: string; message: string };
     const why = cause?.code ?? cause?.message ?? message;
-    return new ClientError(
-      "UNREACHABLE",
-      `no answer from ${this.url} (${why}): is the server running? \`moldau\` starts one`,
-      true,
-      error,
-    );
+    const hint = nobodyThere.test(`${code} ${cause?.code} ${cause?.message} ${message}`)
+      ? "is the server running? `moldau` starts one"
+      : "something is there that does not answer as Moldau does: is it the HTTP port, and http or https?";
+    return new ClientError("UNREACHABLE", `no answer from ${this.url} (${why}): ${hint}`, true, error);
   }
 
   async #problem(response: Response): Promise<ClientError> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import http from "node:http";
-import type { AddressInfo } from "node:net";
+import net, { type AddressInfo } from "node:net";
 import { test } from "node:test";
 import { StorageError } from "../../engine/index.ts";
 import type { Process, Runtime } from "../runtime/runtime.ts";
@@ -47,6 +47,8 @@ async function ranWith(given: Partial<Process>, ...args: string[]): Promise<Ran>
   const status = await run(runtime as unknown as Runtime, "1.2.3");
   return { status, out, error };
 }
+
+const urlOf = (server: net.Server): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
 test("--version and --help are answers", async () => {
   assert.deepEqual(await ran("--version"), { status: 0, out: "1.2.3\n", error: "" });
@@ -121,12 +123,54 @@ test("what only a look can tell is exit 1, one line, no stack", async () => {
     [["--memory", "--tls-cert", "a.pem", "--tls-key", "b.pem"], /--tls-cert: ENOENT: a\.pem/],
     [["produce", "x", "-k", "a", "-K", ":"], /--key or --key-delimiter/],
     [["produce", "x", "--chunk", "1k", "-K", ":"], /--key-delimiter is for lines/],
-    [["topics", "list", "--url", "http://127.0.0.1:1"], /is the server running/],
+    [["topics", "list", "--url", "http://127.0.0.1:2"], /is the server running/],
   ] as const) {
     const { status, error } = await ran(...args);
     assert.equal(status, 1, args.join(" "));
     assert.match(error, wanted, args.join(" "));
     assert.equal(error.trimEnd().split("\n").length, 1, error);
+  }
+});
+
+test("what answers otherwise than Moldau is not taken for a server that is missing", async () => {
+  const garbage = net.createServer((socket) => socket.resume().end(Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 0)));
+  const silent = net.createServer((socket) => socket.once("data", () => socket.destroy()));
+  const page = http.createServer((_, response) => response.end("<html>"));
+  for (const server of [garbage, silent, page]) {
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const { status, error } = await ran("topics", "list", "--url", urlOf(server));
+      assert.equal(status, 1);
+      assert.match(error, /does not answer as Moldau does: is it the HTTP port/);
+      assert.doesNotMatch(error, /is the server running/);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  }
+});
+
+test("the broker's own topics are marked in the list, and one that is missing says how it is made", async () => {
+  const server = http.createServer((request, response) => {
+    const isList = request.url === "/v1/topics";
+    response.writeHead(isList ? 200 : 404, { "content-type": "application/json" });
+    const topics = [
+      { name: "__consumer_offsets", id: "a", partitions: 8, internal: true },
+      { name: "events", id: "b", partitions: 1 },
+    ];
+    response.end(JSON.stringify(isList ? { topics } : { code: "UNKNOWN_TOPIC_OR_PARTITION", detail: "gone" }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const url = urlOf(server);
+    assert.deepEqual((await ran("topics", "list", "--url", url)).out.split("\n").slice(1, 3), [
+      "__consumer_offsets  8           a   (internal)",
+      "events              1           b",
+    ]);
+    const { status, error } = await ran("topics", "describe", "evnets", "--url", url);
+    assert.equal(status, 1);
+    assert.match(error, /topic 'evnets' does not exist: create it with `moldau topics create evnets`/);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
   }
 });
 

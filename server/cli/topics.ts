@@ -17,7 +17,12 @@ interface Flags {
 }
 
 interface TopicList {
-  readonly topics: readonly { readonly name: string; readonly id: string; readonly partitions: number }[];
+  readonly topics: readonly {
+    readonly name: string;
+    readonly id: string;
+    readonly partitions: number;
+    readonly internal?: true;
+  }[];
 }
 
 export function addTopics(program: Command, context: CommandContext): void {
@@ -70,8 +75,11 @@ export function addTopics(program: Command, context: CommandContext): void {
       if (flags.json === true) return printJson(list.topics);
       await print(
         table([
-          ["TOPIC", "PARTITIONS", "ID"],
-          ...list.topics.map(({ name, partitions, id }) => [name, String(partitions), id]),
+          ["TOPIC", "PARTITIONS", "ID", ""],
+          ...list.topics.map(({ name, partitions, id, internal }) => [
+            ...[name, String(partitions), id],
+            internal === true ? "(internal)" : "",
+          ]),
         ]),
       );
     });
@@ -86,7 +94,7 @@ export function addTopics(program: Command, context: CommandContext): void {
     .action(async (names: string[], flags: Flags) => {
       const client = new Client(flags.url);
       for (const name of names) {
-        const topic = await client.describe(name);
+        const topic = await describeOrExplain(client, name);
         if (flags.json === true) await printJson(topic);
         else await print(describe(topic));
       }
