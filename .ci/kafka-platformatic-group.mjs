@@ -9,6 +9,7 @@
 // The client keeps what it has fetched across a rebalance and then starts anew from the committed offset, so that a member
 // can be handed a record twice. What has to hold in spite of that is said at `judge`.
 import { Admin, Consumer, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
+import { commit } from "./kafka-platformatic-commit.mjs";
 
 const [bootstrap, topic, groupProtocol] = process.argv.slice(2);
 const options = { clientId: "platformatic", bootstrapBrokers: [bootstrap], timeout: 10_000, retries: 3 };
@@ -71,7 +72,7 @@ async function member() {
       judge(one, partition, offset);
       if (message.value !== `${offset}`) faults.push(`${message.value} at ${offset} of partition ${partition}`);
       one.seen.push([partition, offset]);
-      await message.commit();
+      await commit(message);
       one.committed += 1;
     }
   })();
