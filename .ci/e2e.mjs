@@ -5,13 +5,14 @@
 // Every runtime runs the very same tests; /healthz has to name it. `--matrix` writes what passed
 // where as JSON, from which `node .ci/matrix.mjs` makes README's table.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, describe } from "node:test";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { Decoder, Encoder } from "cbor-x";
+import { matrixRows } from "./matrix-rows.mjs";
 import { command, dist, freePort, killAll, startServer, temporaryFolder } from "./moldau.mjs";
 import { http1, http2Wire } from "./wires.mjs";
 
@@ -31,20 +32,7 @@ const raw = "application/vnd.kafka.record-batch";
 const bytesOf = (text) => new TextEncoder().encode(text);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** feature → runtime → whether it passed; in the order in which they are first told. */
-const matrix = new Map();
-const versions = {};
-
-/** A test that is a row of the support matrix. */
-function feature(name, runtime, run) {
-  const row = matrix.get(name) ?? new Map();
-  matrix.set(name, row);
-  row.set(runtime, false);
-  test(name, async (context) => {
-    await run(context);
-    row.set(runtime, true);
-  });
-}
+const { feature, versions } = matrixRows({ file: flags.matrix, runtimes: flags.runtime });
 
 function batch(values, options = {}) {
   const records = values.map((value, i) => ({
@@ -876,9 +864,3 @@ for (const runtime of flags.runtime) {
     });
   });
 }
-
-process.on("exit", () => {
-  if (flags.matrix === undefined) return;
-  const rows = [...matrix].map(([name, row]) => ({ feature: name, works: Object.fromEntries(row) }));
-  writeFileSync(flags.matrix, `${JSON.stringify({ runtimes: flags.runtime, versions, rows }, null, 2)}\n`);
-});

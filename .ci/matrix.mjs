@@ -1,21 +1,22 @@
 // README's support matrix, from what the end-to-end tests saw.
 //
-//   node .ci/e2e.mjs --runtime node --runtime bun --runtime deno --matrix matrix.json
-//   node .ci/matrix.mjs matrix.json           writes the table between README's markers
-//   node .ci/matrix.mjs matrix.json --check   fails when README says otherwise
+//   node .ci/e2e.mjs --runtime node --runtime bun --runtime deno --matrix e2e.json
+//   node .ci/kafka.mjs --runtime node --runtime bun --runtime deno --matrix kafka.json
+//   node .ci/matrix.mjs e2e.json kafka.json           writes the table between README's markers
+//   node .ci/matrix.mjs e2e.json kafka.json --check   fails when README says otherwise
 //
-// A feature that is tested over several wires has one row; its cell names the wires when not all work.
+// The first file names the runtimes; what another did not run on one of them stands as "no". A feature that is tested
+// over several wires has one row; its cell names the wires when not all work.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const { values, positionals } = parseArgs({ options: { check: { type: "boolean" } }, allowPositionals: true });
-const [file] = positionals;
-if (file === undefined) {
-  console.error("give the file that `node .ci/e2e.mjs --matrix FILE` wrote");
+if (positionals.length === 0) {
+  console.error("give the files that `node .ci/e2e.mjs --matrix FILE`, kafka.mjs and kafka-groups.mjs wrote");
   process.exit(2);
 }
-const { runtimes, versions, rows } = JSON.parse(readFileSync(file, "utf8"));
+const [{ runtimes, versions, rows }, ...others] = positionals.map((file) => JSON.parse(readFileSync(file, "utf8")));
 const readme = fileURLToPath(new URL("../README.md", import.meta.url));
 const begin = "<!-- matrix:begin -->";
 const end = "<!-- matrix:end -->";
@@ -40,16 +41,23 @@ function cell(tests, runtime) {
 const title = (runtime) =>
   `${runtime[0].toUpperCase()}${runtime.replace(/\d+$/, "").slice(1)} ${versions[runtime]?.split(".")[0] ?? "?"}`;
 const line = (cells) => `| ${cells.join(" | ")} |`;
+const heading = (section) => line([`**${section}**`, ...runtimes.map(() => "")]);
 const table = [
   line([`over ${wires.join(", ")}`, ...runtimes.map(title)]),
   line(["---", ...runtimes.map(() => "---")]),
   ...[...features]
     .filter(([, tests]) => tests[0].wire !== undefined)
     .map(([name, tests]) => line([name, ...runtimes.map((runtime) => cell(tests, runtime))])),
-  line(["**once a runtime**", ...runtimes.map(() => "")]),
+  heading("once a runtime"),
   ...[...features]
     .filter(([, tests]) => tests[0].wire === undefined)
     .map(([name, tests]) => line([name, ...runtimes.map((runtime) => cell(tests, runtime))])),
+  ...others.flatMap((other) => [
+    heading(other.section),
+    ...other.rows.map(({ feature, works }) =>
+      line([feature, ...runtimes.map((runtime) => cell([{ works }], runtime))]),
+    ),
+  ]),
 ].join("\n");
 
 const before = readFileSync(readme, "utf8");
