@@ -37,6 +37,8 @@ if (!hasKcat) {
   if (process.env.CI === "true") process.exit(1);
 }
 
+const withKcat = { skip: !hasKcat };
+
 const script = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 function started(command, args) {
@@ -129,12 +131,7 @@ function startConsumer(server, group, topic) {
   return {
     ...one,
     get records() {
-      const lines = one.output.split("\n").slice(0, -1);
-      return lines
-        .map((line) => line.split(" "))
-        .map(([partition, offset, value]) => {
-          return { partition: Number(partition), offset: Number(offset), value };
-        });
+      return recordsIn(one.output);
     },
     leave: async () => {
       one.child.kill("SIGTERM");
@@ -142,6 +139,34 @@ function startConsumer(server, group, topic) {
     },
     toString: () => `${one.output.slice(-1000)}${one.error}`,
   };
+}
+
+/** A static member by kcat (librdkafka), which rebalances cooperatively. */
+function startKcat(server, group, topic, instance) {
+  const settings = [
+    ...["auto.offset.reset=earliest", "broker.address.family=v4", "partition.assignment.strategy=cooperative-sticky"],
+    ...["session.timeout.ms=30000", "heartbeat.interval.ms=300", `group.instance.id=${instance}`],
+  ];
+  const args = ["-b", server.kafka, ...settings.flatMap((one) => ["-X", one])];
+  const one = started("kcat", [...args, "-u", "-f", "%p %o %s\\n", "-G", group, topic]);
+  return {
+    ...one,
+    get error() {
+      return one.error;
+    },
+    get records() {
+      return recordsIn(one.output);
+    },
+    toString: () => `${one.output.slice(-1000)}${one.error}`,
+  };
+}
+
+/** Of lines "PARTITION OFFSET VALUE". */
+function recordsIn(output) {
+  const lines = output.split("\n").slice(0, -1);
+  return lines
+    .map((line) => line.split(" "))
+    .map(([partition, offset, value]) => ({ partition: Number(partition), offset: Number(offset), value }));
 }
 
 async function until(what, isTrue, told = () => "") {
@@ -310,7 +335,7 @@ for (const runtime of flags.runtime) {
       });
     });
 
-    feature("kcat in a group reads all, and then what is new", runtime, { skip: !hasKcat }, async () => {
+    feature("kcat in a group reads all, and then what is new", runtime, withKcat, async () => {
       const [topic, group] = ["by-kcat", "of-kcat"];
       const read = async () => {
         const settings = ["auto.offset.reset=earliest", "broker.address.family=v4", "session.timeout.ms=30000"];
@@ -440,6 +465,58 @@ for (const runtime of flags.runtime) {
         assert.equal((await ask("")).state, "Empty");
       });
     });
+
+    feature(
+      "kcat shares cooperatively, and a static member that starts again has what it had",
+      runtime,
+      withKcat,
+      async () => {
+        const [topic, group] = ["by-kcat-static", "of-kcat-static"];
+        await withKafkajs(server, async (producer, admin) => {
+          await admin.createTopics({ topics: [{ topic, numPartitions: 3 }] });
+          const stream = producing(producer, topic);
+          const started = { one: startKcat(server, group, topic, "one") };
+          const told = () => Object.values(started).join("\n---\n");
+          /** By instance; null while the group is on its way. */
+          const described = async () => {
+            const { state, epoch, members } = await (await fetch(`${server.url}/v1/groups/${group}`)).json();
+            if (state !== "Stable") return null;
+            return { epoch, ...Object.fromEntries(members.map((member) => [member.instanceId, member])) };
+          };
+          const held = (member) => (member?.assignment ?? []).flatMap(({ partitions: own }) => own);
+          await until("one has all", async () => held((await described())?.one).length === 3, told);
+          started.two = startKcat(server, group, topic, "two");
+          await until(
+            "both have something",
+            async () => {
+              const now = await described();
+              return held(now?.one).length > 0 && held(now?.two).length > 0;
+            },
+            told,
+          );
+          assert.match(started.one.error, /COOPERATIVE/);
+          await stream.send(20);
+          await until("all is read", () => seenBy(Object.values(started)).size === 60, told);
+          const before = await described();
+          const first = started.two;
+          first.child.kill("SIGKILL");
+          await first.ended;
+          started.two = startKcat(server, group, topic, "two");
+          await until(
+            "it is back",
+            async () => ((await described())?.two.memberId ?? before.two.memberId) !== before.two.memberId,
+            told,
+          );
+          const after = await described();
+          assert.equal(after.epoch, before.epoch, "nobody rebalanced");
+          assert.deepEqual(held(after.two), held(before.two));
+          assert.equal(after.one.memberId, before.one.memberId);
+          await stream.send(20);
+          await until("what is new is read", () => seenBy([...Object.values(started), first]).size === 120, told);
+          for (const { partition } of started.two.records) assert.ok(held(after.two).includes(partition));
+        });
+      },
+    );
 
     for (const protocol of ["classic", "consumer"]) {
       feature(`@platformatic/kafka in a group of the ${protocol} protocol`, runtime, async () => {
