@@ -12,6 +12,9 @@ import { maxRunBytes, maxWaiters } from "../limits.ts";
 import type { Lender, Lending } from "../log/lending.ts";
 import { Arena, roomFor } from "./arena.ts";
 
+/** Smaller answers would cost more to ask for than to send. */
+const leastAnswerBytes = 64 * 1024;
+
 interface Waiter {
   readonly sizeBytes: number;
   readonly grant: (lending: Lending) => void;
@@ -51,9 +54,9 @@ export class FetchPool {
     return this.#waiters.size;
   }
 
-  /** What one answer may take, so that some slow readers do not hold all of it; a single batch may pass it. Bytes. */
+  /** What one answer may take: a share of what is free, so that slow readers never hold all of it. A single batch may pass it. Bytes. */
   get answerBytes(): number {
-    return this.#arena.totalBytes >>> 3;
+    return Math.max((this.totalBytes - this.usedBytes) >>> 3, leastAnswerBytes);
   }
 
   /** Lends when there is room now, and nobody waits for it. */
