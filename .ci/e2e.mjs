@@ -5,7 +5,7 @@
 // Every runtime runs the very same tests; /healthz has to name it. `--matrix` writes what passed
 // where as JSON, from which `node .ci/matrix.mjs` makes README's table.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
