@@ -431,6 +431,10 @@ export class EngineBroker implements Broker {
     return this.#budget.tryReserve(bytes);
   }
 
+  get reservationsAwaited(): number {
+    return this.#budget.waiting;
+  }
+
   metrics(): BrokerMetrics {
     const { counters, topics } = this.#parts;
     const partitions = [...topics.partitions()];

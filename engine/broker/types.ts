@@ -358,6 +358,8 @@ export interface Broker {
   reserve(bytes: number, signal?: AbortSignal): Promise<() => void>;
   /** The same without a wait: null when there is no room now, or others wait for it. */
   tryReserve(bytes: number): (() => void) | null;
+  /** How many wait for `reserve`. */
+  readonly reservationsAwaited: number;
   metrics(): BrokerMetrics;
   /** Runs retention now. Resolves to the segments deleted. */
   runRetention(): Promise<number>;

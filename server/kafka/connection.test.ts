@@ -497,6 +497,85 @@ test("a request waits for its share of the budget before its bytes are gathered"
   strictEqual(budget.usedBytes, 0);
 });
 
+/** Timers that run when the test says that so much time has passed, each as often as it is due. */
+function manualClock() {
+  const due = new Set<{ at: number; readonly run: () => void }>();
+  let now = 0;
+  const clock: Clock = {
+    now: () => now,
+    monotonic: () => now,
+    schedule(delayMs, run) {
+      const timer = { at: now + delayMs, run };
+      due.add(timer);
+      return () => void due.delete(timer);
+    },
+  };
+  const pass = (ms: number): void => {
+    const until = now + ms;
+    for (;;) {
+      const [next] = [...due].filter(({ at }) => at <= until).sort((one, other) => one.at - other.at);
+      if (next === undefined) break;
+      now = next.at;
+      due.delete(next);
+      next.run();
+    }
+    now = until;
+  };
+  return { clock, due, pass };
+}
+
+test("a large request that comes slowly ends when others wait for its memory, and only then", () => {
+  const { clock, due, pass } = manualClock();
+  const state = { isAwaited: false };
+  const options = { clock, isMemoryAwaited: () => state.isAwaited };
+  const budget = new Budget(64 * 1024 * 1024);
+  const { connection, calls, logged } = open([], { ...options, budget });
+  const mebibyte = 1024 * 1024;
+  const beginning = new Uint8Array(100);
+  new DataView(beginning.buffer).setInt32(0, 40 * mebibyte);
+  const dripFor = (seconds: number, bytesPerSecond: number): void => {
+    for (let second = 0; second < seconds; second += 1) {
+      connection.receive(new Uint8Array(bytesPerSecond));
+      pass(1000);
+    }
+  };
+  connection.receive(beginning);
+  dripFor(60, 20_000);
+  deepStrictEqual(calls, [], "nobody waits");
+  state.isAwaited = true;
+  dripFor(10, mebibyte);
+  deepStrictEqual(calls, [], "it is fast enough");
+  dripFor(2, 20_000);
+  dripFor(1, mebibyte);
+  dripFor(2, 20_000);
+  deepStrictEqual(calls, [], "now and then it may be slow");
+  ok(budget.usedBytes > 0);
+  dripFor(1, 20_000);
+  deepStrictEqual(calls, ["end"]);
+  match(logged.join(), /came for 3 s, while others waited/);
+  strictEqual(budget.usedBytes, 0);
+  strictEqual(due.size, 0);
+});
+
+test("a small request may come slowly, whoever waits, and so may a large one that we do not read", () => {
+  const { clock, pass } = manualClock();
+  const { connection, calls } = open([], { clock, isMemoryAwaited: () => true });
+  const beginning = new Uint8Array(100);
+  new DataView(beginning.buffer).setInt32(0, 2 * 1024 * 1024);
+  connection.receive(beginning);
+  pass(29_000);
+  deepStrictEqual(calls, []);
+
+  const budget = new Budget(3 * 1024 * 1024);
+  budget.tryReserve(1);
+  const waiting = open([], { clock, isMemoryAwaited: () => true, budget });
+  new DataView(beginning.buffer).setInt32(0, 3 * 1024 * 1024);
+  waiting.connection.receive(beginning);
+  strictEqual(waiting.state.isPaused, true);
+  pass(60_000);
+  deepStrictEqual(waiting.calls, []);
+});
+
 test("a request that the budget never holds ends the connection", async () => {
   const { connection, calls, logged } = open([heldHeartbeats().handler], { budget: new Budget(100) });
   connection.receive(beat(1, "g".repeat(500)));

@@ -15,6 +15,7 @@ import { malformed } from "./codec/malformed.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { kafkaErrorCode, kafkaErrors } from "./errors.ts";
 import { type Frame, FrameSplitter } from "./frame.ts";
+import { FrameWatch } from "./frame-watch.ts";
 import type { AnyHandler, Client, RequestContext } from "./handler.ts";
 import { apiVersions } from "./schema/api-versions.ts";
 import { isKnownVersion, peekRequest, type RequestHeader, readRequest, writeResponse } from "./schema/codec.ts";
@@ -50,6 +51,8 @@ export interface ConnectionOptions {
   readonly maxBytes?: number;
   /** A request of which so long fewer than 256 KiB came ends the connection. 30 000. */
   readonly stalledMs?: number;
+  /** Somebody waits for what requests hold: a large one that comes slowly then ends the connection. Nobody ever. */
+  readonly isMemoryAwaited?: () => boolean;
 }
 
 /** A request in hand, or its answer that waits for those before it. */
@@ -64,14 +67,11 @@ interface Slot {
   isFatal: boolean;
 }
 
-const stalledBytes = 256 * 1024;
-
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #splitter: FrameSplitter;
   readonly #maxRequests: number;
   readonly #maxBytes: number;
-  readonly #stalledMs: number;
   readonly #abort: AbortController = new AbortController();
   readonly #slots: Slot[] = [];
   #heldBytes = 0;
@@ -84,14 +84,21 @@ export class Connection {
   #isReserving = false;
   #isReading = false;
   #receivedBytes = 0;
-  #unschedule: (() => void) | null = null;
+  readonly #watch: FrameWatch;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#splitter = new FrameSplitter(options.maxFrameBytes ?? limits.inFlightBytes);
     this.#maxRequests = options.maxRequests ?? 64;
     this.#maxBytes = options.maxBytes ?? 16 * 1024 * 1024;
-    this.#stalledMs = options.stalledMs ?? 30_000;
+    this.#watch = new FrameWatch({
+      clock: options.clock,
+      stalledMs: options.stalledMs ?? 30_000,
+      isMemoryAwaited: options.isMemoryAwaited ?? (() => false),
+      receivedBytes: () => this.#receivedBytes,
+      isPaused: () => this.#isPaused,
+      giveUp: (reason) => this.#refuse(reason),
+    });
   }
 
   /** Read and not answered yet: a connection with none of them is idle. */
@@ -144,11 +151,10 @@ export class Connection {
     const frame = isBlocked ? null : this.#splitter.next();
     this.#pause(isBlocked);
     if (frame === null) {
-      if (this.#splitter.heldBytes > 0 || sizeBytes !== null) this.#watch();
+      if (this.#splitter.heldBytes > 0 || sizeBytes !== null) this.#watch.begin(sizeBytes);
       return false;
     }
-    this.#unschedule?.();
-    this.#unschedule = null;
+    this.#watch.end();
     const release = this.#release!;
     this.#release = null;
     this.#take(frame, release);
@@ -352,8 +358,7 @@ export class Connection {
     this.#splitter.clear();
     this.#release?.();
     this.#release = null;
-    this.#unschedule?.();
-    this.#unschedule = null;
+    this.#watch.end();
   }
 
   #pause(isPaused: boolean): void {
@@ -361,18 +366,6 @@ export class Connection {
     this.#isPaused = isPaused;
     if (isPaused) this.#options.wire.pause();
     else this.#options.wire.resume();
-  }
-
-  /** A frame that has begun is to come on, since it holds a part of the budget. */
-  #watch(): void {
-    if (this.#unschedule !== null) return;
-    const before = this.#receivedBytes;
-    this.#unschedule = this.#options.clock.schedule(this.#stalledMs, () => {
-      this.#unschedule = null;
-      if (this.#state !== "open") return;
-      if (this.#isPaused || this.#receivedBytes - before >= stalledBytes) this.#watch();
-      else this.#refuse(`a request has begun, and ${this.#receivedBytes - before} bytes came in ${this.#stalledMs} ms`);
-    });
   }
 }
 

@@ -75,6 +75,7 @@ export class KafkaServer {
       logger,
       clock,
       budget: broker,
+      isMemoryAwaited: () => broker.reservationsAwaited > 0,
     });
     const peer: Peer = { connection, client, isAnswered: false, lastHeardMs: clock.monotonic() };
     this.#peers.add(peer);
