@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { openFace, type TestClient } from "../client.test.support.ts";
 import { kafkaErrors } from "../errors.ts";
 import { metadata } from "../schema/metadata.ts";
+import { mostMadeByAsking } from "./metadata.ts";
 
 const zero = "0".repeat(32);
 
@@ -46,6 +47,33 @@ test("no topics is all of them: an empty list in version 0, null later, when emp
   deepStrictEqual(await ask(client, 12, null), all);
   deepStrictEqual(await ask(client, 1, []), []);
   deepStrictEqual(await ask(client, 9, ["b", "b"]), [["b", 0, 3]], "once, however often it is named");
+  await face.close();
+});
+
+test("one request makes so many topics, and none for a client that has gone; the rest comes when it asks again", async () => {
+  const numPartitions = mostMadeByAsking / 4;
+  const face = await openFace({ face: { numPartitions } });
+  const client = face.connect();
+  await face.broker.createTopic("t0");
+  const names = Array.from({ length: 7 }, (_, at) => `t${at}`);
+  const { code: unknown } = kafkaErrors.UNKNOWN_TOPIC_OR_PARTITION;
+  const made = (name: string, at: number) => [name, 0, at === 0 ? 1 : numPartitions];
+  deepStrictEqual(await ask(client, 4, names, { allowAutoTopicCreation: true }), [
+    ...names.slice(0, 5).map(made),
+    ["t5", unknown, 0],
+    ["t6", unknown, 0],
+  ]);
+  deepStrictEqual(await ask(client, 4, names, { allowAutoTopicCreation: true }), names.map(made));
+
+  const leaving = face.connect();
+  const more = Array.from({ length: 4 }, (_, at) => `more${at}`);
+  leaving.send(metadata, 4, { ...named(more), allowAutoTopicCreation: true });
+  leaving.peer.closed();
+  const count = () => face.broker.listTopics().filter(({ name }) => name.startsWith("more")).length;
+  while (count() < 1) await new Promise((resolve) => setImmediate(resolve));
+  // Time for another, when there is to be one: this one waits for its turn behind it.
+  await face.broker.createTopic("last");
+  strictEqual(count(), 1, "the one that was being made");
   await face.close();
 });
 

@@ -3,8 +3,9 @@
 // Owns: that answer, and the creation of topics that are asked for (auto.create.topics.enable).
 // Never: names topics' configs, or creates one for a client that forbids it.
 //
-// Departs from Kafka: a topic that is created is in the very answer, and not only in the next one;
-// one broker leads everything and is the controller; without authorization, whoever asks may do all.
+// Departs from Kafka: a topic that is created is in the very answer, and not only in the next one; one request creates a
+// bounded number, and the rest is unknown until it is asked for again; one broker leads everything and is the controller;
+// without authorization, whoever asks may do all.
 
 import { type Broker, MoldauError, type TopicDescription, toMoldauError } from "../../../engine/index.ts";
 import { kafkaErrorCode, kafkaErrors } from "../errors.ts";
@@ -14,6 +15,11 @@ import { metadata } from "../schema/metadata.ts";
 import type { RequestOf, ResponseOf } from "../schema/notation.ts";
 
 type TopicAnswer = ResponseOf<typeof metadata>["topics"][number];
+interface Answered {
+  readonly answer: TopicAnswer;
+  readonly isMade: boolean;
+}
+
 type Asked = NonNullable<RequestOf<typeof metadata>["topics"]>[number];
 
 const noId = "0".repeat(32);
@@ -22,6 +28,8 @@ const topicOperations = 0b1101_1111_1000;
 /** Create, alter, describe, cluster action, describe and alter configs, idempotent write. */
 const clusterOperations = 0b1_1111_1010_0000;
 const notAsked = -(2 ** 31);
+/** One mistaken client would fill a disk with folders. Partitions of the topics that one request creates. */
+export const mostMadeByAsking: number = 1000;
 /** Kafka's own. */
 const internalTopics: ReadonlySet<string> = new Set(["__consumer_offsets", "__transaction_state"]);
 
@@ -29,7 +37,7 @@ export function metadataHandler(face: KafkaFace): Handler<typeof metadata> {
   const { broker } = face;
   return {
     api: metadata,
-    async handle(request, { version, client }) {
+    async handle(request, { version, client, signal }) {
       const { topics } = request;
       const isAll = topics === null || (version === 0 && topics.length === 0);
       const mayCreate = face.autoCreateTopics && request.allowAutoTopicCreation && !isAll;
@@ -38,7 +46,13 @@ export function metadataHandler(face: KafkaFace): Handler<typeof metadata> {
       if (isAll) for (const { name } of broker.listTopics()) answers.push(found(broker.describeTopic(name)));
       else {
         if (version < 12) refuseIds(topics);
-        for (const one of unique(topics)) answers.push(await answerTo(one, mayCreate));
+        let made = 0;
+        for (const one of unique(topics)) {
+          const isRoom = made + face.numPartitions <= mostMadeByAsking || made === 0;
+          const { answer, isMade } = await answerTo(one, mayCreate && isRoom && !signal.aborted);
+          if (isMade) made += face.numPartitions;
+          answers.push(answer);
+        }
       }
       const { id, host, port } = face.nodeFor(client);
       return {
@@ -51,16 +65,17 @@ export function metadataHandler(face: KafkaFace): Handler<typeof metadata> {
     },
   };
 
-  async function answerTo({ name, topicId }: Asked, mayCreate: boolean): Promise<TopicAnswer> {
+  async function answerTo({ name, topicId }: Asked, mayCreate: boolean): Promise<Answered> {
     if (name === null) {
       const named = broker.topicName(topicId);
-      if (named !== null) return found(broker.describeTopic(named));
-      return { errorCode: kafkaErrors.UNKNOWN_TOPIC_ID.code, name: null, topicId, partitions: [] };
+      const unknown = { errorCode: kafkaErrors.UNKNOWN_TOPIC_ID.code, name: null, topicId, partitions: [] };
+      return { answer: named === null ? unknown : found(broker.describeTopic(named)), isMade: false };
     }
     try {
-      return found(await describe(broker, name, mayCreate ? face.numPartitions : null));
+      const { topic, isMade } = await describe(broker, name, mayCreate ? face.numPartitions : null);
+      return { answer: found(topic), isMade };
     } catch (error) {
-      return { errorCode: kafkaErrorCode(error), name, topicId: noId, partitions: [] };
+      return { answer: { errorCode: kafkaErrorCode(error), name, topicId: noId, partitions: [] }, isMade: false };
     }
   }
 
@@ -86,17 +101,23 @@ export function metadataHandler(face: KafkaFace): Handler<typeof metadata> {
 }
 
 /** `partitions`: of a topic that is to be created when it is not there; null: it is not to be. */
-async function describe(broker: Broker, name: string, partitions: number | null): Promise<TopicDescription> {
+async function describe(
+  broker: Broker,
+  name: string,
+  partitions: number | null,
+): Promise<{ readonly topic: TopicDescription; readonly isMade: boolean }> {
   try {
-    return broker.describeTopic(name);
+    return { topic: broker.describeTopic(name), isMade: false };
   } catch (error) {
     if (partitions === null || toMoldauError(error).code !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
   }
   try {
-    return await broker.createTopic(name, { partitions });
+    return { topic: await broker.createTopic(name, { partitions }), isMade: true };
   } catch (error) {
     // Another client was faster, with another number of partitions.
-    if (toMoldauError(error).code === "TOPIC_ALREADY_EXISTS") return broker.describeTopic(name);
+    if (toMoldauError(error).code === "TOPIC_ALREADY_EXISTS") {
+      return { topic: broker.describeTopic(name), isMade: false };
+    }
     throw error;
   }
 }
