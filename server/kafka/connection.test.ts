@@ -497,6 +497,25 @@ test("a request waits for its share of the budget before its bytes are gathered"
   strictEqual(budget.usedBytes, 0);
 });
 
+test("each request has a signal of its own, and all of them end with the connection", async () => {
+  const signals: AbortSignal[] = [];
+  const handler: AnyHandler = {
+    api: heartbeat,
+    handle: (_, { signal }) =>
+      new Promise((_resolve, reject) => {
+        signals.push(signal);
+        signal.addEventListener("abort", () => reject(signal.reason));
+      }),
+  };
+  const { connection } = open([handler]);
+  connection.receive(concat([beat(0), beat(1), beat(2)]));
+  strictEqual(new Set(signals).size, 3);
+  ok(signals.every(({ aborted }) => !aborted));
+  connection.closed();
+  ok(signals.every(({ aborted }) => aborted));
+  await turn();
+});
+
 /** Timers that run when the test says that so much time has passed, each as often as it is due. */
 function manualClock() {
   const due = new Set<{ at: number; readonly run: () => void }>();

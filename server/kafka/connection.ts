@@ -65,6 +65,8 @@ interface Slot {
   answer: readonly Uint8Array[] | null;
   /** Nothing can be said from here on. */
   isFatal: boolean;
+  /** Ends what the request waits for; null: it waits for nothing. */
+  abort: AbortController | null;
 }
 
 export class Connection {
@@ -190,7 +192,7 @@ export class Connection {
   }
 
   #take(frame: Frame, release: () => void): void {
-    const slot: Slot = { heldBytes: frame.sizeBytes, release, onSent: [], answer: null, isFatal: false };
+    const slot: Slot = { heldBytes: frame.sizeBytes, release, onSent: [], answer: null, isFatal: false, abort: null };
     this.#slots.push(slot);
     this.#heldBytes += slot.heldBytes;
     try {
@@ -222,12 +224,15 @@ export class Connection {
   #handle(handler: AnyHandler, version: number, frame: Frame, slot: Slot): void {
     const { api } = handler;
     const { header, request } = readRequest(api, version, frame.bytes);
+    const signalOf = (): AbortSignal => this.#signalOf(slot);
     const context: RequestContext = {
       version,
       correlationId: header.correlationId,
       clientId: header.clientId,
       client: this.#options.client,
-      signal: this.#abort.signal,
+      get signal() {
+        return signalOf();
+      },
       onSent: (run) => void slot.onSent.push(run),
     };
     const answer = (response: unknown): void => this.#respond(slot, api, header, request, response);
@@ -241,6 +246,22 @@ export class Connection {
     }
     if (response instanceof Promise) response.then(answer, fail);
     else answer(response);
+  }
+
+  /** A signal of the request's own: one for all of a connection's would be listened to by as many as it has in hand. */
+  #signalOf(slot: Slot): AbortSignal {
+    if (slot.abort === null) {
+      slot.abort = new AbortController();
+      const { signal } = this.#abort;
+      if (signal.aborted) slot.abort.abort(signal.reason);
+    }
+    return slot.abort.signal;
+  }
+
+  #abortAll(words: string): void {
+    const reason = new MoldauError("BROKER_CLOSED", words);
+    this.#abort.abort(reason);
+    for (const { abort } of this.#slots) abort?.abort(reason);
   }
 
   #respond(slot: Slot, api: ApiDefinition, header: RequestHeader, request: unknown, response: unknown): void {
@@ -327,7 +348,7 @@ export class Connection {
 
   /** What comes cannot be read. */
   #refuse(reason: string): void {
-    const slot: Slot = { heldBytes: 0, release: () => {}, onSent: [], answer: null, isFatal: true };
+    const slot: Slot = { heldBytes: 0, release: () => {}, onSent: [], answer: null, isFatal: true, abort: null };
     this.#slots.push(slot);
     this.#fail(slot, reason);
   }
@@ -337,7 +358,7 @@ export class Connection {
     this.#state = "ending";
     this.#pause(true);
     this.#forgetFrame();
-    this.#abort.abort(new MoldauError("BROKER_CLOSED", "the connection is about to end"));
+    this.#abortAll("the connection is about to end");
   }
 
   #end(): void {
@@ -348,7 +369,7 @@ export class Connection {
   #stop(): void {
     this.#state = "ended";
     this.#forgetFrame();
-    this.#abort.abort(new MoldauError("BROKER_CLOSED", "the connection has ended"));
+    this.#abortAll("the connection has ended");
     // Those in hand are not awaited: their own run when they come to an end.
     for (const { answer, onSent } of this.#slots.splice(0)) if (answer !== null) runAll(onSent);
     this.#heldBytes = 0;
