@@ -1,9 +1,10 @@
 import { deepStrictEqual, match, strictEqual } from "node:assert/strict";
 import { test } from "node:test";
+import { drain, type ManualClock } from "../../../engine/broker/world.test.support.ts";
 import { openFace, type TestClient } from "../client.test.support.ts";
 import { kafkaErrors } from "../errors.ts";
 import { metadata } from "../schema/metadata.ts";
-import { mostMadeByAsking } from "./metadata.ts";
+import { mostMadeByAsking, topicsPerTurn } from "./metadata.ts";
 
 const zero = "0".repeat(32);
 
@@ -74,6 +75,20 @@ test("one request makes so many topics, and none for a client that has gone; the
   // Time for another, when there is to be one: this one waits for its turn behind it.
   await face.broker.createTopic("last");
   strictEqual(count(), 1, "the one that was being made");
+  await face.close();
+});
+
+test("a question for many topics lets others go first", async () => {
+  const face = await openFace();
+  const names = Array.from({ length: 4 * topicsPerTurn }, (_, at) => `t${at}`);
+  const many = ask(face.connect(), 9, names, { allowAutoTopicCreation: false });
+  let isAnswered = false;
+  void many.then(() => (isAnswered = true));
+  await drain();
+  deepStrictEqual(await ask(face.connect(), 9, []), []);
+  strictEqual(isAnswered, false);
+  await (face.world.clock as ManualClock).advance(0);
+  strictEqual((await many).length, names.length);
   await face.close();
 });
 

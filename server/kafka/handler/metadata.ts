@@ -28,6 +28,8 @@ const topicOperations = 0b1101_1111_1000;
 /** Create, alter, describe, cluster action, describe and alter configs, idempotent write. */
 const clusterOperations = 0b1_1111_1010_0000;
 const notAsked = -(2 ** 31);
+/** Others go first after so many: a request may name two hundred thousand. */
+export const topicsPerTurn: number = 500;
 /** One mistaken client would fill a disk with folders. Partitions of the topics that one request creates. */
 export const mostMadeByAsking: number = 1000;
 /** Kafka's own. */
@@ -47,7 +49,8 @@ export function metadataHandler(face: KafkaFace): Handler<typeof metadata> {
       else {
         if (version < 12) refuseIds(topics);
         let made = 0;
-        for (const one of unique(topics)) {
+        for (const [at, one] of [...unique(topics)].entries()) {
+          if (at > 0 && at % topicsPerTurn === 0) await turn(face);
           const isRoom = made + face.numPartitions <= mostMadeByAsking || made === 0;
           const { answer, isMade } = await answerTo(one, mayCreate && isRoom && !signal.aborted);
           if (isMade) made += face.numPartitions;
@@ -124,6 +127,10 @@ async function describe(
 
 function unique(topics: readonly Asked[]): Iterable<Asked> {
   return new Map(topics.map((one) => [one.name ?? `id ${one.topicId}`, one])).values();
+}
+
+function turn({ clock }: KafkaFace): Promise<void> {
+  return new Promise((resolve) => void clock.schedule(0, resolve));
 }
 
 function refuseIds(topics: readonly Asked[]): void {
