@@ -2,11 +2,11 @@
 //
 // Owns: seed, number of runs and their environment variables: MOLDAU_SEED (a number, or
 //   `random`), MOLDAU_PATH (fast-check's path to a counterexample), MOLDAU_RUNS (a factor).
-// Never: judges (invariants/).
+// Never: judges (checker/).
 
 import fc from "fast-check";
+import type { Violation } from "./checker/index.ts";
 import { Coverage } from "./coverage.ts";
-import type { Violation } from "./invariants/index.ts";
 
 declare const process: { readonly env: Readonly<Record<string, string | undefined>> };
 

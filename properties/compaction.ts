@@ -7,8 +7,8 @@
 //
 // Each life has a map of its own that holds few keys, so that passes end for want of room.
 
+import type { Violation } from "./checker/index.ts";
 import { Coverage } from "./coverage.ts";
-import type { Violation } from "./invariants/index.ts";
 import { valueBytes, valueName } from "./records.ts";
 import { type Broker, type Kernel, kernel, limits, MoldauError, openBroker, verifyDataFolder } from "./subject.ts";
 import { World } from "./world.ts";
@@ -103,7 +103,7 @@ export async function executeCompaction(
           ? "A6: everything written can be read and written to"
           : null;
     if (invariant === null) throw error;
-    const violation = { invariant, source, message: (error as Error).message };
+    const violation = { invariant, source, message: (error as Error).message, events: [] };
     return { violations: [violation], world: run.world, commandWrites: run.commandWrites };
   }
 }

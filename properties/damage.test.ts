@@ -5,6 +5,7 @@
 import { test } from "node:test";
 import fc from "fast-check";
 import { check } from "./check.ts";
+import type { Violation } from "./checker/index.ts";
 import type { Coverage } from "./coverage.ts";
 import { type Damage, damage, damageKinds, damagePlans } from "./damage.ts";
 import { type Expectation, expectation, partitionOf } from "./damage-oracle.ts";
@@ -22,7 +23,6 @@ import {
   toyCodec,
   writeFolder,
 } from "./folder.ts";
-import type { Violation } from "./invariants/index.ts";
 import { draw } from "./random.ts";
 import {
   type Finding,
@@ -110,7 +110,8 @@ async function checkDamaged(
   coverage: Coverage,
 ): Promise<Violation[]> {
   const violations: Violation[] = [];
-  const fault = (invariant: string, message: string): void => void violations.push({ invariant, source, message });
+  const fault = (invariant: string, message: string): void =>
+    void violations.push({ invariant, source, message, events: [] });
   const findings = await verified(damaged.image, fault);
   for (const { kind } of findings) coverage.add(`finding: ${kind}`);
   checkFindings(findings, damaged, expected, fault, coverage);

@@ -6,12 +6,12 @@
 import { test } from "node:test";
 import fc from "fast-check";
 import { check } from "./check.ts";
+import type { Violation } from "./checker/index.ts";
 import type { Coverage } from "./coverage.ts";
 import { ClassicClient } from "./groups/classic-client.ts";
 import { ConsumerClient, consumerSession, type Subscription } from "./groups/consumer-client.ts";
 import { Ledger } from "./groups/ledger.ts";
 import { type End, type Moment, Stage } from "./groups/stage.ts";
-import type { Violation } from "./invariants/index.ts";
 import type { TopicSummary } from "./subject.ts";
 
 const clients = 4;

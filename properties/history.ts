@@ -24,8 +24,12 @@ export type LogName = string;
 export interface ProducedRecord {
   /** Unique over the whole history, but for retries of an idempotent batch. */
   readonly value: string;
-  /** Milliseconds since 1970, as sent. */
+  /** Milliseconds since 1970, as sent; negative when the broker stamps it. */
   readonly timestamp: number;
+  /** What compaction goes by. */
+  readonly key?: string;
+  /** The record's own value is null; `value` is its name all the same. */
+  readonly tombstone?: boolean;
 }
 
 export interface Produced extends Happened {
@@ -51,14 +55,23 @@ export interface ReadRecord {
   readonly offset: number;
   readonly timestamp: number;
   readonly value: string;
+  readonly key?: string;
+  readonly tombstone?: boolean;
 }
 
 export interface Read extends Happened {
   readonly kind: "read";
   readonly process: string;
   readonly log: LogName;
-  /** `audit` reads everything there is, when nothing else is under way; `cursor` goes on from its last nextOffset. */
-  readonly manner: "audit" | "cursor" | "fetch" | "raw";
+  /**
+   * `audit` reads everything there is, when nothing else is under way; `cursor` goes on from its last
+   * nextOffset; `group` is a delivery to a member of a group.
+   */
+  readonly manner: "audit" | "cursor" | "fetch" | "raw" | "group";
+  /** With `group`: who it was delivered to, as what. */
+  readonly group?: string;
+  readonly member?: string;
+  readonly generation?: number;
   readonly from: number;
   readonly outcome: Outcome;
   readonly code?: string;
@@ -166,6 +179,67 @@ export interface Life extends Happened {
   readonly clean?: boolean;
 }
 
+/** A topic's policy, from now on; a log without one is never compacted. */
+export interface PolicySet extends Happened {
+  readonly kind: "policy";
+  readonly log: LogName;
+  readonly compact: boolean;
+  /** How long a tombstone stays readable at least. */
+  readonly deleteRetentionMs: number;
+}
+
+export type GroupProtocol = "classic" | "consumer";
+
+/** A member's whole share from now on. */
+export interface Assigned extends Happened {
+  readonly kind: "assign";
+  readonly group: string;
+  readonly member: string;
+  /** Of the group in the classic protocol; the member's own epoch in the consumer protocol (KIP-848). */
+  readonly generation: number;
+  readonly protocol?: GroupProtocol;
+  readonly partitions: readonly LogName[];
+}
+
+/** Given up, fenced, left or died: the member has these no more. */
+export interface Revoked extends Happened {
+  readonly kind: "revoke";
+  readonly group: string;
+  readonly member: string;
+  readonly generation: number;
+  readonly partitions: readonly LogName[];
+}
+
+export interface Committed extends Happened {
+  readonly kind: "commit";
+  readonly group: string;
+  readonly member: string;
+  readonly generation: number;
+  readonly log: LogName;
+  readonly offset: number;
+  readonly outcome: Outcome;
+  readonly code?: string;
+}
+
+/** What the group answers as committed; -1: nothing. */
+export interface CommittedSeen extends Happened {
+  readonly kind: "committed";
+  readonly group: string;
+  readonly member?: string;
+  readonly log: LogName;
+  readonly offset: number;
+}
+
+/** What was done to the log under test: for the timeline and the coverage; no invariant goes by it. */
+export interface FaultInjected extends Happened {
+  readonly kind: "fault";
+  /** SIGKILL, partition of the network, stall, bit rot ... */
+  readonly what: string;
+  readonly detail: string;
+  readonly log?: LogName;
+  readonly process?: string;
+}
+
 /** Something that should have ended did not: virtual time ran out, or nothing was left to wait for. */
 export interface Stuck extends Happened {
   readonly kind: "stuck";
@@ -185,6 +259,12 @@ export type HistoryEvent =
   | TopicChanged
   | TopicsListed
   | Life
+  | PolicySet
+  | Assigned
+  | Revoked
+  | Committed
+  | CommittedSeen
+  | FaultInjected
   | Stuck;
 
 export type History = readonly HistoryEvent[];

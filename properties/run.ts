@@ -2,14 +2,14 @@
 //
 // Owns: clients (processes, producers, cursors), when they send, what counts as ok, fail and
 //   info, the audits between rounds, crashes and reopenings.
-// Never: judges: invariants/ are handed the history when the run is over.
+// Never: judges: checker/ is handed the history when the run is over.
 //
 // Invariant: a client stands outside the broker. It gets no answer from a dead life, and what
 //   it was waiting for is `info`.
 
+import { judge, type Violation } from "./checker/index.ts";
 import type { Coverage } from "./coverage.ts";
 import type { HistoryEvent, LogName, Outcome, ProducedRecord, SegmentSeen } from "./history.ts";
-import { judge, type Violation } from "./invariants/index.ts";
 import type { Command, Plan, Round } from "./plan.ts";
 import { draw, type Random } from "./random.ts";
 import {
@@ -90,7 +90,7 @@ class Abandoned extends Error {}
 export async function execute(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
   const run = new Run(plan, options);
   await run.all();
-  const violations = judge(run.history);
+  const { violations } = judge(run.history);
   options.coverage?.note(run.history);
   return { history: run.history, violations, world: run.world };
 }

@@ -6,8 +6,8 @@
 // A commit is named by its offset: each is another. Commits reach the broker in the order in which
 // they begin, so that one which began later and was acknowledged replaces all that began before.
 
+import type { Violation } from "../checker/index.ts";
 import type { Coverage } from "../coverage.ts";
-import type { Violation } from "../invariants/index.ts";
 
 const source = "correctness.md A 17";
 
@@ -32,7 +32,7 @@ export class Ledger {
   }
 
   violate(invariant: string, message: string): void {
-    if (this.violations.length < 10) this.violations.push({ invariant, source, message });
+    if (this.violations.length < 10) this.violations.push({ invariant, source, message, events: [] });
   }
 
   // ---- generations -------------------------------------------------------------------------

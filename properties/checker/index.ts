@@ -2,7 +2,7 @@
 //
 // Owns: the list, and a violation's shape. Each invariant is a file's export beside this one.
 
-import type { History, Invariant } from "../history.ts";
+import type { History, Invariant, LogName } from "../history.ts";
 import { acknowledgedIsVisible, nothingPromisedIsLost, progress, topicsOutlive } from "./durability.ts";
 import { lentBytesStay } from "./lending.ts";
 import { lookUpByTime } from "./look-up.ts";
@@ -41,13 +41,35 @@ export interface Violation {
   readonly invariant: string;
   readonly source: string;
   readonly message: string;
+  /** Where it shows, when that is one log. */
+  readonly log?: LogName;
+  /** Indices into the history; the first is the one to mark. */
+  readonly events: readonly number[];
 }
 
-/** Holds a history against every invariant; at most three messages each. */
-export function judge(history: History): Violation[] {
+export interface Verdict {
+  readonly holds: boolean;
+  readonly violations: readonly Violation[];
+  /** Length of the history. */
+  readonly events: number;
+  /** Those of its events that are a client's operation. */
+  readonly operations: number;
+}
+
+/** Holds a history against every invariant; at most three violations each. */
+export function judge(history: History): Verdict {
   const violations: Violation[] = [];
   for (const { name, source, check } of invariants) {
-    for (const message of check(history).slice(0, 3)) violations.push({ invariant: name, source, message });
+    for (const message of check(history).slice(0, 3)) violations.push({ invariant: name, source, message, events: [] });
   }
-  return violations;
+  return {
+    holds: violations.length === 0,
+    violations,
+    events: history.length,
+    operations: history.reduce((count, { kind }) => count + (operations.has(kind) ? 1 : 0), 0),
+  };
 }
+
+const operations: ReadonlySet<string> = new Set([
+  ..."produce|read|look up|delete records|allocate producer|create topic|delete topic|commit|committed".split("|"),
+]);

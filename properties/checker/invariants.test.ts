@@ -89,7 +89,7 @@ test("a good history breaks nothing", () => {
     read(["i.0", "i.1", "p.3"], { from: 2 }),
     { kind: "look up", timestamp: now, offset: 2, recordTimestamp: now },
   );
-  assert.deepEqual(judge(good), []);
+  assert.deepEqual(judge(good).violations, []);
 });
 
 const segments = [
@@ -311,7 +311,7 @@ const broken: readonly (readonly [name: string, history: HistoryEvent[], invaria
 
 for (const [name, events, invariant] of broken) {
   test(`found: ${name}`, () => {
-    const found = judge(events).map((violation) => violation.invariant);
+    const found = judge(events).violations.map((violation) => violation.invariant);
     assert.ok(
       found.some((one) => invariant.test(one)),
       `expected ${invariant}, found: ${found.join("; ")}`,
@@ -322,7 +322,8 @@ for (const [name, events, invariant] of broken) {
 test("every invariant is shown to find something", () => {
   for (const { name } of invariants) {
     const shown = broken.some(
-      ([, events, pattern]) => pattern.test(name) && judge(events).some((violation) => violation.invariant === name),
+      ([, events, pattern]) =>
+        pattern.test(name) && judge(events).violations.some((violation) => violation.invariant === name),
     );
     assert.ok(shown, `no history breaks: ${name}`);
   }
