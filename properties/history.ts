@@ -44,10 +44,13 @@ export interface Produced extends Happened {
   readonly expectedEndOffset?: number;
   /** The broker may have made several batches of it, between which others may come. */
   readonly divisible?: boolean;
+  /** Its client sent it again by itself until it was acknowledged: there is one of it all the same. */
+  readonly session?: boolean;
   readonly outcome: Outcome;
   readonly code?: string;
   /** One a record, when acknowledged. */
   readonly offsets?: readonly number[];
+  /** Absent: the log does not say. */
   readonly duplicate?: boolean;
 }
 
@@ -269,15 +272,6 @@ export type HistoryEvent =
 
 export type History = readonly HistoryEvent[];
 
-export interface Invariant {
-  /** As correctness.md numbers it. */
-  readonly name: string;
-  /** Who found that it matters. */
-  readonly source: string;
-  /** A message a violation: what was acknowledged, to whom, when, and what was read instead. */
-  check(history: History): string[];
-}
-
 /** Where an event stands, for people. */
 export function when(event: HistoryEvent): string {
   return `at ${Math.round(event.atMs)} ms in life ${event.incarnation}`;
@@ -290,18 +284,37 @@ export function tell(event: HistoryEvent): string {
       const stamp = event.producer
         ? ` (producer ${event.producer.id}, epoch ${event.producer.epoch}, sequence ${event.producer.sequence})`
         : "";
-      const what = event.records.map((record) => record.value).join(", ");
+      const what =
+        event.records.length > 6
+          ? `${words(event.records.slice(0, 5))}, .. ${words(event.records.slice(-1))}`
+          : words(event.records);
       const answer =
         event.outcome === "ok"
-          ? `acknowledged at ${event.offsets?.join(", ")}`
+          ? `acknowledged at ${event.offsets === undefined || event.offsets.length > 6 ? `${event.offsets?.[0]}..${event.offsets?.at(-1)}` : event.offsets.join(", ")}`
           : `${event.outcome} ${event.code ?? ""}`;
       return `${event.process} produced [${what}]${stamp} to ${event.log} with acks=${event.acks}: ${answer} ${when(event)}`;
     }
     case "read":
-      return `${event.process} read ${event.log} from ${event.from} (${event.manner}) to ${event.nextOffset}, high watermark ${event.highWatermark}, ${when(event)}`;
+      return `${event.process} read ${event.log} from ${event.from} (${event.manner}${event.generation === undefined ? "" : `, generation ${event.generation}`}) to ${event.nextOffset}, high watermark ${event.highWatermark}, ${when(event)}`;
     case "describe":
       return `${event.log} was described as ${event.state}, ${event.logStartOffset}..${event.highWatermark}..${event.logEndOffset} ${when(event)}`;
+    case "assign":
+      return `${event.member} of ${event.group} was assigned [${event.partitions.join(", ")}] in generation ${event.generation} ${when(event)}`;
+    case "revoke":
+      return `${event.member} of ${event.group} gave up [${event.partitions.join(", ")}] of generation ${event.generation} ${when(event)}`;
+    case "commit":
+      return `${event.member} of ${event.group} committed ${event.offset} of ${event.log} in generation ${event.generation}: ${event.outcome}${event.code === undefined ? "" : ` ${event.code}`} ${when(event)}`;
+    case "committed":
+      return `${event.group} answered ${event.offset} as committed of ${event.log} ${when(event)}`;
+    case "look up":
+      return `the first record of ${event.log} at or after ${event.timestamp} was answered as ${event.offset} (timestamp ${event.recordTimestamp}) ${when(event)}`;
+    case "delete records":
+      return `records of ${event.log} before ${event.before} were deleted: ${event.outcome}${event.code === undefined ? "" : ` ${event.code}`} ${when(event)}`;
     default:
       return `${event.kind} ${when(event)}`;
   }
+}
+
+function words(records: readonly ProducedRecord[]): string {
+  return records.map((record) => record.value).join(", ");
 }

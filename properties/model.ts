@@ -4,19 +4,24 @@
 // Owns: which claims on an offset are firm. A claim is firm when the record was acknowledged
 //   with acks=all or was read by anyone; acks=leader is a promise that a crash may break.
 // Never: knows of files, segments or syncs.
+//
+// Who made a claim is a number, the index of an event of a history; so is the time of a crash.
 
-import type { HistoryEvent, LogName, Produced, Read, ReadRecord } from "./history.ts";
+import type { History, LogName, ReadRecord } from "./history.ts";
 import { tell, when } from "./history.ts";
 
 export interface Claim {
   readonly value: string;
   readonly firm: boolean;
-  readonly by: HistoryEvent;
+  readonly by: number;
 }
 
 export class PartitionModel {
   readonly log: LogName;
-  readonly claims: Map<number, Claim> = new Map();
+  readonly #values: (string | undefined)[] = [];
+  readonly #by: number[] = [];
+  readonly #firm: boolean[] = [];
+  #lastCrash = -1;
   /** One past the highest firm claim: what a restart must at least reach. */
   firmEnd = 0;
 
@@ -24,25 +29,37 @@ export class PartitionModel {
     this.log = log;
   }
 
-  /** Takes note of a record; a message when it contradicts what is known. */
-  learn(offset: number, value: string, firm: boolean, by: HistoryEvent): string | null {
-    const known = this.claims.get(offset);
-    if (known !== undefined && known.value !== value) {
-      return `${this.log} offset ${offset} was '${known.value}' (${tell(known.by)}), then '${value}' (${tell(by)})`;
+  claim(offset: number): Claim | null {
+    const value = this.#values[offset];
+    if (value === undefined) return null;
+    return { value, firm: this.#firm[offset] as boolean, by: this.#by[offset] as number };
+  }
+
+  /** Takes note of a record that was asked for or sent as of event `since`; the claim that it contradicts, if any. */
+  learn(offset: number, value: string, firm: boolean, by: number, invokedAt: (event: number) => number): Claim | null {
+    const known = this.#values[offset];
+    const isVoid =
+      known !== undefined && !this.#firm[offset] && invokedAt(this.#by[offset] as number) <= this.#lastCrash;
+    if (known !== undefined && known !== value && !isVoid) return this.claim(offset);
+    if (known === undefined || isVoid || (firm && !this.#firm[offset])) {
+      this.#values[offset] = value;
+      this.#by[offset] = by;
+      this.#firm[offset] = firm;
     }
-    if (known === undefined || (firm && !known.firm)) this.claims.set(offset, { value, firm, by });
     if (firm && offset >= this.firmEnd) this.firmEnd = offset + 1;
     return null;
   }
 
-  /** After a crash the log ended here: promises that were not firm are void above it. */
-  recoveredTo(logEndOffset: number, by: HistoryEvent): string | null {
-    for (const [offset, claim] of this.claims) {
-      if (offset < logEndOffset) continue;
-      if (claim.firm) {
-        return `${this.log} ends at ${logEndOffset} after recovery ${when(by)}, but offset ${offset} held '${claim.value}': ${tell(claim.by)}`;
-      }
-      this.claims.delete(offset);
+  /** Promises that were not firm and were given before this are void. */
+  crashed(at: number): void {
+    this.#lastCrash = at;
+  }
+
+  /** The lowest firm claim at or after `offset` that was known before event `before`. */
+  firmFrom(offset: number, before: number): { readonly offset: number; readonly claim: Claim } | null {
+    for (let at = Math.max(0, offset); at < this.firmEnd; at++) {
+      if (this.#firm[at] === true && (this.#by[at] as number) < before)
+        return { offset: at, claim: this.claim(at) as Claim };
     }
     return null;
   }
@@ -53,61 +70,120 @@ export function lookUp(records: readonly ReadRecord[], timestamp: number): ReadR
   return records.find((record) => record.timestamp >= timestamp) ?? null;
 }
 
-/** Follows a history and tells a visitor of each contradiction with the simple log. */
-export function replay(
-  history: readonly HistoryEvent[],
-  found: (message: string, kind: "changed" | "lost") => void,
-): Map<LogName, PartitionModel> {
-  const models = new Map<LogName, PartitionModel>();
+export interface Contradiction {
+  /** `changed`: an offset has another value; `lost`: it is gone. */
+  readonly kind: "changed" | "lost";
+  readonly log: LogName;
+  readonly events: readonly number[];
+  message(): string;
+}
+
+export interface Replay {
+  readonly models: ReadonlyMap<LogName, PartitionModel>;
+  readonly contradictions: readonly Contradiction[];
+  /** How many records were held against the models, and how many ends of logs. */
+  readonly recordsCompared: number;
+  readonly endsCompared: number;
+}
+
+/** Follows a history with a model a log. At most 10 contradictions of a kind are kept. */
+export function replay(history: History): Replay {
+  return new Replayer(history).all();
+}
+
+class Replayer {
+  readonly #history: History;
+  readonly #models: Map<LogName, PartitionModel> = new Map();
   /** Logs whose first description after an unclean end is still to come. */
-  const unsettled = new Set<LogName>();
-  const modelOf = (log: LogName): PartitionModel => {
-    let model = models.get(log);
+  readonly #unsettled: Set<LogName> = new Set();
+  readonly #contradictions: Contradiction[] = [];
+  #recordsCompared = 0;
+  #endsCompared = 0;
+
+  constructor(history: History) {
+    this.#history = history;
+  }
+
+  all(): Replay {
+    this.#history.forEach((event, index) => {
+      if (event.kind === "crash" || (event.kind === "close" && event.clean !== true)) {
+        for (const [log, model] of this.#models) {
+          model.crashed(index);
+          this.#unsettled.add(log);
+        }
+      } else if (event.kind === "produce") {
+        const { offsets } = event;
+        if (event.outcome !== "ok" || event.acks === "none" || offsets === undefined) return;
+        const model = this.#modelOf(event.log);
+        event.records.forEach(({ value }, place) => {
+          const offset = offsets[place];
+          if (offset !== undefined) this.#learn(model, offset, value, event.acks === "all", index);
+        });
+      } else if (event.kind === "read" && event.outcome === "ok") {
+        const model = this.#modelOf(event.log);
+        for (const { offset, value } of event.records) this.#learn(model, offset, value, true, index);
+        if (event.manner === "audit")
+          this.#mustReach(
+            model,
+            Math.max(event.nextOffset, event.logStartOffset),
+            index,
+            "everything there was ended at",
+          );
+      } else if (event.kind === "describe" && event.state !== "offline" && this.#unsettled.delete(event.log)) {
+        this.#mustReach(this.#modelOf(event.log), event.logEndOffset, index, "after recovery the log ends at");
+      }
+    });
+    return {
+      models: this.#models,
+      contradictions: this.#contradictions,
+      recordsCompared: this.#recordsCompared,
+      endsCompared: this.#endsCompared,
+    };
+  }
+
+  readonly #invokedAt = (event: number): number => this.#history[event]?.invokedAt ?? -1;
+
+  #modelOf(log: LogName): PartitionModel {
+    let model = this.#models.get(log);
     if (model === undefined) {
       model = new PartitionModel(log);
-      models.set(log, model);
+      this.#models.set(log, model);
     }
     return model;
-  };
-  const learn = (model: PartitionModel, offset: number, value: string, firm: boolean, by: Produced | Read): void => {
-    const contradiction = model.learn(offset, value, firm, by);
-    if (contradiction !== null) found(contradiction, "changed");
-  };
-  for (const event of history) {
-    if (event.kind === "crash" || (event.kind === "close" && event.clean !== true)) {
-      for (const log of models.keys()) unsettled.add(log);
-    } else if (
-      event.kind === "produce" &&
-      event.outcome === "ok" &&
-      event.offsets !== undefined &&
-      event.acks !== "none"
-    ) {
-      const model = modelOf(event.log);
-      event.records.forEach((record, index) => {
-        const offset = event.offsets?.[index];
-        if (offset !== undefined) learn(model, offset, record.value, event.acks === "all", event);
-      });
-    } else if (event.kind === "read" && event.outcome === "ok") {
-      const model = modelOf(event.log);
-      for (const record of event.records) learn(model, record.offset, record.value, true, event);
-      if (event.manner === "audit") {
-        for (let offset = event.logStartOffset; offset < model.firmEnd; offset++) {
-          const claim = model.claims.get(offset);
-          if (claim?.firm && offset >= event.nextOffset) {
-            found(
-              `${event.log} offset ${offset} held '${claim.value}' (${tell(claim.by)}), but everything there was ended at ${event.nextOffset}: ${tell(event)}`,
-              "lost",
-            );
-          }
-        }
-      }
-    } else if (event.kind === "describe" && event.state !== "offline") {
-      const model = modelOf(event.log);
-      if (unsettled.delete(event.log)) {
-        const lost = model.recoveredTo(event.logEndOffset, event);
-        if (lost !== null) found(lost, "lost");
-      }
-    }
   }
-  return models;
+
+  #learn(model: PartitionModel, offset: number, value: string, firm: boolean, by: number): void {
+    this.#recordsCompared++;
+    const known = model.learn(offset, value, firm, by, this.#invokedAt);
+    if (known !== null)
+      this.#contradict(
+        "changed",
+        model.log,
+        [by, known.by],
+        () =>
+          `${model.log} offset ${offset} was '${known.value}' (${this.#tell(known.by)}), then '${value}' (${this.#tell(by)})`,
+      );
+  }
+
+  #mustReach(model: PartitionModel, end: number, by: number, words: string): void {
+    this.#endsCompared++;
+    if (model.firmEnd <= end) return;
+    const lost = model.firmFrom(end, this.#invokedAt(by));
+    if (lost === null) return;
+    this.#contradict("lost", model.log, [by, lost.claim.by], () => {
+      const event = this.#history[by];
+      const life = event === undefined ? "" : ` ${when(event)}`;
+      return `${model.log} offset ${lost.offset} held '${lost.claim.value}' (${this.#tell(lost.claim.by)}), but ${words} ${end}${life}: ${this.#tell(by)}`;
+    });
+  }
+
+  #tell(index: number): string {
+    const event = this.#history[index];
+    return event === undefined ? "" : tell(event);
+  }
+
+  #contradict(kind: Contradiction["kind"], log: LogName, events: readonly number[], message: () => string): void {
+    const kept = this.#contradictions.filter((one) => one.kind === kind).length;
+    if (kept < 10) this.#contradictions.push({ kind, log, events, message });
+  }
 }

@@ -4,98 +4,148 @@
 //   everything written is seen in the end.
 // Never: looks at a disk: a promise is an acknowledgement with acks=all, or a read.
 
-import type { History, Invariant } from "../history.ts";
 import { tell, when } from "../history.ts";
-import { replay } from "../model.ts";
+import type { Invariant } from "./invariant.ts";
+import { OffsetSet } from "./offset-set.ts";
+import { Rising } from "./rising.ts";
 
 export const nothingPromisedIsLost: Invariant = {
   name: "A6 A18: what was acknowledged with acks=all, or was once read, outlives every crash",
   source: "KIP-966; Jepsen's kafka workload (lost-write); correctness.md, group 'ours'",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    replay(history, (message, kind) => {
-      if (kind === "lost") messages.push(message);
-    });
-    return messages;
+  needs: "an audit, or a description after a crash",
+  check(history, findings) {
+    const { contradictions, endsCompared } = history.replay;
+    findings.look(endsCompared);
+    for (const { kind, log, events, message } of contradictions)
+      if (kind === "lost") findings.violated(log, events, message);
   },
 };
 
 export const acknowledgedIsVisible: Invariant = {
   name: "A7 A18: an acks=all acknowledgement means the record is below the high watermark",
   source: "architecture.md, Durability and what readers see",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const promised = new Map<string, { end: number; index: number; words: string }[]>();
-    history.forEach((event, index) => {
+  needs: "an acknowledgement with acks=all, and a read or description after it",
+  check(history, findings) {
+    const promised = new Map<string, Rising>();
+    history.events.forEach((event, index) => {
       if (event.kind === "produce" && event.outcome === "ok" && event.acks === "all" && event.offsets !== undefined) {
-        const end = Math.max(...event.offsets) + 1;
-        const list = promised.get(event.log) ?? [];
-        if (end > (list.at(-1)?.end ?? 0)) list.push({ end, index, words: tell(event) });
-        promised.set(event.log, list);
+        let rising = promised.get(event.log);
+        if (rising === undefined) {
+          rising = new Rising();
+          promised.set(event.log, rising);
+        }
+        rising.add(index, (event.offsets.at(-1) ?? -1) + 1);
       } else if (
         (event.kind === "read" && event.outcome === "ok") ||
         (event.kind === "describe" && event.state !== "offline")
       ) {
-        const before = promised.get(event.log)?.findLast((promise) => promise.index < event.invokedAt);
-        if (before !== undefined && event.highWatermark < before.end)
-          messages.push(`the high watermark is ${event.highWatermark}, but ${before.words}: ${tell(event)}`);
+        const before = promised.get(event.log)?.before(event.invokedAt) ?? null;
+        if (before === null) return;
+        findings.look();
+        if (event.highWatermark < before.value)
+          findings.violated(
+            event.log,
+            [index, before.index],
+            () =>
+              `the high watermark is ${event.highWatermark}, but ${tell(history.event(before.index))}: ${tell(event)}`,
+          );
       }
     });
-    return messages;
+  },
+};
+
+export const nothingIsUnseen: Invariant = {
+  name: "A7: what is acknowledged below the end of the last audit was read by someone",
+  source: "Jepsen's kafka workload (unseen)",
+  needs: "acknowledgements with acks=all before an audit",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      const audit = log.reads.findLast((index) => history.read(index).manner === "audit");
+      if (audit === undefined || log.compacted) continue;
+      const seen = new OffsetSet();
+      for (const index of log.reads) for (const { offset } of history.read(index).records) seen.add(offset);
+      const last = history.read(audit);
+      for (const index of log.produces) {
+        const event = history.produced(index);
+        if (event.outcome !== "ok" || event.acks !== "all" || index >= last.invokedAt) continue;
+        event.offsets?.forEach((offset, place) => {
+          if (offset < last.logStartOffset || offset >= last.nextOffset) return;
+          findings.look();
+          if (!seen.has(offset))
+            findings.violated(
+              log.name,
+              [audit, index],
+              () => `'${event.records[place]?.value}' at ${offset} was read by nobody: ${tell(event)}; ${tell(last)}`,
+            );
+        });
+      }
+    }
   },
 };
 
 export const topicsOutlive: Invariant = {
   name: "A18: a topic whose creation was acknowledged exists; a deleted one stays deleted",
   source: "architecture.md, Order of writes",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const alive = new Map<string, string>();
-    const gone = new Map<string, string>();
+  needs: "a list of topics after one was created or deleted",
+  check(history, findings) {
+    const alive = new Map<string, { readonly words: string; readonly index: number }>();
+    const gone = new Map<string, { readonly words: string; readonly index: number }>();
     /** A deletion whose outcome is not known may have its effect at any later time. */
     const doubtful = new Set<string>();
-    for (const event of history) {
+    history.events.forEach((event, index) => {
       if (event.kind === "create topic" && event.outcome === "ok" && event.id !== undefined)
-        alive.set(event.id, `topic ${event.topic} was created ${when(event)}`);
+        alive.set(event.id, { words: `topic ${event.topic} was created ${when(event)}`, index });
       else if (event.kind === "delete topic" && event.id !== undefined) {
         if (event.outcome === "ok") {
           alive.delete(event.id);
-          gone.set(event.id, `topic ${event.topic} was deleted ${when(event)}`);
+          gone.set(event.id, { words: `topic ${event.topic} was deleted ${when(event)}`, index });
         } else if (event.outcome === "info") doubtful.add(event.id);
       } else if (event.kind === "topics") {
         const listed = new Set(event.ids);
-        for (const [id, words] of alive) {
+        findings.look(alive.size + gone.size);
+        for (const [id, topic] of alive) {
           if (listed.has(id)) continue;
           alive.delete(id);
-          if (doubtful.delete(id)) gone.set(id, `topic ${id} was found deleted ${when(event)}`);
-          else messages.push(`${words} (id ${id}) and is not listed ${when(event)}`);
+          if (doubtful.delete(id)) gone.set(id, { words: `topic ${id} was found deleted ${when(event)}`, index });
+          else
+            findings.violated(
+              undefined,
+              [index, topic.index],
+              () => `${topic.words} (id ${id}) and is not listed ${when(event)}`,
+            );
         }
-        for (const [id, words] of gone)
-          if (listed.has(id)) messages.push(`${words} (id ${id}) and is listed again ${when(event)}`);
+        for (const [id, topic] of gone)
+          if (listed.has(id))
+            findings.violated(
+              undefined,
+              [index, topic.index],
+              () => `${topic.words} (id ${id}) and is listed again ${when(event)}`,
+            );
       }
-    }
-    return messages;
+    });
   },
 };
 
 export const progress: Invariant = {
   name: "A7: whatever is under way ends, and everything written becomes readable",
   source: "architecture.md: every unsynced byte is scheduled for sync within 10 ms or 8 MiB, whatever its acks",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    for (const event of history) {
-      if (event.kind === "stuck") messages.push(`${event.detail} ${when(event)}`);
-      else if (
-        event.kind === "describe" &&
-        event.quiet &&
-        event.state === "online" &&
-        event.highWatermark !== event.logEndOffset
-      ) {
-        messages.push(
-          `all is quiet, but ${event.logEndOffset - event.highWatermark} records of ${event.log} are not readable: ${tell(event)}`,
-        );
+  needs: "a description when all is quiet, an audit, or a client that waited in vain",
+  check(history, findings) {
+    history.events.forEach((event, index) => {
+      if (event.kind === "stuck") {
+        findings.look();
+        findings.violated(undefined, [index], () => `${event.detail} ${when(event)}`);
+      } else if (event.kind === "read" && event.manner === "audit") findings.look();
+      else if (event.kind === "describe" && event.quiet && event.state === "online") {
+        findings.look();
+        if (event.highWatermark !== event.logEndOffset)
+          findings.violated(
+            event.log,
+            [index],
+            () =>
+              `all is quiet, but ${event.logEndOffset - event.highWatermark} records of ${event.log} are not readable: ${tell(event)}`,
+          );
       }
-    }
-    return messages;
+    });
   },
 };

@@ -1,16 +1,37 @@
-// Every invariant, in the order of correctness.md A.
+// Every invariant, in the order of correctness.md A, and the verdict on a history.
 //
-// Owns: the list, and a violation's shape. Each invariant is a file's export beside this one.
+// Owns: the list. Each invariant is an export of a file beside this one.
 
-import type { History, Invariant, LogName } from "../history.ts";
-import { acknowledgedIsVisible, nothingPromisedIsLost, progress, topicsOutlive } from "./durability.ts";
+import type { History, HistoryEvent } from "../history.ts";
+import { compactionKeepsOrder, latestOfAKeySurvives, tombstonesOutliveTheirTime } from "./compaction.ts";
+import {
+  acknowledgedIsVisible,
+  nothingIsUnseen,
+  nothingPromisedIsLost,
+  progress,
+  topicsOutlive,
+} from "./durability.ts";
+import {
+  commitsSurvive,
+  committedWasDelivered,
+  membersPollInOrder,
+  nothingAfterRevocation,
+  oneOwnerAGeneration,
+  ownersStartAtTheCommit,
+  staleCommitsAreRefused,
+} from "./groups.ts";
+import { IndexedHistory } from "./indexed.ts";
+import { Findings, type Invariant, type Violation } from "./invariant.ts";
 import { lentBytesStay } from "./lending.ts";
 import { lookUpByTime } from "./look-up.ts";
-import { dense, oneOffsetOneValue, oneValueOneOffset, sentAsRead } from "./offsets.ts";
+import { belowTheWatermark, dense, oneOffsetOneValue, oneValueOneOffset, sentAsRead } from "./offsets.ts";
 import { boundsMonotone, boundsOrdered, pollsInOrder, sendsInOrder } from "./order.ts";
 import { conditionalAppends, failuresLeaveNothing } from "./outcomes.ts";
 import { producerIdsAreNew, retriesAreRecognised, sequencesWithoutGap, theNextIsAccepted } from "./producers.ts";
-import { logStartExplained, retentionHappens } from "./retention.ts";
+import { deletedStaysDeleted, logStartExplained, retentionHappens } from "./retention.ts";
+
+export { IndexedHistory, LogIndex } from "./indexed.ts";
+export { Findings, type Invariant, type Violation } from "./invariant.ts";
 
 export const invariants: readonly Invariant[] = [
   oneOffsetOneValue,
@@ -19,57 +40,96 @@ export const invariants: readonly Invariant[] = [
   dense,
   sendsInOrder,
   pollsInOrder,
+  membersPollInOrder,
   boundsOrdered,
   boundsMonotone,
+  belowTheWatermark,
   nothingPromisedIsLost,
   acknowledgedIsVisible,
   topicsOutlive,
+  nothingIsUnseen,
+  committedWasDelivered,
   progress,
   logStartExplained,
+  deletedStaysDeleted,
   retentionHappens,
+  latestOfAKeySurvives,
+  tombstonesOutliveTheirTime,
+  compactionKeepsOrder,
   sequencesWithoutGap,
   retriesAreRecognised,
   theNextIsAccepted,
   producerIdsAreNew,
+  oneOwnerAGeneration,
+  staleCommitsAreRefused,
+  commitsSurvive,
+  ownersStartAtTheCommit,
+  nothingAfterRevocation,
   lookUpByTime,
   failuresLeaveNothing,
   conditionalAppends,
   lentBytesStay,
 ];
 
-export interface Violation {
+export interface Checked {
   readonly invariant: string;
   readonly source: string;
-  readonly message: string;
-  /** Where it shows, when that is one log. */
-  readonly log?: LogName;
-  /** Indices into the history; the first is the one to mark. */
-  readonly events: readonly number[];
+  /** How many times something in the history was held against it. */
+  readonly times: number;
+  /** How often it was broken; the verdict tells of the first three. */
+  readonly violations: number;
+}
+
+export interface NotApplicable {
+  readonly invariant: string;
+  readonly source: string;
+  /** What the history lacks. */
+  readonly needs: string;
 }
 
 export interface Verdict {
   readonly holds: boolean;
+  /** At most three of an invariant. */
   readonly violations: readonly Violation[];
   /** Length of the history. */
   readonly events: number;
   /** Those of its events that are a client's operation. */
   readonly operations: number;
+  readonly checked: readonly Checked[];
+  /** A history that shows nothing of what an invariant is about does not pass it. */
+  readonly notApplicable: readonly NotApplicable[];
 }
 
-/** Holds a history against every invariant; at most three violations each. */
-export function judge(history: History): Verdict {
+/** Holds a history against every invariant, or against some. */
+export function judge(history: History, against: readonly Invariant[] = invariants): Verdict {
+  const indexed = new IndexedHistory(history);
   const violations: Violation[] = [];
-  for (const { name, source, check } of invariants) {
-    for (const message of check(history).slice(0, 3)) violations.push({ invariant: name, source, message, events: [] });
+  const checked: Checked[] = [];
+  const notApplicable: NotApplicable[] = [];
+  for (const invariant of against) {
+    const findings = new Findings(invariant);
+    invariant.check(indexed, findings);
+    const { name, source, needs } = invariant;
+    violations.push(...findings.violations);
+    if (findings.looked === 0 && findings.found === 0) notApplicable.push({ invariant: name, source, needs });
+    else checked.push({ invariant: name, source, times: findings.looked, violations: findings.found });
   }
   return {
     holds: violations.length === 0,
     violations,
     events: history.length,
-    operations: history.reduce((count, { kind }) => count + (operations.has(kind) ? 1 : 0), 0),
+    operations: history.reduce((count, event) => count + (isOperation(event) ? 1 : 0), 0),
+    checked,
+    notApplicable,
   };
 }
 
 const operations: ReadonlySet<string> = new Set([
-  ..."produce|read|look up|delete records|allocate producer|create topic|delete topic|commit|committed".split("|"),
+  ...["produce", "read", "look up", "delete records", "allocate producer"],
+  ...["create topic", "delete topic", "commit", "committed"],
 ]);
+
+/** Whether a client asked for it; the others tell what happened to the log, or what it looks like from within. */
+export function isOperation(event: HistoryEvent): boolean {
+  return operations.has(event.kind);
+}

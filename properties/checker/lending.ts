@@ -2,17 +2,23 @@
 //
 // Owns: what a slow peer sees: its socket reads the bytes long after the fetch was answered.
 
-import type { History, Invariant } from "../history.ts";
 import { when } from "../history.ts";
+import type { Invariant } from "./invariant.ts";
 
 export const lentBytesStay: Invariant = {
   name: "bytes lent to a reader stay as they are until he gives them back",
   source: "Node and Deno streams sent what had been written over the bytes meanwhile",
-  check(history: History): string[] {
-    return history.flatMap((event) =>
-      event.kind === "lent" && !event.intact
-        ? [`${event.log} from ${event.from}: lent bytes changed before they were given back ${when(event)}`]
-        : [],
-    );
+  needs: "bytes given back",
+  check(history, findings) {
+    history.events.forEach((event, index) => {
+      if (event.kind !== "lent") return;
+      findings.look();
+      if (!event.intact)
+        findings.violated(
+          event.log,
+          [index],
+          () => `${event.log} from ${event.from}: lent bytes changed before they were given back ${when(event)}`,
+        );
+    });
   },
 };

@@ -3,29 +3,57 @@
 // Owns: Kafka's ListOffsets semantics: the first record in log order, from the log start
 //   to the high watermark, whose timestamp is at or after the time.
 
-import type { History, Invariant, LogName, Read } from "../history.ts";
-import { tell, when } from "../history.ts";
-import { lookUp } from "../model.ts";
+import type { LogName, ReadRecord } from "../history.ts";
+import { tell } from "../history.ts";
+import type { Invariant } from "./invariant.ts";
 
 export const lookUpByTime: Invariant = {
   name: "A19: a look-up by time finds the first record at or after it",
   source: "Kafka's UnifiedLog.fetchOffsetByTimestamp, KIP-33",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const audits = new Map<LogName, Read>();
-    for (const event of history) {
-      if (event.kind === "read" && event.manner === "audit" && event.outcome === "ok") audits.set(event.log, event);
+  needs: "look-ups after an audit",
+  check(history, findings) {
+    const audits = new Map<
+      LogName,
+      { readonly index: number; readonly find: (timestamp: number) => ReadRecord | null }
+    >();
+    history.events.forEach((event, index) => {
+      if (event.kind === "read" && event.manner === "audit" && event.outcome === "ok")
+        audits.set(event.log, { index, find: finder(event.records) });
+      else if (event.kind === "delete records" || event.kind === "retention") audits.delete(event.log);
       else if (event.kind === "look up") {
         const audit = audits.get(event.log);
-        if (audit === undefined) continue;
-        const expected = lookUp(audit.records, event.timestamp);
-        if ((expected?.offset ?? null) !== event.offset || (expected?.timestamp ?? null) !== event.recordTimestamp) {
-          messages.push(
-            `${event.log}: the first record at or after ${event.timestamp} is ${expected === null ? "none" : `${expected.offset} (timestamp ${expected.timestamp})`}, answered ${event.offset} (${event.recordTimestamp}) ${when(event)}; ${tell(audit)}`,
-          );
-        }
+        if (audit === undefined) return;
+        findings.look();
+        const expected = audit.find(event.timestamp);
+        // Appended since.
+        if (expected === null && event.offset !== null && event.offset >= history.read(audit.index).nextOffset) return;
+        if ((expected?.offset ?? null) === event.offset && (expected?.timestamp ?? null) === event.recordTimestamp)
+          return;
+        findings.violated(event.log, [index, audit.index], () => {
+          const first = expected === null ? "none" : `${expected.offset} (timestamp ${expected.timestamp})`;
+          return `${event.log}: the first record at or after ${event.timestamp} is ${first}: ${tell(event)}; ${tell(history.event(audit.index))}`;
+        });
       }
-    }
-    return messages;
+    });
   },
 };
+
+/** As the model's `lookUp`, in logarithmic time: the highest timestamp so far only rises. */
+function finder(records: readonly ReadRecord[]): (timestamp: number) => ReadRecord | null {
+  let highest: Float64Array | null = null;
+  return (timestamp) => {
+    if (highest === null) {
+      highest = Float64Array.from(records, (record) => record.timestamp);
+      for (let at = 1; at < highest.length; at++)
+        highest[at] = Math.max(highest[at] as number, highest[at - 1] as number);
+    }
+    let low = 0;
+    let high = highest.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((highest[middle] as number) < timestamp) low = middle + 1;
+      else high = middle;
+    }
+    return records[low] ?? null;
+  };
+}

@@ -2,120 +2,169 @@
 //
 // Owns: correctness.md A 1, 2 and 5.
 
-import type { History, Invariant, LogName } from "../history.ts";
+import type { Read } from "../history.ts";
 import { tell } from "../history.ts";
-import { replay } from "../model.ts";
+import type { IndexedHistory, LogIndex } from "./indexed.ts";
+import type { Findings, Invariant } from "./invariant.ts";
 
 export const oneOffsetOneValue: Invariant = {
   name: "A1 A5: one (partition, offset) holds one value, over all sends, reads and lives",
   source: "Jepsen's kafka workload (tests/kafka.clj: inconsistent-offsets)",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    replay(history, (message, kind) => {
-      if (kind === "changed") messages.push(message);
-    });
-    return messages;
+  needs: "acknowledgements with offsets, or reads",
+  check(history, findings) {
+    const { contradictions, recordsCompared } = history.replay;
+    findings.look(recordsCompared);
+    for (const { kind, log, events, message } of contradictions)
+      if (kind === "changed") findings.violated(log, events, message);
   },
 };
 
 export const oneValueOneOffset: Invariant = {
   name: "A1 A15: one value is stored at one offset, however often an idempotent batch was sent",
   source: "Jepsen's kafka workload (duplicate); KIP-98",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    for (const event of history) {
-      if (event.kind !== "read" || event.outcome !== "ok") continue;
-      const offsets = new Map<string, number>();
-      for (const record of event.records) {
-        const earlier = offsets.get(record.value);
-        if (earlier !== undefined)
-          messages.push(`'${record.value}' is stored twice, at ${earlier} and ${record.offset}: ${tell(event)}`);
-        offsets.set(record.value, record.offset);
+  needs: "reads",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      const offsetOf = new Float64Array(log.values).fill(-1);
+      const readBy = new Int32Array(log.values);
+      for (const index of log.reads) {
+        const values = history.valuesOf(index);
+        const read = history.read(index);
+        findings.look(values.length);
+        read.records.forEach(({ offset, value }, place) => {
+          const number = values[place] as number;
+          const earlier = offsetOf[number] as number;
+          if (earlier < 0) {
+            offsetOf[number] = offset;
+            readBy[number] = index;
+          } else if (earlier !== offset) {
+            const before = readBy[number] as number;
+            findings.violated(
+              log.name,
+              [index, before, log.firstSent[number] as number],
+              () =>
+                `'${value}' is stored twice, at ${earlier} (${tell(history.event(before))}) and at ${offset}: ${tell(read)}`,
+            );
+          }
+        });
       }
     }
-    return messages;
   },
 };
 
 export const dense: Invariant = {
   name: "A2: offsets are dense",
-  source: "Jepsen's kafka workload; Kafka's UnifiedLog.append (no control batches, aborted data or compaction here)",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    for (const event of history) {
-      if (event.kind !== "read" || event.outcome !== "ok") continue;
-      const first = event.records[0];
-      if (
-        first !== undefined &&
-        event.manner !== "raw" &&
-        first.offset !== Math.max(event.from, event.manner === "audit" ? event.logStartOffset : 0)
-      ) {
-        messages.push(`the first record is at ${first.offset}: ${tell(event)}`);
-      }
-      let expected = first?.offset ?? event.nextOffset;
-      for (const record of event.records) {
-        if (record.offset !== expected)
-          messages.push(`offset ${expected} is missing before ${record.offset}: ${tell(event)}`);
-        expected = record.offset + 1;
-      }
-      if (first !== undefined && event.nextOffset !== expected)
-        messages.push(
-          `the last record is at ${expected - 1} but the cursor stands at ${event.nextOffset}: ${tell(event)}`,
+  source: "Jepsen's kafka workload; Kafka's UnifiedLog.append (no control batches or aborted data here)",
+  needs: "reads of a log that is not compacted",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      if (log.compacted) continue;
+      for (const index of log.reads) {
+        findings.look();
+        isDense(history.read(index), (message) =>
+          findings.violated(log.name, [index], () => `${message()}: ${tell(history.event(index))}`),
         );
-      // Asking between the high watermark and the log end is answered with nothing, as Kafka does.
-      if (expected > event.highWatermark && (first !== undefined || expected !== event.from))
-        messages.push(`read past the high watermark: ${tell(event)}`);
-      if (event.manner === "audit" && event.nextOffset !== event.highWatermark)
-        messages.push(
-          `everything was asked for and ${event.highWatermark - event.nextOffset} records did not come: ${tell(event)}`,
-        );
+      }
     }
-    return messages;
+  },
+};
+
+function isDense(read: Read, violated: (message: () => string) => void): void {
+  const first = read.records[0]?.offset;
+  const begin = Math.max(read.from, read.manner === "audit" ? read.logStartOffset : 0);
+  if (first !== undefined && read.manner !== "raw" && first !== begin)
+    violated(() => `offset ${begin} was asked for and the first record is at ${first}`);
+  let expected = first ?? read.nextOffset;
+  for (const { offset } of read.records) {
+    const missing = expected;
+    if (offset !== missing) violated(() => `offset ${missing} is missing before ${offset}`);
+    expected = offset + 1;
+  }
+  const end = expected;
+  if (first !== undefined && read.nextOffset !== end)
+    violated(() => `the last record is at ${end - 1} but the cursor stands at ${read.nextOffset}`);
+  if (read.manner === "audit" && read.nextOffset < read.highWatermark)
+    violated(() => `everything was asked for and ${read.highWatermark - read.nextOffset} records did not come`);
+}
+
+export const belowTheWatermark: Invariant = {
+  name: "A4 A18: nothing is read at or above the high watermark",
+  source: "KIP-101; architecture.md, Durability and what readers see",
+  needs: "reads",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      for (const index of log.reads) {
+        const read = history.read(index);
+        const { records, nextOffset, highWatermark, from } = read;
+        findings.look();
+        // Asking between the high watermark and the log end is answered with nothing, as Kafka does.
+        if (nextOffset > highWatermark && (records.length > 0 || nextOffset !== from))
+          findings.violated(
+            log.name,
+            [index],
+            () => `read to ${nextOffset}, past the high watermark ${highWatermark}: ${tell(read)}`,
+          );
+      }
+    }
   },
 };
 
 export const sentAsRead: Invariant = {
   name: "A1: what is read was sent to this partition, with its timestamp, and a batch is read whole",
   source: "Jepsen's kafka workload (unseen writes, phantom reads)",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const sent = new Map<string, { log: LogName; timestamp: number }>();
-    const batches: { log: LogName; values: readonly string[] }[] = [];
-    for (const event of history) {
-      if (event.kind !== "produce") continue;
-      for (const record of event.records)
-        sent.set(`${event.log} ${record.value}`, { log: event.log, timestamp: record.timestamp });
-      if (event.records.length > 1 && event.producer !== undefined)
-        batches.push({ log: event.log, values: event.records.map((record) => record.value) });
-    }
-    for (const event of history) {
-      if (event.kind !== "read" || event.outcome !== "ok") continue;
-      const offsets = new Map<string, number>();
-      for (const record of event.records) {
-        const origin = sent.get(`${event.log} ${record.value}`);
-        // A read may complete before the produce that it saw: the whole history counts.
-        if (origin === undefined)
-          messages.push(`'${record.value}' at ${record.offset} was never sent to ${event.log}: ${tell(event)}`);
-        else if (origin.timestamp >= 0 && origin.timestamp !== record.timestamp) {
-          messages.push(
-            `'${record.value}' at ${record.offset} was sent with timestamp ${origin.timestamp} and read with ${record.timestamp}: ${tell(event)}`,
-          );
-        }
-        offsets.set(record.value, record.offset);
-      }
-      if (event.manner !== "audit") continue;
-      for (const batch of batches) {
-        if (batch.log !== event.log) continue;
-        const places = batch.values.map((value) => offsets.get(value));
-        const last = places.at(-1);
-        const first = places[0];
-        if (last === undefined && first !== undefined)
-          messages.push(`of the batch [${batch.values.join(", ")}] only a beginning is stored: ${tell(event)}`);
-        if (first === undefined && last !== undefined && last - (batch.values.length - 1) >= event.logStartOffset) {
-          messages.push(`of the batch [${batch.values.join(", ")}] only an end is stored: ${tell(event)}`);
-        }
+  needs: "reads",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      for (const index of log.reads) {
+        const read = history.read(index);
+        const values = history.valuesOf(index);
+        findings.look(values.length);
+        read.records.forEach(({ offset, value, timestamp }, place) => {
+          const number = values[place] as number;
+          const sentBy = log.firstSent[number] as number;
+          // A read may complete before the produce that it saw: the whole history counts.
+          if (sentBy < 0) {
+            findings.violated(
+              log.name,
+              [index],
+              () => `'${value}' at ${offset} was never sent to ${log.name}: ${tell(read)}`,
+            );
+            return;
+          }
+          const sent = history.produced(sentBy).records[log.place[number] as number]?.timestamp ?? -1;
+          if (sent >= 0 && sent !== timestamp)
+            findings.violated(
+              log.name,
+              [index, sentBy],
+              () => `'${value}' at ${offset} was sent with timestamp ${sent} and read with ${timestamp}: ${tell(read)}`,
+            );
+        });
+        if (read.manner === "audit" && !log.compacted) batchesAreWhole(history, log, index, findings);
       }
     }
-    return messages;
   },
 };
+
+/** A stamped append is one batch: its records lie side by side, from the first to the last. */
+function batchesAreWhole(history: IndexedHistory, log: LogIndex, index: number, findings: Findings): void {
+  const read = history.read(index);
+  const values = history.valuesOf(index);
+  const violated = (sentBy: number, part: string): void =>
+    findings.violated(
+      log.name,
+      [index, sentBy],
+      () => `only ${part} is stored of one batch: ${tell(history.event(sentBy))}; ${tell(read)}`,
+    );
+  values.forEach((number, at) => {
+    const sentBy = log.firstSent[number] as number;
+    if (sentBy < 0) return;
+    const { producer, records } = history.produced(sentBy);
+    if (producer === undefined || records.length === 1) return;
+    const place = log.place[number] as number;
+    const isBeside = (other: number | undefined, otherPlace: number): boolean =>
+      other !== undefined && log.firstSent[other] === sentBy && log.place[other] === otherPlace;
+    const cutByStart = at === 0 && (read.records[0]?.offset ?? 0) - place < read.logStartOffset;
+    if (place > 0 && !isBeside(values[at - 1], place - 1) && !cutByStart) violated(sentBy, "an end");
+    if (place < records.length - 1 && !isBeside(values[at + 1], place + 1)) violated(sentBy, "a beginning");
+  });
+}

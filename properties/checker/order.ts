@@ -4,79 +4,130 @@
 // Never: compares answers that overtook each other: an answer is held against those that
 //   came before it was asked for.
 
-import type { History, HistoryEvent, Invariant, LogName } from "../history.ts";
+import type { HistoryEvent, LogName, Read } from "../history.ts";
 import { tell } from "../history.ts";
+import type { IndexedHistory, LogIndex } from "./indexed.ts";
+import type { Findings, Invariant } from "./invariant.ts";
+import { Rising } from "./rising.ts";
 
 export const sendsInOrder: Invariant = {
   name: "A3: what one process sent to a partition lies there in the order of sending",
   source: "Jepsen's kafka workload (nonmonotonic-send)",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const sends = new Map<string, { invokedAt: number; index: number; divisible: boolean }>();
-    history.forEach((event, index) => {
-      if (event.kind !== "produce") return;
-      for (const { value } of event.records)
-        sends.set(`${event.log} ${value}`, { invokedAt: event.invokedAt, index, divisible: event.divisible === true });
-    });
-    for (const event of history) {
-      if (event.kind !== "read" || event.manner !== "audit" || event.outcome !== "ok") continue;
-      const last = new Map<string, { number: number; value: string }>();
-      for (const record of event.records) {
-        const split = record.value.lastIndexOf(".");
-        const process = record.value.slice(0, split);
-        const number = Number.parseInt(record.value.slice(split + 1), 10);
-        const before = last.get(process);
-        if (before !== undefined && before.number >= number) {
-          const [early, late] = [sends.get(`${event.log} ${record.value}`), sends.get(`${event.log} ${before.value}`)];
-          const interleaved =
-            early !== undefined &&
-            late !== undefined &&
-            late.invokedAt <= early.index &&
-            (early.divisible || late.divisible);
-          if (!interleaved) messages.push(`'${record.value}' lies after '${before.value}': ${tell(event)}`);
-        }
-        last.set(process, { number, value: record.value });
+  needs: "an audit of a log that somebody sent to",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      const turns = turnsOf(history, log);
+      for (const index of log.reads) {
+        if (history.read(index).manner === "audit") inOrder(history, log, turns, index, findings);
       }
     }
-    return messages;
   },
 };
+
+interface Turns {
+  /** By value: whose it is, as a number; -1 of what nobody sent. */
+  readonly process: Int32Array;
+  /** By value: rises as its process goes on. */
+  readonly turn: Float64Array;
+}
+
+/** Values that end in `.N` are counted by their process; of others the order of sending is that of the history. */
+function turnsOf(history: IndexedHistory, log: LogIndex): Turns {
+  const process = new Int32Array(log.values).fill(-1);
+  const turn = new Float64Array(log.values);
+  const numbers = new Map<string, number>();
+  for (const index of log.produces) {
+    const event = history.produced(index);
+    let number = numbers.get(event.process);
+    if (number === undefined) {
+      number = numbers.size;
+      numbers.set(event.process, number);
+    }
+    history.valuesOf(index).forEach((value, place) => {
+      if (log.firstSent[value] !== index) return;
+      const name = event.records[place]?.value ?? "";
+      const counted = Number.parseInt(name.slice(name.lastIndexOf(".") + 1), 10);
+      process[value] = number;
+      turn[value] = Number.isNaN(counted) ? event.invokedAt + place / (event.records.length + 1) : counted;
+    });
+  }
+  return { process, turn };
+}
+
+function inOrder(history: IndexedHistory, log: LogIndex, turns: Turns, index: number, findings: Findings): void {
+  const last = new Map<number, number>();
+  const values = history.valuesOf(index);
+  findings.look(values.length);
+  values.forEach((value, at) => {
+    const process = turns.process[value] as number;
+    if (process < 0) return;
+    const before = last.get(process);
+    if (before !== undefined && (turns.turn[before] as number) >= (turns.turn[value] as number)) {
+      const early = log.lastSent[value] as number;
+      const late = log.lastSent[before] as number;
+      if (!mayOvertake(history, early, late)) {
+        const read = history.read(index);
+        findings.violated(log.name, [index, early, late], () => {
+          const [one, other] = [read.records[at], read.records[history.valuesOf(index).indexOf(before)]];
+          return `'${one?.value}' (at ${one?.offset}) was sent before '${other?.value}' (at ${other?.offset}): ${tell(history.event(early))}; ${tell(history.event(late))}; ${tell(read)}`;
+        });
+      }
+    }
+    last.set(process, value);
+  });
+}
+
+function mayOvertake(history: IndexedHistory, early: number, late: number): boolean {
+  const [one, other] = [history.produced(early), history.produced(late)];
+  // Several batches were made of it, and others came between.
+  if (other.invokedAt <= early && (one.divisible === true || other.divisible === true)) return true;
+  // Without an answer it may land at any later time, as long as the log's process lives.
+  return (
+    one.outcome === "info" && one.producer === undefined && !history.crashedBetween(one.invokedAt, other.invokedAt)
+  );
+}
 
 export const pollsInOrder: Invariant = {
   name: "A3 A20: a cursor never skips and never repeats",
   source: "Jepsen's kafka workload (nonmonotonic-poll, int-poll-skip)",
-  check(history: History): string[] {
-    const messages: string[] = [];
+  needs: "reads by a cursor",
+  check(history, findings) {
     const cursors = new Map<string, number>();
-    for (const event of history) {
-      if (event.kind !== "read" || event.manner !== "cursor") continue;
+    history.events.forEach((event, index) => {
+      if (event.kind !== "read" || event.manner !== "cursor") return;
       const key = `${event.process} ${event.log}`;
-      const expected = cursors.get(key);
+      const violated = (message: () => string): void =>
+        findings.violated(event.log, [index], () => `${message()}: ${tell(event)}`);
+      findings.look();
       if (event.outcome !== "ok") {
         // Records below the log start are gone; the process starts anew there.
-        if (event.code === "OFFSET_OUT_OF_RANGE") {
-          if (event.from >= event.logStartOffset && event.from <= event.highWatermark) {
-            messages.push(
-              `a cursor at ${event.from} was refused as out of range though the log is ${event.logStartOffset}..${event.highWatermark}: ${tell(event)}`,
-            );
-          }
-          cursors.delete(key);
-        }
-        continue;
+        if (event.code !== "OFFSET_OUT_OF_RANGE") return;
+        if (event.from >= event.logStartOffset && event.from <= event.highWatermark)
+          violated(
+            () =>
+              `a cursor at ${event.from} was refused as out of range though the log is ${event.logStartOffset}..${event.highWatermark}`,
+          );
+        cursors.delete(key);
+        return;
       }
+      const expected = cursors.get(key);
       if (expected !== undefined && event.from !== expected)
-        messages.push(`the cursor stood at ${expected} and was asked from ${event.from}: ${tell(event)}`);
-      const first = event.records[0];
-      if (first !== undefined && first.offset !== event.from)
-        messages.push(`the cursor stood at ${event.from} and got offset ${first.offset}: ${tell(event)}`);
-      if (first === undefined && event.nextOffset !== event.from)
-        messages.push(`the cursor moved from ${event.from} to ${event.nextOffset} without a record: ${tell(event)}`);
-      if (event.nextOffset < event.from) messages.push(`the cursor went back: ${tell(event)}`);
+        violated(() => `the cursor stood at ${expected} and was asked from ${event.from}`);
+      goesOn(event, history.log(event.log).compacted, violated);
       cursors.set(key, event.nextOffset);
-    }
-    return messages;
+    });
   },
 };
+
+/** What one read of a cursor must show by itself. */
+export function goesOn(event: Read, compacted: boolean, violated: (message: () => string) => void): void {
+  const first = event.records[0];
+  if (first !== undefined && (compacted ? first.offset < event.from : first.offset !== event.from))
+    violated(() => `the cursor stood at ${event.from} and got offset ${first.offset}`);
+  if (first === undefined && !compacted && event.nextOffset !== event.from)
+    violated(() => `the cursor moved from ${event.from} to ${event.nextOffset} without a record`);
+  if (event.nextOffset < event.from) violated(() => `the cursor went back from ${event.from} to ${event.nextOffset}`);
+}
 
 interface Bounds {
   readonly log: LogName;
@@ -93,82 +144,61 @@ function bounds(event: HistoryEvent): Bounds | null {
 export const boundsOrdered: Invariant = {
   name: "A4: logStartOffset <= lastStableOffset <= highWatermark <= logEndOffset",
   source: "Kafka's kip_966_properties.tla; UnifiedLog",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    for (const event of history) {
-      if (event.kind === "describe" && event.state !== "offline") {
-        const { logStartOffset, lastStableOffset, highWatermark, logEndOffset } = event;
-        if (
-          !(
-            0 <= logStartOffset &&
-            logStartOffset <= lastStableOffset &&
-            lastStableOffset <= highWatermark &&
-            highWatermark <= logEndOffset
-          )
-        ) {
-          messages.push(
-            `log start ${logStartOffset}, last stable ${lastStableOffset}, high watermark ${highWatermark}, log end ${logEndOffset}: ${tell(event)}`,
-          );
-        }
-      } else if (event.kind === "read" && event.outcome === "ok" && event.logStartOffset > event.highWatermark) {
-        messages.push(
-          `log start ${event.logStartOffset} is beyond the high watermark ${event.highWatermark}: ${tell(event)}`,
-        );
-      }
-    }
-    return messages;
+  needs: "reads or descriptions",
+  check(history, findings) {
+    history.events.forEach((event, index) => {
+      const now = bounds(event);
+      if (now === null) return;
+      findings.look();
+      const { logStartOffset, highWatermark } = now;
+      const stable = event.kind === "describe" ? event.lastStableOffset : highWatermark;
+      const end = event.kind === "describe" ? event.logEndOffset : highWatermark;
+      if (0 <= logStartOffset && logStartOffset <= stable && stable <= highWatermark && highWatermark <= end) return;
+      findings.violated(
+        now.log,
+        [index],
+        () =>
+          `log start ${logStartOffset}, last stable ${stable}, high watermark ${highWatermark}, log end ${end}: ${tell(event)}`,
+      );
+    });
   },
 };
 
 export const boundsMonotone: Invariant = {
   name: "A4 A8: the exposed high watermark and the log start offset never go back, through crashes too",
   source: "Kafka's kip_966_properties.tla (ConsumedHW); KAFKA-3253",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    /** By log: what had been answered when the history had this many events; rising on both sides. */
-    const seen = new Map<
-      LogName,
-      {
-        start: (Bounds & { index: number; by: HistoryEvent })[];
-        watermark: (Bounds & { index: number; by: HistoryEvent })[];
-      }
-    >();
-    history.forEach((event, index) => {
-      const now =
-        bounds(event) ??
-        (event.kind === "delete records" && event.outcome === "ok"
-          ? { log: event.log, logStartOffset: event.logStartOffset ?? 0, highWatermark: -1 }
-          : null);
+  needs: "two answers of one log that tell its bounds",
+  check(history, findings) {
+    const seen = new Map<LogName, { readonly start: Rising; readonly watermark: Rising }>();
+    history.events.forEach((event, index) => {
+      const deleted = event.kind === "delete records" && event.outcome === "ok";
+      const now = deleted
+        ? { log: event.log, logStartOffset: event.logStartOffset ?? 0, highWatermark: -1 }
+        : bounds(event);
       if (now === null) return;
       let past = seen.get(now.log);
       if (past === undefined) {
-        past = { start: [], watermark: [] };
+        past = { start: new Rising(), watermark: new Rising() };
         seen.set(now.log, past);
       }
-      const startBefore = past.start.findLast((entry) => entry.index < event.invokedAt);
-      if (
-        startBefore !== undefined &&
-        startBefore.logStartOffset > now.logStartOffset &&
-        event.kind !== "delete records"
-      ) {
-        messages.push(
-          `${now.log}: the log start offset went back from ${startBefore.logStartOffset} (${tell(startBefore.by)}) to ${now.logStartOffset}: ${tell(event)}`,
-        );
+      const check = (name: string, rising: Rising, value: number): void => {
+        const before = rising.before(event.invokedAt);
+        if (before === null) return;
+        findings.look();
+        if (before.value > value)
+          findings.violated(
+            now.log,
+            [index, before.index],
+            () =>
+              `${now.log}: the ${name} went back from ${before.value} (${tell(history.event(before.index))}) to ${value}: ${tell(event)}`,
+          );
+      };
+      if (!deleted) {
+        check("log start offset", past.start, now.logStartOffset);
+        check("high watermark", past.watermark, now.highWatermark);
+        past.watermark.add(index, now.highWatermark);
       }
-      const watermarkBefore = past.watermark.findLast((entry) => entry.index < event.invokedAt);
-      if (
-        now.highWatermark >= 0 &&
-        watermarkBefore !== undefined &&
-        watermarkBefore.highWatermark > now.highWatermark
-      ) {
-        messages.push(
-          `${now.log}: the high watermark went back from ${watermarkBefore.highWatermark} (${tell(watermarkBefore.by)}) to ${now.highWatermark}: ${tell(event)}`,
-        );
-      }
-      const entry = { ...now, index, by: event };
-      if (now.logStartOffset > (past.start.at(-1)?.logStartOffset ?? -1)) past.start.push(entry);
-      if (now.highWatermark > (past.watermark.at(-1)?.highWatermark ?? -1)) past.watermark.push(entry);
+      past.start.add(index, now.logStartOffset);
     });
-    return messages;
   },
 };

@@ -2,79 +2,145 @@
 //
 // Owns: correctness.md A 20: `fail` appended nothing, and a conditional append is linearizable.
 
-import type { History, Invariant, LogName, Produced } from "../history.ts";
+import type { LogName, Produced } from "../history.ts";
 import { tell } from "../history.ts";
+import type { IndexedHistory, LogIndex } from "./indexed.ts";
+import type { Findings, Invariant } from "./invariant.ts";
 
 export const failuresLeaveNothing: Invariant = {
   name: "A20: what was refused with effect 'none' is never read",
   source: "Jepsen's kafka workload (aborted-read); Jepsen: 'only info may go either way'",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const refused = new Map<string, Produced>();
-    const possible = new Set<string>();
-    for (const event of history) {
-      if (event.kind !== "produce") continue;
-      for (const record of event.records) {
-        const key = `${event.log} ${record.value}`;
-        if (event.outcome === "fail") refused.set(key, event);
-        else possible.add(key); // the same batch sent again may have landed
+  needs: "an append that was refused, and reads of that log",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      const refusedBy = new Int32Array(log.values).fill(-1);
+      /** The same batch sent again may have landed. */
+      const possible = new Uint8Array(log.values);
+      let refused = 0;
+      for (const index of log.produces) {
+        const failed = history.produced(index).outcome === "fail";
+        if (failed) refused++;
+        for (const value of history.valuesOf(index)) {
+          if (failed) refusedBy[value] = index;
+          else possible[value] = 1;
+        }
+      }
+      if (refused === 0) continue;
+      for (const index of log.reads) {
+        const read = history.read(index);
+        findings.look();
+        history.valuesOf(index).forEach((value, place) => {
+          const by = refusedBy[value] as number;
+          if (by < 0 || possible[value] === 1) return;
+          const record = read.records[place];
+          findings.violated(
+            log.name,
+            [index, by],
+            () =>
+              `'${record?.value}' is at ${record?.offset} (${tell(read)}) though refused: ${tell(history.event(by))}`,
+          );
+        });
       }
     }
-    for (const event of history) {
-      if (event.kind !== "read" || event.outcome !== "ok") continue;
-      for (const record of event.records) {
-        const key = `${event.log} ${record.value}`;
-        const by = refused.get(key);
-        if (by !== undefined && !possible.has(key))
-          messages.push(`'${record.value}' is at ${record.offset} (${tell(event)}) though refused: ${tell(by)}`);
-      }
-    }
-    return messages;
   },
 };
 
 export const conditionalAppends: Invariant = {
   name: "A20: a conditional append lands exactly at the end it expects, and is refused only when the end differs",
   source: "S2's match_seq_num; linearizability of compare-and-set",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    /** The log end as last described in quiet, with the index of that event. */
-    const ends = new Map<LogName, { end: number; index: number }>();
-    const refusals: { event: Produced; at: number }[] = [];
-    history.forEach((event, index) => {
-      if (event.kind === "describe" && event.state !== "offline") {
-        for (const { event: refusal, at } of refusals) {
-          // The end was what it expected before it was sent, and still is: it never differed.
-          if (
-            refusal.log === event.log &&
-            refusal.expectedEndOffset === event.logEndOffset &&
-            at === event.logEndOffset
-          ) {
-            messages.push(
-              `${tell(refusal)}, expecting ${refusal.expectedEndOffset}; the log ended there before and after: ${tell(event)}`,
-            );
-          }
-        }
-        for (let at = refusals.length - 1; at >= 0; at--)
-          if (refusals[at]?.event.log === event.log) refusals.splice(at, 1);
-        if (event.quiet) ends.set(event.log, { end: event.logEndOffset, index });
-      } else if (event.kind === "crash") {
-        ends.clear();
-        refusals.length = 0;
-      } else if (event.kind === "produce" && event.expectedEndOffset !== undefined) {
-        if (
-          event.outcome === "ok" &&
-          event.duplicate !== true &&
-          event.offsets !== undefined &&
-          event.offsets[0] !== event.expectedEndOffset
-        )
-          messages.push(`it expected ${event.expectedEndOffset}: ${tell(event)}`);
-        if (event.outcome === "fail" && event.code === "OFFSET_MISMATCH") {
-          const known = ends.get(event.log);
-          if (known !== undefined && known.index < event.invokedAt) refusals.push({ event, at: known.end });
-        }
+  needs: "conditional appends that were acknowledged or refused",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      for (const index of log.produces) {
+        const event = history.produced(index);
+        if (event.expectedEndOffset === undefined || event.outcome !== "ok" || event.offsets === undefined) continue;
+        findings.look();
+        if (event.duplicate !== true && event.offsets[0] !== event.expectedEndOffset)
+          findings.violated(log.name, [index], () => `it expected ${event.expectedEndOffset}: ${tell(event)}`);
       }
-    });
-    return messages;
+      refusedForNothing(history, log, findings);
+    }
+    refusedBetweenDescriptions(history, findings);
   },
 };
+
+/** The log ended where it was expected before the append was sent, and nobody had appended there when it was refused. */
+function refusedForNothing(history: IndexedHistory, log: LogIndex, findings: Findings): void {
+  /** By offset: the acknowledgement of the record that lies there. */
+  const acknowledged = new Map<number, number>();
+  /** By offset: the first attempt to send it. */
+  const sent = new Map<number, number>();
+  const refusals: number[] = [];
+  const note = (offset: number, value: number): void => {
+    const first = log.firstSent[value] as number;
+    if (first >= 0) sent.set(offset, first);
+  };
+  for (const index of log.produces) {
+    const event = history.produced(index);
+    if (isMismatch(event)) refusals.push(index);
+    if (event.outcome !== "ok") continue;
+    const values = history.valuesOf(index);
+    event.offsets?.forEach((offset, place) => {
+      if (!acknowledged.has(offset)) acknowledged.set(offset, index);
+      note(offset, values[place] as number);
+    });
+  }
+  if (refusals.length === 0) return;
+  for (const index of log.reads) {
+    const values = history.valuesOf(index);
+    history.read(index).records.forEach(({ offset }, place) => note(offset, values[place] as number));
+  }
+  for (const index of refusals) {
+    const refusal = history.produced(index);
+    const end = refusal.expectedEndOffset as number;
+    // Only an acknowledgement from before it was sent says that the log had come so far.
+    if (end > 0 && (acknowledged.get(end - 1) ?? Number.POSITIVE_INFINITY) >= refusal.invokedAt) continue;
+    const next = sent.get(end);
+    // What a crash took back may have lain there meanwhile.
+    if (next === undefined || history.crashedBetween(refusal.invokedAt, next)) continue;
+    findings.look();
+    if (history.event(next).invokedAt > index)
+      findings.violated(
+        log.name,
+        [index, next],
+        () =>
+          `${tell(refusal)}, expecting ${end}; the log ended there, and the record at ${end} was sent later: ${tell(history.event(next))}`,
+      );
+  }
+}
+
+function isMismatch(event: Produced): boolean {
+  return event.expectedEndOffset !== undefined && event.outcome === "fail" && event.code === "OFFSET_MISMATCH";
+}
+
+/** The log was described in quiet before and after a refusal, and ended there both times. */
+function refusedBetweenDescriptions(history: IndexedHistory, findings: Findings): void {
+  const ends = new Map<LogName, { readonly end: number; readonly index: number }>();
+  const refusals = new Map<LogName, number[]>();
+  history.events.forEach((event, index) => {
+    if (event.kind === "describe" && event.state !== "offline") {
+      for (const at of refusals.get(event.log) ?? []) {
+        const refusal = history.produced(at);
+        findings.look();
+        if (refusal.expectedEndOffset === event.logEndOffset)
+          findings.violated(
+            event.log,
+            [at, index],
+            () =>
+              `${tell(refusal)}, expecting ${refusal.expectedEndOffset}; the log ended there before and after: ${tell(event)}`,
+          );
+      }
+      refusals.delete(event.log);
+      if (event.quiet) ends.set(event.log, { end: event.logEndOffset, index });
+    } else if (event.kind === "crash") {
+      ends.clear();
+      refusals.clear();
+    } else if (event.kind === "produce" && isMismatch(event)) {
+      const known = ends.get(event.log);
+      if (known === undefined || known.index >= event.invokedAt || known.end !== event.expectedEndOffset) return;
+      const waiting = refusals.get(event.log);
+      if (waiting === undefined) refusals.set(event.log, [index]);
+      else waiting.push(index);
+    }
+  });
+}

@@ -2,8 +2,10 @@
 //
 // Owns: correctness.md A 15 for one broker, and that no producer id is handed out twice.
 
-import type { History, Invariant, Produced } from "../history.ts";
+import type { Produced } from "../history.ts";
 import { tell, when } from "../history.ts";
+import type { IndexedHistory, LogIndex } from "./indexed.ts";
+import type { Findings, Invariant } from "./invariant.ts";
 
 const sequences = 2 ** 31;
 const remembered = 5; // Kafka's number of batches a producer
@@ -16,41 +18,99 @@ function stamped(event: Produced): event is Stamped {
   return event.producer !== undefined;
 }
 
+/** Whether this sequence comes after the event's, in its epoch or a later one. */
+function isAfter(epoch: number, sequence: number, event: Stamped): boolean {
+  if (epoch !== event.producer.epoch) return epoch > event.producer.epoch;
+  const ahead = (sequence - event.producer.sequence + sequences) % sequences;
+  return ahead > 0 && ahead < sequences / 2;
+}
+
+/** What one producer sent to one log, in the order of completion. */
+class Sent {
+  readonly indices: number[] = [];
+  readonly #earliest: number[] = [];
+
+  /** By place: the earliest that anything from there on was sent; call once, when all is added. */
+  seal(history: IndexedHistory): void {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let place = this.indices.length - 1; place >= 0; place--) {
+      earliest = Math.min(earliest, history.event(this.indices[place] as number).invokedAt);
+      this.#earliest[place] = earliest;
+    }
+  }
+
+  /** The place of the first that completed after event `index`. */
+  after(index: number): number {
+    let low = 0;
+    let high = this.indices.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.indices[middle] as number) <= index) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Whether something that completed at this place or later was sent by event `index`. */
+  overlaps(place: number, index: number): boolean {
+    return place < this.indices.length && (this.#earliest[place] as number) <= index;
+  }
+}
+
+function sentByProducer(history: IndexedHistory, log: LogIndex): Map<number, Sent> {
+  const producers = new Map<number, Sent>();
+  for (const index of log.produces) {
+    const id = history.produced(index).producer?.id;
+    if (id === undefined) continue;
+    let sent = producers.get(id);
+    if (sent === undefined) {
+      sent = new Sent();
+      producers.set(id, sent);
+    }
+    sent.indices.push(index);
+  }
+  for (const sent of producers.values()) sent.seal(history);
+  return producers;
+}
+
 export const sequencesWithoutGap: Invariant = {
   name: "A15: the sequences of a producer lie in the log without a gap, its epochs in rising order",
   source: "KIP-98, KIP-360; KAFKA-7692 (overflow); redpanda#3039 (client epoch bump)",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const stampOf = new Map<string, { id: number; epoch: number; sequence: number }>();
-    for (const event of history) {
-      if (event.kind !== "produce" || !stamped(event)) continue;
-      event.records.forEach((record, index) => {
-        const { id, epoch, sequence } = event.producer;
-        stampOf.set(`${event.log} ${record.value}`, { id, epoch, sequence: (sequence + index) % sequences });
-      });
-    }
-    for (const event of history) {
-      if (event.kind !== "read" || event.manner !== "audit" || event.outcome !== "ok") continue;
-      const last = new Map<number, { epoch: number; sequence: number; offset: number }>();
-      for (const record of event.records) {
-        const stamp = stampOf.get(`${event.log} ${record.value}`);
-        if (stamp === undefined) continue;
-        const before = last.get(stamp.id);
-        if (before !== undefined) {
-          const follows =
-            stamp.epoch === before.epoch
-              ? stamp.sequence === (before.sequence + 1) % sequences
-              : stamp.epoch > before.epoch && stamp.sequence === 0;
-          if (!follows) {
-            messages.push(
-              `producer ${stamp.id}: epoch ${stamp.epoch} sequence ${stamp.sequence} at ${record.offset} follows epoch ${before.epoch} sequence ${before.sequence} at ${before.offset}: ${tell(event)}`,
-            );
+  needs: "an audit of a log that idempotent producers sent to",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      if (log.compacted) continue;
+      for (const index of log.reads) {
+        const read = history.read(index);
+        if (read.manner !== "audit") continue;
+        const last = new Map<number, { epoch: number; sequence: number; offset: number; by: number }>();
+        history.valuesOf(index).forEach((value, at) => {
+          const by = log.firstSent[value] as number;
+          if (by < 0) return;
+          const { producer } = history.produced(by);
+          if (producer === undefined) return;
+          const { id, epoch } = producer;
+          const sequence = (producer.sequence + (log.place[value] as number)) % sequences;
+          const offset = read.records[at]?.offset ?? -1;
+          const before = last.get(id);
+          findings.look();
+          if (before !== undefined) {
+            const follows =
+              epoch === before.epoch
+                ? sequence === (before.sequence + 1) % sequences
+                : epoch > before.epoch && sequence === 0;
+            if (!follows)
+              findings.violated(
+                log.name,
+                [index, by, before.by],
+                () =>
+                  `producer ${id}: epoch ${epoch} sequence ${sequence} at ${offset} follows epoch ${before.epoch} sequence ${before.sequence} at ${before.offset}: ${tell(read)}`,
+              );
           }
-        }
-        last.set(stamp.id, { epoch: stamp.epoch, sequence: stamp.sequence, offset: record.offset });
+          last.set(id, { epoch, sequence, offset, by });
+        });
       }
     }
-    return messages;
   },
 };
 
@@ -59,6 +119,8 @@ const unavailable = new Set([
   "MESSAGE_TOO_LARGE",
   "KAFKA_STORAGE_ERROR",
   "LEADER_NOT_AVAILABLE",
+  "NOT_LEADER_OR_FOLLOWER",
+  "THROTTLING_QUOTA_EXCEEDED",
   "BROKER_CLOSED",
   "UNKNOWN_TOPIC_OR_PARTITION",
   "INVALID_PRODUCER_EPOCH",
@@ -67,112 +129,144 @@ const unavailable = new Set([
 export const retriesAreRecognised: Invariant = {
   name: "A15 A20: a retry of one of a producer's last five batches is answered with the first offset",
   source: "KIP-98; Kafka's ProducerStateManager; through snapshot recovery (KAFKA-10076)",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const stored = new Map<string, Stamped>();
-    const sent = new Map<string, Stamped[]>();
-    for (const event of history)
-      if (event.kind === "produce" && stamped(event)) {
-        const key = `${event.log} ${event.producer.id}`;
-        sent.set(key, [...(sent.get(key) ?? []), event]);
+  needs: "a batch that was acknowledged and sent again",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      const producers = sentByProducer(history, log);
+      const stored = new Map<string, number>();
+      for (const index of log.produces) {
+        const event = history.produced(index);
+        if (!stamped(event)) continue;
+        const { id, epoch, sequence } = event.producer;
+        const key = `${id} ${epoch} ${sequence}`;
+        const original = stored.get(key);
+        if (original === undefined) {
+          if (event.outcome === "ok" && event.acks === "all") stored.set(key, index);
+        } else if (original < event.invokedAt && event.outcome !== "info")
+          judgeRetry(history, log, producers.get(id) as Sent, original, index, findings);
       }
-    history.forEach((event, index) => {
-      if (event.kind !== "produce" || !stamped(event)) return;
-      const key = `${event.log} ${event.producer.id} ${event.producer.epoch} ${event.producer.sequence}`;
-      const original = stored.get(key);
-      if (original !== undefined && history.indexOf(original) < event.invokedAt && event.outcome !== "info") {
-        // Others that may have been stored since push it out of the remembered five.
-        const since = new Set<string>();
-        let fenced = false;
-        for (const other of sent.get(`${event.log} ${event.producer.id}`) ?? []) {
-          if (other.invokedAt > index) continue;
-          if (other.producer.epoch > event.producer.epoch) fenced = true;
-          if (other.records[0]?.value !== event.records[0]?.value)
-            since.add(`${other.producer.epoch} ${other.producer.sequence}`);
-        }
-        const later = [...since].filter((name) => isAfter(name, event)).length;
-        if (event.outcome === "ok") {
-          if (event.offsets?.[0] !== original.offsets?.[0])
-            messages.push(`${tell(original)}; the retry got another offset: ${tell(event)}`);
-          else if (event.duplicate !== true)
-            messages.push(`${tell(original)}; the retry was not recognised: ${tell(event)}`);
-        } else if (later < remembered && !fenced && !unavailable.has(event.code ?? "")) {
-          messages.push(`${tell(original)}; the retry was refused: ${tell(event)}`);
-        }
-      }
-      if (event.outcome === "ok" && event.acks === "all" && original === undefined) stored.set(key, event);
-    });
-    return messages;
+    }
   },
 };
 
-function isAfter(name: string, event: Stamped): boolean {
-  const [epoch, sequence] = name.split(" ").map(Number) as [number, number];
-  if (epoch !== event.producer.epoch) return epoch > event.producer.epoch;
-  const ahead = (sequence - event.producer.sequence + sequences) % sequences;
-  return ahead > 0 && ahead < sequences / 2;
+function judgeRetry(
+  history: IndexedHistory,
+  log: LogIndex,
+  sent: Sent,
+  original: number,
+  index: number,
+  findings: Findings,
+): void {
+  const [first, event] = [history.produced(original), history.produced(index) as Stamped];
+  const violated = (words: string): void =>
+    findings.violated(log.name, [index, original], () => `${tell(first)}; ${words}: ${tell(event)}`);
+  findings.look();
+  if (event.outcome === "ok") {
+    if (event.offsets?.[0] !== first.offsets?.[0]) violated("the retry got another offset");
+    else if (event.duplicate === false) violated("the retry was not recognised");
+  } else if (!unavailable.has(event.code ?? "") && isRemembered(history, sent, original, index))
+    violated("the retry was refused");
+}
+
+/** Whether no more than a few batches can have been stored since, and no newer epoch. */
+function isRemembered(history: IndexedHistory, sent: Sent, original: number, index: number): boolean {
+  const event = history.produced(index) as Stamped;
+  const since = new Set<number>();
+  const pushesOut = (other: Stamped): boolean => {
+    if (other.invokedAt > index) return false;
+    const { epoch, sequence } = other.producer;
+    if (epoch > event.producer.epoch) return true;
+    if (other.records[0]?.value !== event.records[0]?.value && isAfter(epoch, sequence, event)) since.add(sequence);
+    return since.size >= remembered;
+  };
+  const place = sent.after(index);
+  for (let at = place; sent.overlaps(at, index); at++)
+    if (pushesOut(history.produced(sent.indices[at] as number) as Stamped)) return false;
+  // What a client sent before the original does not come after it.
+  const oldest = history.event(original).invokedAt;
+  for (let at = place - 1; at >= 0 && (sent.indices[at] as number) >= oldest; at--)
+    if (pushesOut(history.produced(sent.indices[at] as number) as Stamped)) return false;
+  return true;
 }
 
 export const theNextIsAccepted: Invariant = {
   name: "A15: the batch that follows the last one stored is not refused for its sequence",
   source: "KAFKA-7692 (overflow); KIP-360 (a new epoch begins at 0); through snapshot recovery",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const attempts = new Map<string, { event: Stamped; index: number }[]>();
-    history.forEach((event, index) => {
-      if (event.kind !== "produce" || !stamped(event)) return;
-      const key = `${event.log} ${event.producer.id}`;
-      attempts.set(key, [...(attempts.get(key) ?? []), { event, index }]);
-    });
-    for (const sent of attempts.values()) {
-      for (const { event, index } of sent) {
-        if (event.outcome !== "fail" || event.code !== "OUT_OF_ORDER_SEQUENCE_NUMBER") continue;
-        // The last one stored, when that is certain: nothing else is under way or in doubt.
-        let last: Stamped | null = null;
-        let certain = true;
-        for (const other of sent) {
-          if (other.event === event || other.event.invokedAt > index || other.event.outcome === "fail") continue;
-          if (
-            other.event.producer.epoch === event.producer.epoch &&
-            other.event.producer.sequence === event.producer.sequence
-          )
-            continue;
-          if (other.event.outcome !== "ok" || other.event.acks !== "all" || other.index >= event.invokedAt)
-            certain = false;
-          else if (last === null || comesAfter(other.event, last)) last = other.event;
-        }
-        if (!certain || last === null) continue;
-        const { epoch, sequence } = last.producer;
-        const next =
-          event.producer.epoch === epoch
-            ? (sequence + last.records.length) % sequences
-            : event.producer.epoch > epoch
-              ? 0
-              : null;
-        if (event.producer.sequence === next) messages.push(`${tell(last)}; the next one was refused: ${tell(event)}`);
-      }
-    }
-    return messages;
+  needs: "a batch that was sent after an acknowledged one of its producer",
+  check(history, findings) {
+    for (const log of history.logs.values())
+      for (const sent of sentByProducer(history, log).values()) judgeSuccession(history, log, sent, findings);
   },
 };
 
-function comesAfter(one: Stamped, other: Stamped): boolean {
-  return isAfter(`${one.producer.epoch} ${one.producer.sequence}`, other);
+function judgeSuccession(history: IndexedHistory, log: LogIndex, sent: Sent, findings: Findings): void {
+  /** The last one stored. */
+  let last: { readonly event: Stamped; readonly index: number } | null = null;
+  /** The one of which it is not known whether it is stored; more than one cannot be told apart. */
+  let doubtful: Stamped | "several" | null = null;
+  sent.indices.forEach((index, place) => {
+    const event = history.produced(index) as Stamped;
+    if (event.outcome === "fail") {
+      if (event.code !== "OUT_OF_ORDER_SEQUENCE_NUMBER" || last === null) return;
+      if (doubtful !== null && (doubtful === "several" || !isSame(doubtful, event))) return;
+      if (last.index >= event.invokedAt || othersUnderWay(history, sent, place)) return;
+      findings.look();
+      const before = last;
+      if (event.producer.sequence === nextSequence(before.event, event.producer.epoch))
+        findings.violated(
+          log.name,
+          [index, before.index],
+          () => `${tell(before.event)}; the next one was refused: ${tell(event)}`,
+        );
+    } else if (event.outcome === "ok" && event.acks === "all") {
+      findings.look();
+      if (last === null || isAfter(event.producer.epoch, event.producer.sequence, last.event)) last = { event, index };
+    } else doubtful = doubtful === null || (doubtful !== "several" && isSame(doubtful, event)) ? event : "several";
+  });
+}
+
+function isSame(one: Stamped, other: Stamped): boolean {
+  return one.producer.epoch === other.producer.epoch && one.producer.sequence === other.producer.sequence;
+}
+
+/** Whether another batch of the producer, that was not refused, was under way together with this one. */
+function othersUnderWay(history: IndexedHistory, sent: Sent, place: number): boolean {
+  const index = sent.indices[place] as number;
+  const event = history.produced(index) as Stamped;
+  const counts = (at: number): boolean => {
+    const other = history.produced(sent.indices[at] as number) as Stamped;
+    return other.outcome !== "fail" && !isSame(other, event) && other.invokedAt <= index;
+  };
+  for (let at = place - 1; at >= 0 && (sent.indices[at] as number) >= event.invokedAt; at--)
+    if (counts(at)) return true;
+  for (let at = place + 1; sent.overlaps(at, index); at++) if (counts(at)) return true;
+  return false;
+}
+
+/** null: nothing of this epoch may follow. */
+function nextSequence(last: Stamped, epoch: number): number | null {
+  if (epoch === last.producer.epoch) return (last.producer.sequence + last.records.length) % sequences;
+  return epoch > last.producer.epoch ? 0 : null;
 }
 
 export const producerIdsAreNew: Invariant = {
   name: "A15: no producer id is handed out twice, through crashes too",
   source: "architecture.md, Producers: an id used twice is falsely deduplicated, which loses data",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const given = new Map<number, string>();
-    for (const event of history) {
-      if (event.kind !== "allocate producer" || event.outcome !== "ok" || event.producerId === undefined) continue;
+  needs: "producer ids handed out",
+  check(history, findings) {
+    const given = new Map<number, number>();
+    history.events.forEach((event, index) => {
+      if (event.kind !== "allocate producer" || event.outcome !== "ok" || event.producerId === undefined) return;
       const before = given.get(event.producerId);
+      findings.look();
       if (before !== undefined)
-        messages.push(`producer id ${event.producerId} was handed out ${before} and again ${when(event)}`);
-      given.set(event.producerId, when(event));
-    }
-    return messages;
+        findings.violated(
+          undefined,
+          [index, before],
+          () =>
+            `producer id ${event.producerId} was handed out ${when(history.event(before))} and again ${when(event)}`,
+        );
+      given.set(event.producerId, index);
+    });
   },
 };

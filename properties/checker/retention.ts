@@ -3,8 +3,11 @@
 // Owns: correctness.md A 8, but for the monotone log start (order.ts).
 // Never: knows how a broker finds segments: it is shown the files before and after.
 
-import type { History, HistoryEvent, Invariant, LogName, Retained, SegmentSeen } from "../history.ts";
+import type { LogName, Retained, SegmentSeen, SegmentsSeen } from "../history.ts";
 import { tell, when } from "../history.ts";
+import type { IndexedHistory } from "./indexed.ts";
+import type { Invariant } from "./invariant.ts";
+import { Rising } from "./rising.ts";
 
 /** How far retention may go: one past the last offset of the oldest run of segments that a policy names. */
 export function retentionMayReach(event: Retained): number {
@@ -40,90 +43,146 @@ export function retentionMustReach(event: Retained): number {
 export const logStartExplained: Invariant = {
   name: "A8: the log start offset moves only as far as delete-records or a retention policy names",
   source: "KAFKA-5634; Kafka's UnifiedLog.deleteOldSegments",
-  check(history: History): string[] {
-    const messages: string[] = [];
+  needs: "reads or descriptions",
+  check(history, findings) {
     const explained = new Map<LogName, number>();
     const allow = (log: LogName, offset: number): void => {
       explained.set(log, Math.max(explained.get(log) ?? 0, offset));
     };
-    const requests: { index: number; apply: () => void }[] = [];
-    history.forEach((event, index) => {
-      // A request may have had its effect from the moment it was sent.
-      if (event.kind === "delete records" && event.outcome !== "fail") {
-        requests.push({
-          index: event.invokedAt,
-          apply: () =>
-            allow(event.log, event.before >= 0 ? event.before : (event.logStartOffset ?? Number.POSITIVE_INFINITY)),
-        });
-      } else if (event.kind === "retention") {
-        requests.push({
-          index: event.invokedAt,
-          apply: () => allow(event.log, event.alone ? retentionMayReach(event) : Number.POSITIVE_INFINITY),
-        });
-      }
-      void index;
-    });
-    requests.sort((a, b) => a.index - b.index);
+    const requests = requestsToDelete(history);
     let next = 0;
-    history.forEach((event, index) => {
-      while (next < requests.length && (requests[next]?.index ?? 0) <= index) requests[next++]?.apply();
-      const at =
-        (event.kind === "read" && event.outcome === "ok") || (event.kind === "describe" && event.state !== "offline")
-          ? event
-          : null;
-      if (at !== null && at.logStartOffset > (explained.get(at.log) ?? 0)) {
-        messages.push(
-          `the log starts at ${at.logStartOffset}, and nothing asked for more than ${explained.get(at.log) ?? 0}: ${tell(at)}`,
-        );
-        allow(at.log, at.logStartOffset);
+    history.events.forEach((event, index) => {
+      for (; next < requests.length && (requests[next] as Request).since <= index; next++) {
+        const { log, mayReach } = requests[next] as Request;
+        allow(log, mayReach);
       }
+      if (
+        !((event.kind === "read" && event.outcome === "ok") || (event.kind === "describe" && event.state !== "offline"))
+      )
+        return;
+      findings.look();
+      const limit = explained.get(event.log) ?? 0;
+      if (event.logStartOffset <= limit) return;
+      findings.violated(
+        event.log,
+        [index],
+        () => `the log starts at ${event.logStartOffset}, and nothing asked for more than ${limit}: ${tell(event)}`,
+      );
+      allow(event.log, event.logStartOffset);
     });
-    return messages;
+  },
+};
+
+interface Request {
+  /** It may have had its effect from the moment it was sent. */
+  readonly since: number;
+  readonly log: LogName;
+  readonly mayReach: number;
+}
+
+function requestsToDelete(history: IndexedHistory): Request[] {
+  const requests: Request[] = [];
+  for (const event of history.events) {
+    if (event.kind === "delete records" && event.outcome !== "fail") {
+      const mayReach = event.before >= 0 ? event.before : (event.logStartOffset ?? Number.POSITIVE_INFINITY);
+      requests.push({ since: event.invokedAt, log: event.log, mayReach });
+    } else if (event.kind === "retention") {
+      const mayReach = event.alone ? retentionMayReach(event) : Number.POSITIVE_INFINITY;
+      requests.push({ since: event.invokedAt, log: event.log, mayReach });
+    }
+  }
+  return requests.sort((a, b) => a.since - b.since);
+}
+
+export const deletedStaysDeleted: Invariant = {
+  name: "A8: what lies below the log start offset is not read again",
+  source: "Kafka's UnifiedLog.maybeIncrementLogStartOffset (KIP-107)",
+  needs: "reads after the log start offset has moved",
+  check(history, findings) {
+    const starts = new Map<LogName, Rising>();
+    history.events.forEach((event, index) => {
+      const log = "log" in event ? event.log : undefined;
+      if (log === undefined) return;
+      let start = starts.get(log);
+      if (event.kind === "read" && event.outcome === "ok") {
+        const before = start?.before(event.invokedAt) ?? null;
+        const first = event.records[0]?.offset;
+        // A raw answer begins with a whole batch, wherever in it the log starts.
+        if (before !== null && first !== undefined && event.manner !== "raw") {
+          findings.look();
+          if (first < before.value)
+            findings.violated(
+              log,
+              [index, before.index],
+              () => `the log started at ${before.value} (${tell(history.event(before.index))}): ${tell(event)}`,
+            );
+        }
+      } else if (!(event.kind === "delete records" && event.outcome === "ok")) return;
+      if (event.logStartOffset === undefined || event.logStartOffset === 0) return;
+      if (start === undefined) {
+        start = new Rising();
+        starts.set(log, start);
+      }
+      start.add(index, event.logStartOffset);
+    });
   },
 };
 
 export const retentionHappens: Invariant = {
   name: "A8: what the policy names is deleted, by whole segments, and every other file stays as it was",
   source: "Kafka's UnifiedLog.deleteOldSegments, LogSegment; KAFKA-5634",
-  check(history: History): string[] {
-    const messages: string[] = [];
-    const pending = new Map<LogName, Retained>();
+  needs: "the segments' files before and after retention",
+  check(history, findings) {
+    const pending = new Map<LogName, { readonly pass: Retained; readonly index: number }>();
     /** A deletion of records whose outcome is not known may have its effect now. */
     const doubtful = new Set<string>();
-    for (const event of history as readonly HistoryEvent[]) {
+    history.events.forEach((event, index) => {
       if (event.kind === "retention") {
         pending.delete(event.log);
-        if (event.alone && event.outcome === "ok") pending.set(event.log, event);
+        if (event.alone && event.outcome === "ok") pending.set(event.log, { pass: event, index });
       } else if (event.kind === "segments") {
-        const pass = pending.get(event.log);
-        if (pass === undefined) continue;
+        const before = pending.get(event.log);
+        if (before === undefined) return;
         pending.delete(event.log);
-        const must = retentionMustReach(pass);
-        const words = `retention of ${event.log} (${pass.retentionMs} ms, ${pass.retentionBytes} bytes, now ${pass.nowMs}) ${when(pass)} of ${JSON.stringify(pass.segments)}`;
-        if (event.logStartOffset < must)
-          messages.push(`the log still starts at ${event.logStartOffset} and not at ${must} after ${words}`);
-        const boundaries = new Set([pass.logStartOffset, ...pass.segments.map((segment) => segment.nextOffset)]);
-        if (!boundaries.has(event.logStartOffset) && !doubtful.has(`${event.log} ${event.logStartOffset}`))
-          messages.push(`the log starts inside a segment, at ${event.logStartOffset}, after ${words}`);
-        const active = event.segments.at(-1)?.baseOffset;
-        for (const segment of event.segments) {
-          if (segment.nextOffset <= event.logStartOffset && segment.baseOffset !== active)
-            messages.push(
-              `the segment ${segment.baseOffset}..${segment.nextOffset} lies below the log start ${event.logStartOffset} and is still there after ${words}`,
-            );
-        }
-        for (const segment of pass.segments) {
-          if (segment.nextOffset <= event.logStartOffset) continue;
-          const after = event.segments.find((candidate) => candidate.baseOffset === segment.baseOffset);
-          if (after === undefined || after.sizeBytes !== segment.sizeBytes)
-            messages.push(
-              `the segment ${segment.baseOffset}..${segment.nextOffset} was not named and is ${after === undefined ? "gone" : "changed"} after ${words}`,
-            );
-        }
+        findings.look();
+        judgePass(before.pass, event, doubtful, (message) =>
+          findings.violated(event.log, [index, before.index], () => `${message} after ${describePass(before.pass)}`),
+        );
       } else if (event.kind === "delete records" && event.outcome === "info")
         doubtful.add(`${event.log} ${event.before}`);
       else if (event.kind === "crash" || event.kind === "close") pending.clear();
-    }
-    return messages;
+    });
   },
 };
+
+function describePass(pass: Retained): string {
+  return `retention of ${pass.log} (${pass.retentionMs} ms, ${pass.retentionBytes} bytes, now ${pass.nowMs}) ${when(pass)} of ${JSON.stringify(pass.segments)}`;
+}
+
+function judgePass(
+  pass: Retained,
+  seen: SegmentsSeen,
+  doubtful: ReadonlySet<string>,
+  violated: (message: string) => void,
+): void {
+  const must = retentionMustReach(pass);
+  if (seen.logStartOffset < must) violated(`the log still starts at ${seen.logStartOffset} and not at ${must}`);
+  const boundaries = new Set([pass.logStartOffset, ...pass.segments.map((segment) => segment.nextOffset)]);
+  if (!boundaries.has(seen.logStartOffset) && !doubtful.has(`${seen.log} ${seen.logStartOffset}`))
+    violated(`the log starts inside a segment, at ${seen.logStartOffset},`);
+  const active = seen.segments.at(-1)?.baseOffset;
+  for (const segment of seen.segments) {
+    if (segment.nextOffset <= seen.logStartOffset && segment.baseOffset !== active)
+      violated(
+        `the segment ${segment.baseOffset}..${segment.nextOffset} lies below the log start ${seen.logStartOffset} and is still there`,
+      );
+  }
+  for (const segment of pass.segments) {
+    if (segment.nextOffset <= seen.logStartOffset) continue;
+    const after = seen.segments.find((candidate) => candidate.baseOffset === segment.baseOffset);
+    if (after === undefined || after.sizeBytes !== segment.sizeBytes)
+      violated(
+        `the segment ${segment.baseOffset}..${segment.nextOffset} was not named and is ${after === undefined ? "gone" : "changed"}`,
+      );
+  }
+}

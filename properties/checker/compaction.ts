@@ -1,0 +1,151 @@
+// Compaction takes only what a later record of the same key has replaced, and tombstones only in time.
+//
+// Owns: correctness.md A 9 as a history shows it.
+// Never: knows when a pass ran: a tombstone's time is counted from when it can have been appended at
+//   the earliest, so that nothing is demanded that a pass may have taken.
+
+import type { LogName, ReadRecord } from "../history.ts";
+import { tell } from "../history.ts";
+import type { IndexedHistory, LogIndex } from "./indexed.ts";
+import type { Invariant } from "./invariant.ts";
+
+interface Keyed {
+  readonly offset: number;
+  readonly value: string;
+  readonly tombstone: boolean;
+  readonly by: number;
+  /** No record can have been there before this. */
+  readonly sinceMs: number;
+}
+
+export const latestOfAKeySurvives: Invariant = {
+  name: "A9: the latest committed value of a key survives compaction",
+  source: "KIP-58; KAFKA-8335; Kafka's LogCleaner",
+  needs: "audits of a compacted log with keys",
+  check(history, findings) {
+    forEachAudit(history, (log, index, latest) => {
+      const found = new Map<string, ReadRecord>();
+      for (const record of history.read(index).records) if (record.key !== undefined) found.set(record.key, record);
+      for (const [key, last] of latest) {
+        findings.look();
+        const seen = found.get(key);
+        if (seen !== undefined && seen.offset >= last.offset) continue;
+        if (last.offset < history.read(index).logStartOffset || (last.tombstone && seen === undefined)) continue;
+        const words = last.tombstone ? "the tombstone" : `'${last.value}'`;
+        const instead = seen === undefined ? "nothing" : `'${seen.value}' at ${seen.offset}`;
+        findings.violated(
+          log.name,
+          [index, last.by],
+          () =>
+            `the last of key '${key}' is ${words} at ${last.offset} (${tell(history.event(last.by))}), but ${instead} is read: ${tell(history.read(index))}`,
+        );
+      }
+    });
+  },
+};
+
+export const tombstonesOutliveTheirTime: Invariant = {
+  name: "A9: a tombstone stays for delete.retention.ms, so that every reader hears of the deletion",
+  source: "KIP-534; KAFKA-4529, KAFKA-5490",
+  needs: "audits of a compacted log with tombstones",
+  check(history, findings) {
+    const retention = new Map<LogName, number>();
+    for (const event of history.events)
+      if (event.kind === "policy" && event.compact) retention.set(event.log, event.deleteRetentionMs);
+    forEachAudit(history, (log, index, latest) => {
+      const read = history.read(index);
+      const offsets = new Set(read.records.map((record) => record.offset));
+      for (const [key, last] of latest) {
+        if (!last.tombstone || last.offset < read.logStartOffset) continue;
+        const ageMs = read.atMs - last.sinceMs;
+        if (ageMs >= (retention.get(log.name) ?? 0)) continue;
+        findings.look();
+        if (!offsets.has(last.offset))
+          findings.violated(
+            log.name,
+            [index, last.by],
+            () =>
+              `the tombstone of key '${key}' at ${last.offset} is gone after ${Math.round(ageMs)} ms of ${retention.get(log.name)}: ${tell(history.event(last.by))}; ${tell(read)}`,
+          );
+      }
+    });
+  },
+};
+
+export const compactionKeepsOrder: Invariant = {
+  name: "A9: compaction changes no offset and no order",
+  source: "Kafka's LogCleaner; KAFKA-6264",
+  needs: "reads of a compacted log",
+  check(history, findings) {
+    for (const log of history.logs.values()) {
+      if (!log.compacted) continue;
+      for (const index of log.reads) {
+        const read = history.read(index);
+        findings.look();
+        let last = -1;
+        for (const { offset } of read.records) {
+          const before = last;
+          if (offset <= before || offset >= read.nextOffset)
+            findings.violated(
+              log.name,
+              [index],
+              () => `offset ${offset} stands after ${before} before ${read.nextOffset}: ${tell(read)}`,
+            );
+          last = offset;
+        }
+      }
+    }
+  },
+};
+
+/** Calls with the last of each key that was known before the audit was asked for. */
+function forEachAudit(
+  history: IndexedHistory,
+  audited: (log: LogIndex, index: number, latest: ReadonlyMap<string, Keyed>) => void,
+): void {
+  for (const log of history.logs.values()) {
+    if (!log.compacted) continue;
+    const latest = new Map<string, Keyed>();
+    const note = (key: string | undefined, keyed: Keyed): void => {
+      if (key !== undefined && (latest.get(key)?.offset ?? -1) < keyed.offset) latest.set(key, keyed);
+    };
+    /** What is known once the audits that were asked for before it are judged. */
+    const known = [...log.produces, ...log.reads].sort((a, b) => a - b);
+    const audits = log.reads.filter((index) => history.read(index).manner === "audit");
+    let next = 0;
+    for (const audit of audits) {
+      for (; next < known.length && (known[next] as number) < history.read(audit).invokedAt; next++)
+        learn(history, log, known[next] as number, note);
+      audited(log, audit, latest);
+    }
+  }
+}
+
+function learn(
+  history: IndexedHistory,
+  log: LogIndex,
+  index: number,
+  note: (key: string | undefined, keyed: Keyed) => void,
+): void {
+  const event = history.event(index);
+  if (event.kind === "read") {
+    history.valuesOf(index).forEach((value, place) => {
+      const record = event.records[place] as ReadRecord;
+      const sinceMs = sentSinceMs(history, log.firstSent[value] as number);
+      note(record.key, { ...record, tombstone: record.tombstone === true, by: index, sinceMs });
+    });
+  } else if (event.kind === "produce" && event.outcome === "ok" && event.acks === "all") {
+    event.offsets?.forEach((offset, place) => {
+      const { key, value, tombstone } = event.records[place] ?? { value: "" };
+      const sinceMs = sentSinceMs(history, index);
+      note(key, { offset, value, tombstone: tombstone === true, by: index, sinceMs });
+    });
+  }
+}
+
+/** A moment before it was sent. */
+function sentSinceMs(history: IndexedHistory, index: number): number {
+  if (index < 0) return 0;
+  const { invokedAt } = history.event(index);
+  return invokedAt === 0 ? 0 : history.event(invokedAt - 1).atMs;
+}

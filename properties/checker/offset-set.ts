@@ -1,0 +1,24 @@
+// Many offsets, a bit each.
+
+const pageBits = 1 << 16;
+
+export class OffsetSet {
+  readonly #pages: Map<number, Uint32Array> = new Map();
+
+  add(offset: number): void {
+    const number = Math.floor(offset / pageBits);
+    let page = this.#pages.get(number);
+    if (page === undefined) {
+      page = new Uint32Array(pageBits / 32);
+      this.#pages.set(number, page);
+    }
+    const bit = offset - number * pageBits;
+    page[bit >>> 5] = (page[bit >>> 5] as number) | (1 << (bit & 31));
+  }
+
+  has(offset: number): boolean {
+    const number = Math.floor(offset / pageBits);
+    const bit = offset - number * pageBits;
+    return (((this.#pages.get(number)?.[bit >>> 5] ?? 0) >>> (bit & 31)) & 1) === 1;
+  }
+}
