@@ -44,8 +44,6 @@ export interface Produced extends Happened {
   readonly expectedEndOffset?: number;
   /** The broker may have made several batches of it, between which others may come. */
   readonly divisible?: boolean;
-  /** Its client sent it again by itself until it was acknowledged: there is one of it all the same. */
-  readonly session?: boolean;
   readonly outcome: Outcome;
   readonly code?: string;
   /** One a record, when acknowledged. */

@@ -4,8 +4,8 @@
 // Never: knows of any log. contract.test-suite.ts holds every adapter to what is written here.
 //
 // A failed call throws. When its error has `effect: "none"`, it certainly changed nothing (`fail` in
-// the history); with anything else, or nothing, it may have (`info`). An adapter never retries by
-// itself a call that may have had an effect, unless it is a `session` (below).
+// the history); with anything else, or nothing, it may have (`info`). An adapter never sends again by
+// itself what may have had an effect.
 
 import type { GroupProtocol } from "../history.ts";
 
@@ -14,11 +14,8 @@ export type Acks = "all" | "leader" | "none";
 export interface Manifest {
   /** Those it understands, the strongest first: what is acknowledged with `all` may never be lost. */
   readonly acks: readonly Acks[];
-  /**
-   * `stamped`: an append takes a producer's id, epoch and sequence, and may be sent again.
-   * `session`: `openSession` gives an appender whose client sends again by itself, without duplicates.
-   */
-  readonly idempotence: "stamped" | "session" | "none";
+  /** An append takes a producer's id, epoch and sequence, and may be sent again. */
+  readonly idempotence: boolean;
   readonly conditionalAppends: boolean;
   readonly deleteRecords: boolean;
   readonly lookUpByTime: boolean;
@@ -30,7 +27,7 @@ export interface Manifest {
 
 export const supportsNothing: Manifest = {
   acks: ["all"],
-  idempotence: "none",
+  idempotence: false,
   conditionalAppends: false,
   deleteRecords: false,
   lookUpByTime: false,
@@ -66,9 +63,9 @@ export interface AppendOptions {
 }
 
 export interface Appended {
-  /** Of the first record; the others follow it without a gap. Absent with acks=none. */
-  readonly firstOffset?: number;
-  /** It was there already, from an earlier attempt. */
+  /** One a record, rising. Absent with acks=none. */
+  readonly offsets?: readonly number[];
+  /** Whether it was there already, from an earlier attempt; absent when the log does not say. */
   readonly duplicate?: boolean;
 }
 
@@ -124,12 +121,6 @@ export interface GroupMember {
   leave(): Promise<void>;
 }
 
-/** An appender whose client sends again by itself; an append that throws ends it. */
-export interface Session {
-  append(place: Place, records: readonly RecordToAppend[]): Promise<Appended>;
-  close(): Promise<void>;
-}
-
 export interface TopicOptions {
   readonly partitions: number;
   /** Kafka's names. */
@@ -146,10 +137,8 @@ export interface LogAdapter {
   /** An offset outside of the log is `OFFSET_OUT_OF_RANGE`, effect none. */
   read(place: Place, options: ReadOptions): Promise<ReadAnswer>;
   offsets(place: Place): Promise<Offsets>;
-  /** idempotence `stamped`. */
+  /** idempotence. */
   allocateProducer?(): Promise<{ readonly id: number; readonly epoch: number }>;
-  /** idempotence `session`. */
-  openSession?(): Promise<Session>;
   /** deleteRecords: all before this offset; answers the log start offset. */
   deleteRecords?(place: Place, before: number): Promise<number>;
   /** lookUpByTime: the first record at or after it, in log order. */

@@ -1,0 +1,79 @@
+// A member of a group of the consumer protocol (KIP-848), over whatever carries its heartbeats.
+//
+// Owns: what a member does with an answer: gives up first and says so, then takes over; joins again
+//   when it was fenced.
+// Never: reads or commits by itself.
+
+import { type GroupMember, LogError, type MemberListener, type Membership, type Place } from "./contract.ts";
+
+export interface ConsumerAnswer {
+  readonly member: string;
+  readonly epoch: number;
+  /** null: as it was. */
+  readonly assignment: readonly Place[] | null;
+}
+
+export interface ConsumerTransport {
+  join(): Promise<ConsumerAnswer>;
+  /** `owned` is what the member has. */
+  heartbeat(member: string, epoch: number, owned: readonly Place[]): Promise<ConsumerAnswer>;
+  commit(member: string, epoch: number, place: Place, offset: number): Promise<void>;
+  leave(member: string): Promise<void>;
+}
+
+const fencing: ReadonlySet<string> = new Set(["FENCED_MEMBER_EPOCH", "UNKNOWN_MEMBER_ID", "GROUP_ID_NOT_FOUND"]);
+
+export class ConsumerMember implements GroupMember {
+  readonly #transport: ConsumerTransport;
+  readonly #listener: MemberListener;
+  #membership: Membership | null = null;
+
+  constructor(transport: ConsumerTransport, listener: MemberListener) {
+    this.#transport = transport;
+    this.#listener = listener;
+  }
+
+  async heartbeat(): Promise<void> {
+    const before = this.#membership;
+    if (before === null) return this.#apply(await this.#transport.join());
+    try {
+      this.#apply(await this.#transport.heartbeat(before.member, before.generation, before.partitions));
+    } catch (error) {
+      if (error instanceof LogError && fencing.has(error.code)) this.#lose();
+      throw error;
+    }
+  }
+
+  async commit(place: Place, offset: number, as: Membership): Promise<void> {
+    await this.#transport.commit(as.member, as.generation, place, offset);
+  }
+
+  async leave(): Promise<void> {
+    const membership = this.#membership;
+    if (membership === null) return;
+    this.#lose();
+    await this.#transport.leave(membership.member);
+  }
+
+  #lose(): void {
+    const membership = this.#membership;
+    this.#membership = null;
+    if (membership !== null) this.#listener.revoked(membership, membership.partitions);
+  }
+
+  #apply({ member, epoch, assignment }: ConsumerAnswer): void {
+    const before = this.#membership;
+    const owned = before?.partitions ?? [];
+    const target = assignment ?? owned;
+    const lost = owned.filter((place) => !includes(target, place));
+    if (before !== null && lost.length > 0) this.#listener.revoked(before, lost);
+    const share = { member, generation: epoch, partitions: target };
+    this.#membership = share;
+    const isNew = before === null || before.generation !== epoch || before.member !== member;
+    if (isNew || target.some((place) => !includes(owned, place))) this.#listener.assigned(share);
+  }
+}
+
+function includes(places: readonly Place[], { topic, partition }: Place): boolean {
+  return places.some((place) => place.topic === topic && place.partition === partition);
+}

@@ -1,0 +1,269 @@
+// Any broker that speaks Kafka's protocol, by its bootstrap address.
+//
+// Owns: which request is which call of the contract, the connections (one for each call that is under
+//   way, made anew after a failure), and a member of the classic protocol.
+// Needs kafkajs, which is asked for when the first adapter is made.
+
+import { ClassicMember } from "./classic-member.ts";
+import {
+  type Appended,
+  type AppendOptions,
+  type GroupMember,
+  type LogAdapter,
+  LogError,
+  type Manifest,
+  type MemberListener,
+  type Offsets,
+  type Place,
+  type ReadAnswer,
+  type ReadOptions,
+  type RecordToAppend,
+  type TopicOptions,
+} from "./contract.ts";
+import { type Cluster, type KafkaBroker, loadKafkaClient, toLogError } from "./kafka-client.ts";
+
+export interface KafkaAdapterOptions {
+  /** `127.0.0.1:9092`, several with commas between them. */
+  readonly bootstrap: string;
+  readonly requestTimeoutMs?: number; // 10 000
+  readonly replicationFactor?: number; // 1
+  /** Of members: as short as Kafka's brokers allow by default. */
+  readonly sessionTimeoutMs?: number; // 6000
+}
+
+const acksByName = { all: -1, leader: 1, none: 0 } as const;
+const earliest = -2;
+const latest = -1;
+const fetchBytes = 1 << 20;
+const text = new TextDecoder();
+
+export class KafkaAdapter implements LogAdapter {
+  readonly name: string;
+  readonly supports: Manifest = {
+    acks: ["all", "leader", "none"],
+    idempotence: true,
+    conditionalAppends: false,
+    deleteRecords: true,
+    lookUpByTime: true,
+    compaction: true,
+    groups: "classic",
+    logEnd: false,
+  };
+  readonly #options: Required<KafkaAdapterOptions>;
+  readonly #newCluster: () => Cluster;
+  readonly #idle: Cluster[] = [];
+  readonly #all: Set<Cluster> = new Set();
+  readonly #topics: Set<string> = new Set();
+
+  private constructor(options: Required<KafkaAdapterOptions>, newCluster: () => Cluster) {
+    this.#options = options;
+    this.#newCluster = newCluster;
+    this.name = `Kafka's protocol at ${options.bootstrap}`;
+  }
+
+  static async open(options: KafkaAdapterOptions): Promise<KafkaAdapter> {
+    const whole = { requestTimeoutMs: 10_000, replicationFactor: 1, sessionTimeoutMs: 6000, ...options };
+    const brokers = options.bootstrap.split(",").map((address) => address.trim());
+    return new KafkaAdapter(whole, await loadKafkaClient({ brokers, requestTimeoutMs: whole.requestTimeoutMs }));
+  }
+
+  async createTopic(topic: string, { partitions, configs = {} }: TopicOptions): Promise<void> {
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+    await this.#use(async (cluster, sending) => {
+      const broker = await cluster.findControllerBroker();
+      sending();
+      const { replicationFactor } = this.#options;
+      await broker.createTopics({
+        timeout: 10_000,
+        topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }],
+      });
+    });
+    this.#topics.add(topic);
+    // Every partition has a leader a little later.
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      try {
+        for (let partition = 0; partition < partitions; partition++) await this.offsets({ topic, partition });
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+
+  async append(
+    place: Place,
+    records: readonly RecordToAppend[],
+    { acks, producer, expectedEndOffset }: AppendOptions,
+  ): Promise<Appended> {
+    if (expectedEndOffset !== undefined)
+      throw new LogError("UNSUPPORTED", "none", "Kafka's protocol has no conditional append");
+    const messages = records.map(({ key = null, value, timestamp }) => ({ key, value, timestamp }));
+    const sequence = producer === undefined ? {} : { firstSequence: producer.sequence };
+    const answer = await this.#atLeader(place, (broker) =>
+      broker.produce({
+        ...{ acks: acksByName[acks], timeout: this.#options.requestTimeoutMs },
+        ...(producer === undefined ? {} : { producerId: producer.id, producerEpoch: producer.epoch }),
+        topicData: [{ topic: place.topic, partitions: [{ partition: place.partition, messages, ...sequence }] }],
+      }),
+    );
+    const base = answer?.topics[0]?.partitions[0]?.baseOffset;
+    if (acks === "none" || base === undefined) return {};
+    // A duplicate whose offset the broker has forgotten.
+    return Number(base) < 0 ? {} : { offsets: records.map((_, index) => Number(base) + index) };
+  }
+
+  async read(place: Place, { offset, maxWaitMs }: ReadOptions): Promise<ReadAnswer> {
+    const { topic, partition } = place;
+    const { responses } = await this.#atLeader(place, (broker) =>
+      broker.fetch({
+        ...{ maxWaitTime: maxWaitMs, minBytes: 1, maxBytes: fetchBytes, isolationLevel: 0 },
+        topics: [{ topic, partitions: [{ partition, fetchOffset: `${offset}`, maxBytes: fetchBytes }] }],
+      }),
+    );
+    const fetched = responses[0]?.partitions[0];
+    if (fetched === undefined) throw new LogError("UNKNOWN", "none", `no answer about ${topic}-${partition}`);
+    // The first batch may begin before the offset asked for, and the last may be cut off.
+    const messages = fetched.messages.filter((message) => Number(message.offset) >= offset);
+    const last = messages.at(-1);
+    return {
+      records: messages
+        .filter((message) => message.isControlRecord !== true)
+        .map((message) => ({
+          offset: Number(message.offset),
+          timestamp: Number(message.timestamp),
+          value: message.value === null ? null : text.decode(message.value),
+          ...(message.key === null ? {} : { key: text.decode(message.key) }),
+        })),
+      nextOffset: last === undefined ? offset : Number(last.offset) + 1,
+      logStartOffset: Number(fetched.lastStartOffset ?? 0),
+      highWatermark: Number(fetched.highWatermark),
+    };
+  }
+
+  async offsets(place: Place): Promise<Offsets> {
+    const logStartOffset = (await this.#listOffset(place, earliest)).offset;
+    return { logStartOffset, highWatermark: (await this.#listOffset(place, latest)).offset };
+  }
+
+  async lookUp(
+    place: Place,
+    timestamp: number,
+  ): Promise<{ readonly offset: number; readonly timestamp: number } | null> {
+    const found = await this.#listOffset(place, timestamp);
+    return found.offset < 0 ? null : found;
+  }
+
+  async #listOffset(place: Place, timestamp: number): Promise<{ offset: number; timestamp: number }> {
+    const { topic, partition } = place;
+    const { responses } = await this.#atLeader(place, (broker) =>
+      broker.listOffsets({
+        ...{ replicaId: -1, isolationLevel: 0 },
+        topics: [{ topic, partitions: [{ partition, timestamp }] }],
+      }),
+    );
+    const found = responses[0]?.partitions[0];
+    if (found === undefined) throw new LogError("UNKNOWN", "none", `no answer about ${topic}-${partition}`);
+    return { offset: Number(found.offset), timestamp: Number(found.timestamp ?? -1) };
+  }
+
+  async allocateProducer(): Promise<{ readonly id: number; readonly epoch: number }> {
+    const { producerId, producerEpoch } = await this.#use(async (cluster, sending) => {
+      const broker = await cluster.findControllerBroker();
+      sending();
+      return broker.initProducerId({ transactionTimeout: 60_000 });
+    });
+    return { id: Number(producerId), epoch: producerEpoch };
+  }
+
+  async deleteRecords(place: Place, before: number): Promise<number> {
+    const { topic, partition } = place;
+    const { topics } = await this.#atLeader(place, (broker) =>
+      broker.deleteRecords({ topics: [{ topic, partitions: [{ partition, offset: `${before}` }] }] }),
+    );
+    return Number(topics[0]?.partitions[0]?.lowWatermark ?? before);
+  }
+
+  async joinGroup(groupId: string, topics: readonly string[], listener: MemberListener): Promise<GroupMember> {
+    const partitions: Place[] = await this.#use(async (cluster) => {
+      const places: Place[] = [];
+      for (const topic of topics) {
+        await cluster.addTargetTopic(topic);
+        for (const { partitionId } of cluster.findTopicPartitionMetadata(topic))
+          places.push({ topic, partition: partitionId });
+      }
+      return places;
+    });
+    const { sessionTimeoutMs } = this.#options;
+    const connect = async (): Promise<{ broker: KafkaBroker; close: () => Promise<void> }> => {
+      const cluster = this.#newCluster();
+      this.#all.add(cluster);
+      const close = async (): Promise<void> => {
+        this.#all.delete(cluster);
+        await cluster.disconnect().catch(() => {});
+      };
+      try {
+        await cluster.connect();
+        return { broker: await cluster.findGroupCoordinator({ groupId }), close };
+      } catch (error) {
+        await close();
+        throw toLogError(error, false);
+      }
+    };
+    return new ClassicMember({ groupId, topics, partitions, sessionTimeoutMs, connect }, listener);
+  }
+
+  async committed(groupId: string, { topic, partition }: Place): Promise<number | null> {
+    const { responses } = await this.#use(async (cluster) => {
+      const broker = await cluster.findGroupCoordinator({ groupId });
+      return broker.offsetFetch({ groupId, topics: [{ topic, partitions: [{ partition }] }] });
+    });
+    const offset = Number(responses[0]?.partitions[0]?.offset ?? -1);
+    return offset < 0 ? null : offset;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#all].map((cluster) => cluster.disconnect().catch(() => {})));
+    this.#all.clear();
+    this.#idle.length = 0;
+  }
+
+  async #atLeader<T>({ topic, partition }: Place, call: (broker: KafkaBroker) => Promise<T>): Promise<T> {
+    return this.#use(async (cluster, sending) => {
+      await cluster.addTargetTopic(topic);
+      const leader = cluster
+        .findTopicPartitionMetadata(topic)
+        .find(({ partitionId }) => partitionId === partition)?.leader;
+      if (leader === undefined || leader < 0)
+        throw new LogError("LEADER_NOT_AVAILABLE", "none", `${topic}-${partition} has no leader now`);
+      const broker = await cluster.findBroker({ nodeId: leader });
+      sending();
+      return call(broker);
+    });
+  }
+
+  /** With connections that nobody else uses meanwhile; `sending` says that from now on a failure may have had an effect. */
+  async #use<T>(call: (cluster: Cluster, sending: () => void) => Promise<T>): Promise<T> {
+    let cluster = this.#idle.pop();
+    let sent = false;
+    try {
+      if (cluster === undefined) {
+        cluster = this.#newCluster();
+        this.#all.add(cluster);
+        await cluster.connect();
+      }
+      const value = await call(cluster, () => {
+        sent = true;
+      });
+      this.#idle.push(cluster);
+      return value;
+    } catch (error) {
+      if (cluster !== undefined) {
+        this.#all.delete(cluster);
+        await cluster.disconnect().catch(() => {});
+      }
+      throw toLogError(error, sent);
+    }
+  }
+}
