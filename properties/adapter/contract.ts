@@ -133,6 +133,8 @@ export interface LogAdapter {
   readonly supports: Manifest;
   /** Resolves when appends to it will be taken. */
   createTopic(topic: string, options: TopicOptions): Promise<void>;
+  /** For clearing up. */
+  deleteTopic?(topic: string): Promise<void>;
   append(place: Place, records: readonly RecordToAppend[], options: AppendOptions): Promise<Appended>;
   /** An offset outside of the log is `OFFSET_OUT_OF_RANGE`, effect none. */
   read(place: Place, options: ReadOptions): Promise<ReadAnswer>;

@@ -65,6 +65,10 @@ export class EngineAdapter implements LogAdapter {
     await this.#ask((broker) => broker.createTopic(topic, { partitions, configs }));
   }
 
+  async deleteTopic(topic: string): Promise<void> {
+    await this.#ask((broker) => broker.deleteTopic(topic));
+  }
+
   async append(
     { topic, partition }: Place,
     records: readonly RecordToAppend[],

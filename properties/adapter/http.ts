@@ -52,6 +52,13 @@ type ProduceOutcome =
   | { readonly offset: number; readonly duplicate?: boolean }
   | { readonly error: { readonly code: string; readonly effect: "none" | "unknown"; readonly detail: string } };
 
+/** Rejects when nobody answers there. */
+export async function openHttpAdapter(options: HttpAdapterOptions): Promise<HttpAdapter> {
+  const adapter = new HttpAdapter(options);
+  await adapter.ping();
+  return adapter;
+}
+
 export class HttpAdapter implements LogAdapter {
   readonly name: string;
   readonly supports: Manifest = {
@@ -73,8 +80,16 @@ export class HttpAdapter implements LogAdapter {
     this.name = `Moldau at ${this.#url}`;
   }
 
+  async ping(): Promise<void> {
+    await this.#call("GET", "/readyz");
+  }
+
   async createTopic(topic: string, { partitions, configs = {} }: TopicOptions): Promise<void> {
     await this.#call("PUT", `/v1/topics/${topic}`, { partitions, configs });
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    await this.#call("DELETE", `/v1/topics/${topic}`);
   }
 
   async append(place: Place, records: readonly RecordToAppend[], options: AppendOptions): Promise<Appended> {
@@ -102,7 +117,17 @@ export class HttpAdapter implements LogAdapter {
 
   async read(place: Place, { offset, maxWaitMs }: ReadOptions): Promise<ReadAnswer> {
     const query = `?offset=${offset}&waitMs=${maxWaitMs}`;
-    return (await this.#call("GET", `${recordsOf(place)}${query}`)) as ReadAnswer & { records: StoredRecord[] };
+    const { records, nextOffset, logStartOffset, highWatermark } = (await this.#call(
+      "GET",
+      `${recordsOf(place)}${query}`,
+    )) as ReadAnswer & { readonly records: readonly (StoredRecord & { readonly key: string | null })[] };
+    return {
+      ...{ nextOffset, logStartOffset, highWatermark },
+      records: records.map(({ offset: at, timestamp, value, key }) => ({
+        ...{ offset: at, timestamp, value },
+        ...(key === null ? {} : { key }),
+      })),
+    };
   }
 
   async offsets({ topic, partition }: Place): Promise<Offsets> {

@@ -93,6 +93,7 @@ export interface KafkaBroker {
       readonly configEntries: readonly { readonly name: string; readonly value: string }[];
     }[];
   }): Promise<unknown>;
+  deleteTopics(request: { readonly timeout: number; readonly topics: readonly string[] }): Promise<unknown>;
   joinGroup(request: {
     readonly groupId: string;
     readonly sessionTimeout: number;

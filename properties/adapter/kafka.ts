@@ -23,8 +23,8 @@ import {
 import { type Cluster, type KafkaBroker, loadKafkaClient, toLogError } from "./kafka-client.ts";
 
 export interface KafkaAdapterOptions {
-  /** `127.0.0.1:9092`, several with commas between them. */
-  readonly bootstrap: string;
+  /** To begin with: `127.0.0.1:9092`. */
+  readonly brokers: readonly string[];
   readonly requestTimeoutMs?: number; // 10 000
   readonly replicationFactor?: number; // 1
   /** Of members: as short as Kafka's brokers allow by default. */
@@ -36,6 +36,14 @@ const earliest = -2;
 const latest = -1;
 const fetchBytes = 1 << 20;
 const text = new TextDecoder();
+
+/** Rejects when nobody answers there, and when kafkajs is not installed. */
+export async function openKafkaAdapter(options: KafkaAdapterOptions): Promise<KafkaAdapter> {
+  const whole = { requestTimeoutMs: 10_000, replicationFactor: 1, sessionTimeoutMs: 6000, ...options };
+  const adapter = new KafkaAdapter(whole, await loadKafkaClient(whole));
+  await adapter.ping();
+  return adapter;
+}
 
 export class KafkaAdapter implements LogAdapter {
   readonly name: string;
@@ -53,18 +61,15 @@ export class KafkaAdapter implements LogAdapter {
   readonly #newCluster: () => Cluster;
   readonly #idle: Cluster[] = [];
   readonly #all: Set<Cluster> = new Set();
-  readonly #topics: Set<string> = new Set();
 
-  private constructor(options: Required<KafkaAdapterOptions>, newCluster: () => Cluster) {
+  constructor(options: Required<KafkaAdapterOptions>, newCluster: () => Cluster) {
     this.#options = options;
     this.#newCluster = newCluster;
-    this.name = `Kafka's protocol at ${options.bootstrap}`;
+    this.name = `Kafka's protocol at ${options.brokers.join(",")}`;
   }
 
-  static async open(options: KafkaAdapterOptions): Promise<KafkaAdapter> {
-    const whole = { requestTimeoutMs: 10_000, replicationFactor: 1, sessionTimeoutMs: 6000, ...options };
-    const brokers = options.bootstrap.split(",").map((address) => address.trim());
-    return new KafkaAdapter(whole, await loadKafkaClient({ brokers, requestTimeoutMs: whole.requestTimeoutMs }));
+  async ping(): Promise<void> {
+    await this.#use((cluster) => cluster.refreshMetadata());
   }
 
   async createTopic(topic: string, { partitions, configs = {} }: TopicOptions): Promise<void> {
@@ -78,7 +83,6 @@ export class KafkaAdapter implements LogAdapter {
         topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }],
       });
     });
-    this.#topics.add(topic);
     // Every partition has a leader a little later.
     const deadline = Date.now() + 10_000;
     for (;;) {
@@ -90,6 +94,14 @@ export class KafkaAdapter implements LogAdapter {
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    await this.#use(async (cluster, sending) => {
+      const broker = await cluster.findControllerBroker();
+      sending();
+      await broker.deleteTopics({ topics: [topic], timeout: 10_000 });
+    });
   }
 
   async append(
@@ -197,14 +209,12 @@ export class KafkaAdapter implements LogAdapter {
     });
     const { sessionTimeoutMs } = this.#options;
     const connect = async (): Promise<{ broker: KafkaBroker; close: () => Promise<void> }> => {
-      const cluster = this.#newCluster();
-      this.#all.add(cluster);
+      const cluster = await this.#connect();
       const close = async (): Promise<void> => {
         this.#all.delete(cluster);
         await cluster.disconnect().catch(() => {});
       };
       try {
-        await cluster.connect();
         return { broker: await cluster.findGroupCoordinator({ groupId }), close };
       } catch (error) {
         await close();
@@ -243,16 +253,26 @@ export class KafkaAdapter implements LogAdapter {
     });
   }
 
+  async #connect(): Promise<Cluster> {
+    const cluster = this.#newCluster();
+    this.#all.add(cluster);
+    try {
+      await cluster.connect();
+      await cluster.refreshMetadata();
+      return cluster;
+    } catch (error) {
+      this.#all.delete(cluster);
+      await cluster.disconnect().catch(() => {});
+      throw toLogError(error, false);
+    }
+  }
+
   /** With connections that nobody else uses meanwhile; `sending` says that from now on a failure may have had an effect. */
   async #use<T>(call: (cluster: Cluster, sending: () => void) => Promise<T>): Promise<T> {
     let cluster = this.#idle.pop();
     let sent = false;
     try {
-      if (cluster === undefined) {
-        cluster = this.#newCluster();
-        this.#all.add(cluster);
-        await cluster.connect();
-      }
+      cluster ??= await this.#connect();
       const value = await call(cluster, () => {
         sent = true;
       });

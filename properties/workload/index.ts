@@ -5,6 +5,22 @@
 
 import type { LogAdapter } from "../adapter/contract.ts";
 import type { History } from "../history.ts";
+import { draw } from "../random.ts";
+import { audit, heal } from "./audit.ts";
+import {
+  Cursor,
+  conditionalWriter,
+  idempotentProducer,
+  keyedProducer,
+  type Log,
+  plainProducer,
+  type Stage,
+  wanderer,
+} from "./clients.ts";
+import { Faults } from "./faults.ts";
+import { Member } from "./member.ts";
+import { Recorder } from "./recorder.ts";
+import { sleep } from "./sleep.ts";
 
 export interface Processes {
   readonly plainProducers: number;
@@ -12,9 +28,22 @@ export interface Processes {
   readonly conditionalWriters: number;
   readonly cursors: number;
   readonly members: number;
-  /** Deletes records and looks offsets up by time, where that is supported. */
-  readonly others: number;
+  /** Of the compacted log. */
+  readonly keyedProducers: number;
+  /** They read anywhere, and delete a little where that is supported. */
+  readonly wanderers: number;
 }
+
+/** Those that a log does not support are left out. */
+export const defaultProcesses: Processes = {
+  plainProducers: 3,
+  idempotentProducers: 2,
+  conditionalWriters: 2,
+  cursors: 2,
+  members: 3,
+  keyedProducers: 2,
+  wanderers: 1,
+};
 
 export interface WorkloadOptions {
   readonly adapter: LogAdapter;
@@ -26,7 +55,7 @@ export interface WorkloadOptions {
   readonly processes?: Partial<Processes>;
   /** An operation without an answer is `info` after this long. */
   readonly operationTimeoutMs?: number; // 10 s
-  /** How long the log has at the end to answer everything again before the audit gives up: a violation then. */
+  /** How long the log has at the end to answer again, and then to be read; it counts as stuck after that, a violation. */
   readonly healMs?: number; // 60 s
   /** The history is kept in memory: the work ends when it holds so many records. */
   readonly maxRecords?: number; // 2 million
@@ -55,9 +84,11 @@ export interface FaultControl {
   sleep(ms: number): Promise<void>;
   /** Writes a `fault` event. */
   fault(what: string, detail: string, where?: { readonly log?: string; readonly process?: string }): void;
-  /** Call it right before the log's process is killed: a `crash` event, and a `fault` named `what`. */
+  /** Call it right before the log's process is killed: a `fault` named `what`. */
   crashing(what: string, detail: string): void;
-  /** Call it when it was started again; processes reconnect by themselves all the time. Resolves when it answers. */
+  /** Call it once the process is dead, before another is started: the `crash` event. */
+  crashed(detail: string): void;
+  /** Call it when it was started again; the work's processes reconnect by themselves. Resolves when it answers. */
   restarted(detail: string): Promise<void>;
 }
 
@@ -68,10 +99,180 @@ export interface WorkloadResult {
   readonly operations: number;
   /** How often each thing happened: operations by kind and outcome, faults by what they were. */
   readonly coverage: Readonly<Record<string, number>>;
-  /** What of the log was used: the partitions' names. */
-  readonly logs: readonly string[];
+  /** Those that were made for it; they are left. */
+  readonly topics: readonly string[];
 }
 
-export function runWorkload(options: WorkloadOptions): Promise<WorkloadResult> {
-  throw new Error(`not yet: ${options.adapter.name}`);
+/** Rejects when the topics cannot be made; whatever comes later is in the history. */
+export async function runWorkload(options: WorkloadOptions): Promise<WorkloadResult> {
+  return new Workload(options).run();
+}
+
+const progressEveryMs = 500;
+
+class Workload {
+  readonly #options: WorkloadOptions;
+  readonly #adapter: LogAdapter;
+  readonly #recorder: Recorder;
+  readonly #startedAt: string = new Date().toISOString();
+  readonly #ended: AbortController = new AbortController();
+  #phase: Progress["phase"] = "work";
+  #faulting = false;
+
+  constructor(options: WorkloadOptions) {
+    if (options.seconds === undefined && options.operations === undefined)
+      throw new Error("runWorkload: seconds or operations is needed, or it would never end");
+    this.#options = options;
+    this.#adapter = options.adapter;
+    this.#recorder = new Recorder({
+      operationTimeoutMs: options.operationTimeoutMs ?? 10_000,
+      maxRecords: options.maxRecords ?? 2_000_000,
+    });
+  }
+
+  async run(): Promise<WorkloadResult> {
+    const { seed, healMs = 60_000, onProgress } = this.#options;
+    const logs = await this.#createTopics();
+    const stage: Stage = {
+      ...{ adapter: this.#adapter, recorder: this.#recorder, logs },
+      working: () => this.#works(),
+      sleep: (ms) => this.#sleep(ms),
+    };
+    const report = (): void =>
+      onProgress?.({
+        ...{ elapsedMs: this.#recorder.elapsedMs(), operations: this.#recorder.operations, phase: this.#phase },
+      });
+    const timer = setInterval(report, progressEveryMs);
+    try {
+      const { cursors, members, running } = this.#start(stage);
+      const faults = this.#fault(stage);
+      await this.#untilDone();
+      await faults;
+      this.#ended.abort();
+      await Promise.all(running);
+      this.#phase = "healing";
+      const group = groupOf(seed);
+      const auditing = { stage, cursors, members, group, random: draw(seed, "audit"), healMs };
+      if (await heal(auditing)) {
+        this.#phase = "audit";
+        await audit(auditing);
+      }
+      await Promise.all(members.map((member) => member.leave()));
+    } finally {
+      clearInterval(timer);
+      this.#ended.abort();
+    }
+    report();
+    return {
+      history: this.#recorder.history,
+      startedAt: this.#startedAt,
+      seconds: this.#recorder.elapsedMs() / 1000,
+      operations: this.#recorder.operations,
+      coverage: Object.fromEntries([...this.#recorder.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
+      topics: [...new Set(logs.map(({ place }) => place.topic))],
+    };
+  }
+
+  async #createTopics(): Promise<Log[]> {
+    const { seed, partitions = 3 } = this.#options;
+    const name = `check-${seed}-${Date.now().toString(36)}`;
+    const logs: Log[] = [];
+    const create = async (topic: string, count: number, configs: Record<string, string>, compacted: boolean) => {
+      const answer = await this.#recorder.call(() => this.#adapter.createTopic(topic, { partitions: count, configs }));
+      if (answer.outcome !== "ok") throw answer.error;
+      this.#recorder.push({ kind: "create topic", topic, outcome: "ok" }, answer.invokedAt);
+      for (let partition = 0; partition < count; partition++)
+        logs.push({ place: { topic, partition }, name: `${topic}-${partition}`, compacted });
+    };
+    await create(name, partitions, {}, false);
+    if (this.#adapter.supports.compaction) {
+      const topic = `${name}-compacted`;
+      await create(topic, 1, compactedConfigs, true);
+      this.#recorder.push({ kind: "policy", log: `${topic}-0`, compact: true, deleteRetentionMs });
+    }
+    return logs;
+  }
+
+  #start(stage: Stage): { cursors: Cursor[]; members: Member[]; running: Promise<void>[] } {
+    const { seed } = this.#options;
+    const processes = { ...defaultProcesses, ...this.#options.processes };
+    const { supports } = this.#adapter;
+    const group = groupOf(seed);
+    const some = <T>(
+      count: number,
+      letter: string,
+      make: (process: string, random: ReturnType<typeof draw>) => T,
+    ): T[] => Array.from({ length: count }, (_, index) => make(`${letter}${index}`, draw(seed, letter, index)));
+    const cursors = some(processes.cursors, "r", (process, random) => new Cursor(stage, process, random));
+    const members = some(
+      supports.groups === "none" ? 0 : processes.members,
+      "m",
+      (process, random) => new Member(stage, group, process, random),
+    );
+    const running = [
+      ...some(processes.plainProducers, "p", (process, random) => plainProducer(stage, process, random)),
+      ...some(supports.idempotence ? processes.idempotentProducers : 0, "i", (process, random) =>
+        idempotentProducer(stage, process, random),
+      ),
+      ...some(supports.conditionalAppends ? processes.conditionalWriters : 0, "c", (process, random) =>
+        conditionalWriter(stage, process, random),
+      ),
+      ...some(supports.compaction ? processes.keyedProducers : 0, "k", (process, random) =>
+        keyedProducer(stage, process, random),
+      ),
+      ...some(processes.wanderers, "w", (process, random) => wanderer(stage, process, random)),
+      ...cursors.map((cursor) => cursor.run()),
+      ...members.map((member) => member.run()),
+    ];
+    return { cursors, members, running };
+  }
+
+  async #fault(stage: Stage): Promise<void> {
+    const { faults } = this.#options;
+    if (faults === undefined) return;
+    this.#faulting = true;
+    try {
+      await faults(new Faults(stage, this.#timeUp.signal));
+    } finally {
+      this.#faulting = false;
+    }
+  }
+
+  readonly #timeUp: AbortController = new AbortController();
+
+  /** The time, the operations or the room are used up, or somebody wants it to end. */
+  async #untilDone(): Promise<void> {
+    const { seconds, operations, signal } = this.#options;
+    const isDone = (): boolean =>
+      signal?.aborted === true ||
+      (seconds !== undefined && this.#recorder.elapsedMs() >= seconds * 1000) ||
+      (operations !== undefined && this.#recorder.operations >= operations) ||
+      this.#recorder.isFull;
+    while (!isDone()) await new Promise((resolve) => setTimeout(resolve, 5));
+    this.#timeUp.abort();
+  }
+
+  /** The work goes on while faults are under way, so that they meet some; but not without bounds. */
+  #works(): boolean {
+    if (this.#ended.signal.aborted || this.#recorder.isFull) return false;
+    return !this.#timeUp.signal.aborted || this.#faulting;
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return sleep(ms, this.#ended.signal);
+  }
+}
+
+/** How long a tombstone stays at least: shorter than a run, so that some go. */
+const deleteRetentionMs = 5000;
+/** So that compaction has something to do within a minute. */
+const compactedConfigs = {
+  "cleanup.policy": "compact",
+  "segment.ms": "1000",
+  "min.cleanable.dirty.ratio": "0.01",
+  "delete.retention.ms": `${deleteRetentionMs}`,
+};
+
+function groupOf(seed: number): string {
+  return `check-${seed}`;
 }

@@ -1,0 +1,77 @@
+// The three adapters keep their contract: the engine in this process, and Moldau's two faces over sockets.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { memoryStorage, openBroker } from "../../server/runtime/web/index.ts";
+import { adapterContract } from "./contract.test-suite.ts";
+import { LogError } from "./contract.ts";
+import { EngineAdapter } from "./engine.ts";
+import { openHttpAdapter } from "./http.ts";
+import { openKafkaAdapter } from "./kafka.ts";
+import { toLogError } from "./kafka-client.ts";
+import { MoldauProcess } from "./moldau-process.test-support.ts";
+
+const supportsAll = {
+  acks: ["all", "leader", "none"],
+  idempotence: true,
+  conditionalAppends: true,
+  deleteRecords: true,
+  lookUpByTime: true,
+  compaction: true,
+  groups: "consumer",
+  logEnd: true,
+} as const;
+
+adapterContract({
+  name: "engine",
+  supports: supportsAll,
+  open: async () => {
+    const adapter = new EngineAdapter(await openBroker({ storage: memoryStorage() }));
+    return { adapter, close: () => adapter.close() };
+  },
+});
+
+let started: Promise<MoldauProcess> | null = null;
+const moldau = (): Promise<MoldauProcess> => {
+  started ??= MoldauProcess.start();
+  return started;
+};
+after(async () => (await started)?.end());
+
+adapterContract({
+  name: "Moldau over HTTP",
+  supports: supportsAll,
+  open: async () => {
+    const adapter = await openHttpAdapter({ url: (await moldau()).url });
+    return { adapter, close: () => adapter.close() };
+  },
+});
+
+adapterContract({
+  name: "Moldau over Kafka's protocol",
+  supports: { ...supportsAll, conditionalAppends: false, groups: "classic", logEnd: false },
+  open: async () => {
+    const adapter = await openKafkaAdapter({ brokers: [(await moldau()).bootstrap] });
+    return { adapter, close: () => adapter.close() };
+  },
+});
+
+test("nobody listens there: effect none, and it is said before anything is asked for", async () => {
+  const refused = (error: unknown): boolean =>
+    error instanceof LogError &&
+    error.effect === "none" &&
+    /ECONNREFUSED|Unable to connect|refused/.test(`${error.code} ${error.message}`);
+  await assert.rejects(openHttpAdapter({ url: "http://127.0.0.1:2" }), refused);
+  await assert.rejects(openKafkaAdapter({ brokers: ["127.0.0.1:2"] }), refused);
+});
+
+test("what kafkajs throws says whether it may have had an effect", () => {
+  const protocol = (type: string): Error => Object.assign(new Error(type), { type, name: "KafkaJSProtocolError" });
+  assert.equal(toLogError(protocol("NOT_LEADER_FOR_PARTITION"), true).effect, "none");
+  assert.equal(toLogError(protocol("REQUEST_TIMED_OUT"), true).effect, "unknown");
+  const closed = Object.assign(new Error("Closed connection"), { name: "KafkaJSConnectionClosedError" });
+  assert.equal(toLogError(closed, true).effect, "unknown");
+  assert.equal(toLogError(closed, false).effect, "none");
+  const wrapped = { name: "KafkaJSNumberOfRetriesExceeded", message: "..", cause: protocol("UNKNOWN_MEMBER_ID") };
+  assert.equal(toLogError(wrapped, true).code, "UNKNOWN_MEMBER_ID");
+});
