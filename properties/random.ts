@@ -51,3 +51,33 @@ export function draw(seed: number, ...names: readonly (string | number)[]): Rand
   }
   return new Random(state);
 }
+
+/** Two numbers made one, well stirred. */
+export function mix(one: number, other: number): number {
+  let mixed = Math.imul(one ^ Math.imul(other, 0x9e3779b1), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
+
+/**
+ * The chance of one actor: its n-th draw is the same whatever the others draw, so that leaving
+ * one of them out changes nobody else's luck.
+ */
+export class Stream {
+  readonly #origin: number;
+  #count = 0;
+
+  constructor(seed: number, ...names: readonly (string | number)[]) {
+    this.#origin = Math.floor(draw(seed, ...names).next() * 4294967296);
+  }
+
+  /** A number that stands for the next event of this actor. */
+  id(): number {
+    this.#count += 1;
+    return mix(this.#origin, this.#count);
+  }
+
+  next(): Random {
+    return new Random(this.id());
+  }
+}

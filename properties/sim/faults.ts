@@ -1,0 +1,145 @@
+// Faults of a plan, each at its time.
+//
+// Owns: what each fault does to node, disk and network, that a node that went down comes up again,
+//   and the record of what was done.
+// Never: two ends of one life: a fault that finds nothing to hit is passed over.
+
+import type { Coverage } from "../coverage.ts";
+import { mix, Stream } from "../random.ts";
+import type { Network } from "./network.ts";
+import type { Node } from "./node.ts";
+import type { FaultPlan } from "./plan.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+interface Stage {
+  readonly scheduler: Scheduler;
+  readonly network: Network;
+  readonly node: Node;
+  readonly recorder: Recorder;
+  readonly coverage: Coverage;
+  readonly clientNames: readonly string[];
+}
+
+export class Faults {
+  readonly #stage: Stage;
+  #isOver = false;
+  /** A sync failed in this life: the system holds its pages for clean, and a process that dies now leaves them so. */
+  #syncFailedIn = 0;
+  readonly #again: number[] = [];
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  begin(faults: readonly FaultPlan[]): void {
+    const { scheduler } = this.#stage;
+    for (const fault of faults) {
+      scheduler.after("fault", fault.atMs, fault.luck, () => {
+        if (!this.#isOver) this.#do(fault);
+      });
+    }
+    this.#watch();
+  }
+
+  /** No more of them. */
+  heal(): void {
+    this.#isOver = true;
+    this.#again.length = 0;
+  }
+
+  #note(what: string, detail: string): void {
+    this.#stage.coverage.add(`fault: ${what}`);
+    this.#stage.recorder.push({ kind: "fault", what, detail });
+  }
+
+  #do(fault: FaultPlan): void {
+    const { node, network, clientNames, coverage } = this.#stage;
+    switch (fault.do) {
+      case "crash":
+      case "kill":
+        return this.#end(fault);
+      case "restart":
+        if (node.state !== "up" || node.isPaused) return coverage.add("faults that found nothing");
+        this.#note("restart", `${fault.downMs} ms`);
+        this.#downMs = fault.downMs;
+        return node.stop();
+      case "pause":
+        if (node.state === "down" || node.isPaused) return coverage.add("faults that found nothing");
+        this.#note("pause", `${fault.forMs} ms`);
+        return node.pause(fault.forMs);
+      case "stall disk":
+        this.#note("stall disk", `${fault.forMs} ms`);
+        return node.disk.stall(fault.forMs);
+      case "fill disk":
+        if (node.state === "down") return coverage.add("faults that found nothing");
+        this.#note("fill disk", `${fault.forMs} ms`);
+        node.isFaulty = true;
+        node.disk.fill(true);
+        this.#stage.scheduler.after("fault", fault.forMs, mix(fault.luck, 1), () => node.disk.fill(false));
+        return;
+      case "partition":
+      case "clog": {
+        this.#note(fault.do, `${fault.way}, ${fault.forMs} ms, ${fault.actor === null ? "all" : fault.actor}`);
+        const names = fault.actor === null ? clientNames : [clientNames[fault.actor % clientNames.length] as string];
+        const act = fault.do === "partition" ? "cut" : "clog";
+        for (const name of names) {
+          if (fault.way !== "answers") network[act](name, node.name, fault.forMs);
+          if (fault.way !== "requests") network[act](node.name, name, fault.forMs);
+        }
+        return;
+      }
+      case "fail disk":
+        if (node.state === "down") return coverage.add("faults that found nothing");
+        this.#note(`fail disk (${fault.kind})`, `${fault.count} times`);
+        node.isFaulty = true;
+        if (fault.kind.startsWith("sync")) this.#syncFailedIn = node.life;
+        return node.disk.fail(fault.kind, fault.count);
+      case "jump clock":
+        this.#note("jump clock", `${fault.byMs} ms`);
+        node.wallOffsetMs += fault.byMs;
+        return;
+    }
+  }
+
+  #downMs = 0;
+
+  #end(fault: Extract<FaultPlan, { readonly do: "crash" | "kill" }>): void {
+    const { node, coverage } = this.#stage;
+    if (node.state === "down") return coverage.add("faults that found nothing");
+    // What a failed sync left, and what the process that knew of it takes along: no reader of files can
+    // tell. Two rare failures at once; not asked for.
+    const onlyProcess = fault.do === "kill" && this.#syncFailedIn !== node.life;
+    this.#downMs = fault.downMs;
+    this.#again.splice(0, this.#again.length, ...fault.again);
+    this.#note(onlyProcess ? "kill" : "crash", `after ${fault.afterWrites} writes, ${fault.downMs} ms`);
+    if (fault.afterWrites === 0) {
+      if (onlyProcess) node.kill();
+      else node.losePower("nothing in particular");
+    } else node.disk.crashAfter(fault.afterWrites, onlyProcess);
+  }
+
+  /** Whoever is down comes up again. */
+  #watch(): void {
+    const { node, scheduler } = this.#stage;
+    const stream = new Stream(scheduler.seed, "supervisor");
+    let downSinceMs = -1;
+    const look = (): void => {
+      if (this.#isOver) return;
+      if (node.state !== "down") downSinceMs = -1;
+      else if (downSinceMs < 0) downSinceMs = scheduler.nowMs;
+      if (downSinceMs >= 0 && scheduler.nowMs - downSinceMs >= this.#downMs) {
+        const again = this.#again.shift();
+        node.start();
+        if (again !== undefined) {
+          this.#note("crash during recovery", `after ${again} writes`);
+          node.disk.crashAfter(again, false);
+        }
+        this.#downMs = 0;
+        downSinceMs = -1;
+      }
+      scheduler.after("timer", 20, stream.id(), look);
+    };
+    look();
+  }
+}

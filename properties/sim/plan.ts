@@ -1,0 +1,210 @@
+// What a simulated run will do, as data: fast-check draws it, shrinks it and prints it.
+//
+// Owns: configuration, who takes part, and which faults come when; how likely each is.
+// Never: acts (simulation.ts). Each part has its own luck, so that leaving one out while shrinking
+//   leaves the others' as it was.
+//
+// Each seed draws its own mix: most have no failing disk, many a perfect network (swarm testing).
+
+import fc from "fast-check";
+import type { DiskMix, FailingKind } from "./disk.ts";
+import type { NetworkMix } from "./network.ts";
+
+export type Configs = Readonly<Record<string, string | number>>;
+
+export interface SimTopic {
+  readonly partitions: number;
+  readonly configs: Configs;
+}
+
+interface Part {
+  readonly luck: number;
+  /** When it begins. Virtual milliseconds. */
+  readonly atMs: number;
+}
+
+export type ActorPlan = Part &
+  (
+    | {
+        readonly do: "produce";
+        readonly log: number;
+        readonly operations: number;
+        readonly everyMs: number;
+        readonly acks: "all" | "leader" | "none";
+      }
+    | {
+        readonly do: "produce idempotently";
+        readonly log: number;
+        readonly operations: number;
+        readonly everyMs: number;
+        readonly acks: "all" | "leader";
+        readonly window: number;
+        readonly inOrder: boolean;
+        readonly wraps: boolean;
+      }
+    | {
+        readonly do: "read";
+        readonly log: number;
+        readonly everyMs: number;
+        readonly maxWaitMs: number;
+        readonly limit: number;
+        readonly raw: boolean;
+      }
+  );
+
+export type FaultPlan = Part &
+  (
+    | {
+        readonly do: "crash" | "kill";
+        /** At this write of the disk from then on; 0: at once. */
+        readonly afterWrites: number;
+        readonly downMs: number;
+        /** It goes again at this write of each start that follows. */
+        readonly again: readonly number[];
+      }
+    | { readonly do: "restart"; readonly downMs: number }
+    | { readonly do: "pause" | "stall disk" | "fill disk"; readonly forMs: number }
+    | {
+        readonly do: "partition" | "clog";
+        readonly forMs: number;
+        /** Which actor's link; null: everybody's. */
+        readonly actor: number | null;
+        readonly way: "both" | "requests" | "answers";
+      }
+    | { readonly do: "fail disk"; readonly kind: FailingKind; readonly count: number }
+    | { readonly do: "jump clock"; readonly byMs: number }
+  );
+
+export interface SimPlan {
+  readonly seed: number;
+  /** How long chaos lasts. Virtual milliseconds. */
+  readonly chaosMs: number;
+  readonly topics: readonly SimTopic[];
+  readonly network: NetworkMix;
+  readonly disk: DiskMix;
+  readonly actors: readonly ActorPlan[];
+  readonly faults: readonly FaultPlan[];
+}
+
+export interface SimConstraints {
+  readonly chaosMs?: number;
+  readonly maxActors?: number;
+}
+
+const luck = fc.noShrink(fc.integer({ min: 0, max: 0x7fffffff }));
+const everyMs = fc.constantFrom(20, 50, 100, 200, 400);
+/** The first partition most of the time, so that much happens to one. */
+const log = fc.constantFrom(0, 0, 0, 1, 2);
+/** Without it fast-check prefers the first of several. */
+const evenly = { depthSize: "max" } as const;
+
+const configs: fc.Arbitrary<Configs> = fc.record({
+  "segment.bytes": fc.constantFrom(700, 1500, 4096, 20_000, 1_000_000),
+  "segment.ms": fc.constantFrom(604_800_000, 604_800_000, 300_000, 5000),
+  "index.interval.bytes": fc.constantFrom(0, 100, 400, 4096),
+  "message.timestamp.type": fc.constantFrom("CreateTime", "CreateTime", "LogAppendTime"),
+});
+
+function actor(chaosMs: number): fc.Arbitrary<ActorPlan> {
+  const part = { luck, atMs: fc.integer({ min: 0, max: Math.floor(chaosMs / 2) }) };
+  const operations = fc.integer({ min: 1, max: 200 });
+  return fc.oneof(
+    evenly,
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        ...{ do: fc.constant("produce" as const), ...part, log, operations, everyMs },
+        acks: fc.constantFrom("all" as const, "all" as const, "leader" as const, "none" as const),
+      }),
+    },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        ...{ do: fc.constant("produce idempotently" as const), ...part, log, operations, everyMs },
+        acks: fc.constantFrom("all" as const, "all" as const, "all" as const, "leader" as const),
+        window: fc.constantFrom(1, 1, 2, 5),
+        inOrder: fc.boolean(),
+        wraps: fc.constantFrom(false, false, true),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        ...{ do: fc.constant("read" as const), ...part, log, everyMs },
+        maxWaitMs: fc.constantFrom(0, 100, 500),
+        limit: fc.constantFrom(1, 5, 50, 500),
+        raw: fc.boolean(),
+      }),
+    },
+  );
+}
+
+function fault(chaosMs: number, actors: number): fc.Arbitrary<FaultPlan> {
+  const part = { luck, atMs: fc.integer({ min: 0, max: chaosMs }) };
+  const forMs = fc.constantFrom(200, 1000, 4000, 12_000);
+  const downMs = fc.constantFrom(0, 50, 1000, 5000);
+  return fc.oneof(
+    evenly,
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        ...{ do: fc.constantFrom("crash" as const, "crash" as const, "kill" as const), ...part, downMs },
+        afterWrites: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 60 })),
+        again: fc.oneof(
+          { arbitrary: fc.constant([]), weight: 3 },
+          { arbitrary: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 2 }), weight: 1 },
+        ),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("restart" as const), ...part, downMs }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        ...{ do: fc.constantFrom("pause" as const, "stall disk" as const, "fill disk" as const), ...part, forMs },
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        ...{ do: fc.constantFrom("partition" as const, "clog" as const), ...part, forMs },
+        actor: fc.oneof(fc.constant(null), fc.nat(Math.max(0, actors - 1))),
+        way: fc.constantFrom("both" as const, "requests" as const, "answers" as const),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        ...{ do: fc.constant("fail disk" as const), ...part },
+        kind: fc.constantFrom<FailingKind>("sync log", "sync log", "sync journal", "append", "read", "other"),
+        count: fc.constantFrom(1, 1, 2, 5),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        ...{ do: fc.constant("jump clock" as const), ...part },
+        byMs: fc.constantFrom(1000, 60_000, 1_200_000, -30_000),
+      }),
+    },
+  );
+}
+
+const network: fc.Arbitrary<NetworkMix> = fc.record({
+  lossPercent: fc.constantFrom(0, 0, 1, 5, 15, 30),
+  duplicatePercent: fc.constantFrom(0, 0, 1, 5, 20),
+  delayMs: fc.constantFrom(1, 5, 30, 60, 100),
+  latePercent: fc.constantFrom(0, 0, 1, 5),
+});
+
+export function simPlans(constraints: SimConstraints = {}): fc.Arbitrary<SimPlan> {
+  const { chaosMs = 60_000, maxActors = 12 } = constraints;
+  return fc.record({
+    seed: luck,
+    chaosMs: fc.constantFrom(chaosMs, Math.ceil(chaosMs / 4)),
+    topics: fc.array(fc.record({ partitions: fc.constantFrom(1, 1, 2), configs }), { minLength: 1, maxLength: 2 }),
+    network,
+    disk: fc.record({ syncMs: fc.constantFrom(1, 8, 30), otherMs: fc.constantFrom(0.2, 2) }),
+    actors: fc.array(actor(chaosMs), { minLength: 1, maxLength: maxActors, size: "max" }),
+    faults: fc.array(fault(chaosMs, maxActors), { minLength: 0, maxLength: 10, size: "max" }),
+  });
+}

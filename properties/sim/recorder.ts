@@ -1,0 +1,28 @@
+// The history of a run as it comes about.
+//
+// Owns: when an event happened and in which life. Never: judges.
+
+import type { HistoryEvent } from "../history.ts";
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+export type Sketch = DistributiveOmit<HistoryEvent, "atMs" | "incarnation" | "invokedAt">;
+
+export class Recorder {
+  readonly history: HistoryEvent[] = [];
+  readonly #nowMs: () => number;
+  readonly #incarnation: () => number;
+
+  constructor(nowMs: () => number, incarnation: () => number) {
+    this.#nowMs = nowMs;
+    this.#incarnation = incarnation;
+  }
+
+  /** Where an operation that is sent now was invoked. */
+  get now(): number {
+    return this.history.length;
+  }
+
+  push(event: Sketch, invokedAt: number = this.history.length): void {
+    this.history.push({ ...event, atMs: this.#nowMs(), incarnation: this.#incarnation(), invokedAt } as HistoryEvent);
+  }
+}

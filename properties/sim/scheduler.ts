@@ -1,0 +1,166 @@
+// Virtual time: one queue of events, ordered by when they happen and, at one moment, by chance.
+//
+// Owns: the queue (a binary heap), the clock that jumps from event to event, how many events of
+//   each kind there were, and the trace by which two runs are compared.
+// Never: real time. Between two events the microtasks are drained by one setImmediate.
+//
+// Invariants: time never goes back; two events of one moment come in the order of
+//   hash(seed, id), whatever was queued first; a cancelled event never runs.
+
+import { mix } from "../random.ts";
+import type { Time } from "../world.ts";
+
+export type EventKind = "message" | "disk" | "client" | "fault" | "timer";
+
+interface Event {
+  readonly atMs: number;
+  readonly tie: number;
+  readonly order: number;
+  readonly kind: EventKind;
+  readonly id: number;
+  /** null once it was cancelled. */
+  run: (() => void) | null;
+}
+
+declare const setImmediate: (run: () => void) => unknown;
+const immediately = setImmediate;
+
+export class Scheduler implements Time {
+  readonly seed: number;
+  nowMs: number = 0;
+  /** How many events of each kind have happened. */
+  readonly happened: Record<EventKind, number> = { message: 0, disk: 0, client: 0, fault: 0, timer: 0 };
+  /** One line an event and a note, when asked for. */
+  readonly lines: string[] | null;
+  readonly #heap: Event[] = [];
+  #order = 0;
+  #high = 0x811c9dc5;
+  #low = 0x9e3779b9;
+
+  constructor(seed: number, options: { readonly keepsLines?: boolean } = {}) {
+    this.seed = seed;
+    this.lines = options.keepsLines === true ? [] : null;
+  }
+
+  /** What has happened so far as 16 hex digits: two runs of one plan have the same. */
+  get fingerprint(): string {
+    return this.#high.toString(16).padStart(8, "0") + this.#low.toString(16).padStart(8, "0");
+  }
+
+  /** Puts something into the trace that is no event of the queue. */
+  note(text: string): void {
+    this.lines?.push(`${this.nowMs} ${text}`);
+    let hash = this.#low;
+    for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+    this.#fold(hash >>> 0);
+  }
+
+  /** A timer of whoever knows no ids: told apart by their order. */
+  schedule(delayMs: number, run: () => void): () => void {
+    return this.after("timer", delayMs, this.#order, run);
+  }
+
+  /** `id` stands for this event in every run of the plan that has it. The result cancels it. */
+  after(kind: EventKind, delayMs: number, id: number, run: () => void): () => void {
+    const event = this.#event(kind, delayMs, id, mix(this.seed, id), run);
+    this.#push(event);
+    return () => {
+      event.run = null;
+    };
+  }
+
+  /** The same for several that keep their order. */
+  inOrder(kind: EventKind, delayMs: number, id: number, runs: readonly (() => void)[]): void {
+    runs.forEach((run, place) => void this.#push(this.#event(kind, delayMs, mix(id, place), place, run)));
+  }
+
+  until(done: () => boolean, limitMs: number): Promise<boolean> {
+    const deadlineMs = this.nowMs + limitMs;
+    return new Promise((resolve, reject) => {
+      const turn = (): void => {
+        try {
+          if (done()) return resolve(true);
+          const event = this.#next(deadlineMs);
+          if (event === null) {
+            this.nowMs = deadlineMs;
+            return resolve(false);
+          }
+          this.#happen(event);
+        } catch (error) {
+          return reject(error);
+        }
+        immediately(turn);
+      };
+      immediately(turn);
+    });
+  }
+
+  async pass(durationMs: number): Promise<void> {
+    await this.until(() => false, durationMs);
+  }
+
+  #happen(event: Event): void {
+    const { kind, id, run } = event;
+    this.nowMs = event.atMs;
+    this.happened[kind] += 1;
+    this.lines?.push(`${event.atMs} ${kind} ${id}`);
+    this.#fold(mix(id, Math.floor(event.atMs * 1024) >>> 0));
+    run?.();
+  }
+
+  #fold(value: number): void {
+    this.#high = mix(this.#high, value);
+    this.#low = mix(this.#low ^ value, this.#high);
+  }
+
+  #event(kind: EventKind, delayMs: number, id: number, tie: number, run: () => void): Event {
+    this.#order += 1;
+    return { atMs: this.nowMs + Math.max(0, delayMs), tie, order: this.#order, kind, id, run };
+  }
+
+  #next(deadlineMs: number): Event | null {
+    for (;;) {
+      const first = this.#heap[0];
+      if (first === undefined || first.atMs > deadlineMs) return null;
+      this.#pop();
+      if (first.run !== null) return first;
+    }
+  }
+
+  #push(event: Event): void {
+    const heap = this.#heap;
+    let place = heap.length;
+    heap.push(event);
+    while (place > 0) {
+      const above = (place - 1) >> 1;
+      const parent = heap[above] as Event;
+      if (!isBefore(event, parent)) break;
+      heap[place] = parent;
+      place = above;
+    }
+    heap[place] = event;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop() as Event;
+    const { length } = heap;
+    if (length === 0) return;
+    let place = 0;
+    for (;;) {
+      let below = place * 2 + 1;
+      if (below >= length) break;
+      if (below + 1 < length && isBefore(heap[below + 1] as Event, heap[below] as Event)) below += 1;
+      if (!isBefore(heap[below] as Event, last)) break;
+      heap[place] = heap[below] as Event;
+      place = below;
+    }
+    heap[place] = last;
+  }
+}
+
+function isBefore(one: Event, other: Event): boolean {
+  if (one.atMs !== other.atMs) return one.atMs < other.atMs;
+  if (one.tie !== other.tie) return one.tie < other.tie;
+  return one.order < other.order;
+}

@@ -1,0 +1,294 @@
+// Plays a plan: a broker on its node, clients beyond a network, faults; then health, and convergence.
+//
+// Owns: the two phases. Safety: whatever happens, nothing that was promised is broken. Liveness: once
+//   everything is healed, everything under way ends and everything written is read.
+// Never: judges (the invariants are handed the history when it is over).
+//
+// Invariant: one plan gives one history and one trace, on every runtime.
+
+import { judge, type Violation } from "../checker/index.ts";
+import { Coverage } from "../coverage.ts";
+import type { HistoryEvent } from "../history.ts";
+import type { Durability, Kernel } from "../subject.ts";
+import { type Broker, kernel as twin } from "../subject.ts";
+import type { ActorWorld, LogPlace } from "./actors/actor.ts";
+import { IdempotentProducer, plainProducer } from "./actors/producers.ts";
+import { cursorReader } from "./actors/readers.ts";
+import { type AuditWorld, audit, describe } from "./auditor.ts";
+import { Client } from "./client.ts";
+import { Faults } from "./faults.ts";
+import { Network } from "./network.ts";
+import { Node } from "./node.ts";
+import type { ActorPlan, SimPlan } from "./plan.ts";
+import { Recorder } from "./recorder.ts";
+import { Scheduler } from "./scheduler.ts";
+
+export interface SimOptions {
+  readonly coverage?: Coverage;
+  readonly durability?: Durability;
+  readonly kernel?: Kernel;
+  readonly keepsLines?: boolean;
+  /** False: the history is not held against the invariants. */
+  readonly judged?: boolean;
+}
+
+export interface SimResult {
+  readonly history: readonly HistoryEvent[];
+  readonly violations: readonly Violation[];
+  /** What happened in which order, as 16 hex digits. */
+  readonly fingerprint: string;
+  readonly lines: readonly string[];
+  readonly simulatedMs: number;
+  readonly operations: number;
+  readonly events: number;
+  readonly messages: readonly string[];
+}
+
+const sequences = 2 ** 31;
+const startLimitMs = 300_000;
+const convergeLimitMs = 300_000;
+
+/** The run cannot go on: the history has a `stuck` event that says why. */
+class Stuck extends Error {}
+
+export async function simulate(plan: SimPlan, options: SimOptions = {}): Promise<SimResult> {
+  const run = new Simulation(plan, options);
+  await run.all();
+  const { history } = run.recorder;
+  const violations = options.judged === false ? [] : judge(history).violations;
+  options.coverage?.note(history);
+  return { history, violations, ...run.figures() };
+}
+
+class Simulation {
+  readonly plan: SimPlan;
+  readonly recorder: Recorder;
+  readonly #scheduler: Scheduler;
+  readonly #network: Network;
+  readonly #node: Node;
+  readonly #coverage: Coverage;
+  readonly #faults: Faults;
+  readonly #running: Set<string> = new Set();
+  readonly #damaged: Set<string> = new Set();
+  #logs: LogPlace[] = [];
+  #isHealed = false;
+  #failure: Stuck | null = null;
+
+  constructor(plan: SimPlan, options: SimOptions) {
+    this.plan = plan;
+    this.#coverage = options.coverage ?? new Coverage();
+    this.#scheduler = new Scheduler(plan.seed, options.keepsLines === true ? { keepsLines: true } : {});
+    this.#network = new Network(this.#scheduler, plan.network);
+    this.#node = new Node(
+      this.#scheduler,
+      "node",
+      { kernel: options.kernel ?? twin, durability: options.durability ?? "sync", disk: plan.disk },
+      {
+        opened: (broker) => this.#opened(broker),
+        ended: (how, detail, clean) => this.#ended(how, detail, clean),
+        failed: (what, error) => this.#fail(`${what}: ${error instanceof Error ? error.stack : String(error)}`),
+      },
+    );
+    this.recorder = new Recorder(
+      () => this.#scheduler.nowMs,
+      () => this.#node.life,
+    );
+    this.#faults = new Faults({
+      ...{ scheduler: this.#scheduler, network: this.#network, node: this.#node, recorder: this.recorder },
+      ...{ coverage: this.#coverage, clientNames: plan.actors.map((_, at) => nameOf(at)) },
+    });
+  }
+
+  figures(): Omit<SimResult, "history" | "violations"> {
+    const { happened, nowMs, fingerprint, lines } = this.#scheduler;
+    const disk = this.#node.disk.counts;
+    const network = this.#network.counts;
+    const count = (name: string, number: number): void => this.#coverage.add(name, number);
+    count("messages delivered", network.delivered);
+    count("messages lost", network.lost);
+    count("messages doubled", network.doubled);
+    count("messages overtaken", network.overtaken);
+    count("messages late", network.late);
+    count("messages cut off", network.cut);
+    count("messages clogged", network.clogged);
+    count("disk: failed syncs", disk.failedSyncs);
+    count("disk: failed appends", disk.failedAppends);
+    count("disk: failed reads", disk.failedReads);
+    count("disk: other failures", disk.failedOthers);
+    count("disk: refused for space", disk.refusedForSpace);
+    count("disk: short writes", disk.shortWrites);
+    count("disk: broken files", disk.brokenFiles);
+    return {
+      ...{ fingerprint, lines: lines ?? [], simulatedMs: nowMs, operations: happened.client },
+      events: network.delivered + disk.operations + happened.client + happened.fault,
+      messages: this.#node.messages,
+    };
+  }
+
+  async all(): Promise<void> {
+    try {
+      await this.#begin();
+      this.#faults.begin(this.plan.faults);
+      this.plan.actors.forEach((actor, at) => void this.#act(actor, nameOf(at)));
+      await this.#pass(this.plan.chaosMs);
+      await this.#converge();
+    } catch (error) {
+      if (!(error instanceof Stuck)) throw error;
+    }
+  }
+
+  // ---- phases ------------------------------------------------------------------------------
+
+  async #begin(): Promise<void> {
+    this.#node.start();
+    await this.#until("the broker opens", () => this.#node.state === "up", startLimitMs);
+    for (const [number, { partitions, configs }] of this.plan.topics.entries()) {
+      const topic = `topic${number}`;
+      const broker = this.#node.broker as Broker;
+      const { id } = await this.#settle(`create ${topic}`, broker.createTopic(topic, { partitions, configs }));
+      this.recorder.push({ kind: "create topic", topic, id, outcome: "ok" });
+      const appendTime = configs["message.timestamp.type"] === "LogAppendTime";
+      for (let partition = 0; partition < partitions; partition++) {
+        const name = `${topic}-${partition}@${id.slice(0, 6)}`;
+        this.#logs.push({ topic, topicId: id, partition, name, appendTime, compacted: false });
+      }
+    }
+  }
+
+  async #converge(): Promise<void> {
+    this.#faults.heal();
+    this.#network.heal();
+    this.#node.disk.heal();
+    this.#isHealed = true;
+    this.#coverage.add("healings");
+    // What was fenced is online again after a start.
+    if (this.#node.isFaulty && this.#node.state !== "down") this.#node.losePower("the repair");
+    await this.#up();
+    await this.#until(
+      () => `the actors end, once all is healed: ${[...this.#running].join("; ")}`,
+      () => this.#running.size === 0,
+      convergeLimitMs,
+    );
+    await this.#audit(0);
+    this.#node.stop();
+    await this.#until("the broker stops", () => this.#node.state === "down", convergeLimitMs);
+    await this.#up();
+    await this.#audit(1);
+  }
+
+  async #up(): Promise<void> {
+    await this.#until("the node goes down or up", () => ["up", "down"].includes(this.#node.state), startLimitMs);
+    if (this.#node.state === "down") this.#node.start();
+    await this.#until("the broker opens, once all is healed", () => this.#node.state === "up", startLimitMs);
+  }
+
+  async #audit(round: number): Promise<void> {
+    const world: AuditWorld = {
+      ...{ seed: this.plan.seed, recorder: this.recorder, isDamaged: (log) => this.#damaged.has(log.name) },
+      wallMs: () => this.#node.wallMs(),
+      settle: (what, work) => this.#settle(what, work),
+      pass: (ms) => this.#pass(ms),
+      stuck: (detail) => this.#fail(detail),
+    };
+    await audit(world, this.#node.broker as Broker, this.#logs, round);
+    this.#check();
+  }
+
+  // ---- actors ------------------------------------------------------------------------------
+
+  async #act(actor: ActorPlan, name: string): Promise<void> {
+    const client = new Client(name, actor.luck, {
+      ...{ scheduler: this.#scheduler, network: this.#network, node: this.#node },
+      failed: (what, error) => this.#fail(`${what}: ${error instanceof Error ? error.stack : String(error)}`),
+    });
+    const what = `${actor.do} (${name})`;
+    this.#running.add(what);
+    try {
+      await client.sleep(actor.atMs);
+      await this.#play(actor, name, {
+        ...{ client, recorder: this.recorder, coverage: this.#coverage },
+        wallMs: () => this.#node.wallMs(),
+        isHealed: () => this.#isHealed,
+        isDamaged: (log) => this.#damaged.has(log),
+      });
+    } catch (error) {
+      this.#fail(`${what} threw ${error instanceof Error ? error.stack : String(error)}`);
+    }
+    this.#running.delete(what);
+  }
+
+  #play(actor: ActorPlan, name: string, world: ActorWorld): Promise<void> {
+    const log = this.#logs[actor.log % this.#logs.length] as LogPlace;
+    switch (actor.do) {
+      case "produce":
+        return plainProducer(world, { ...actor, name, log });
+      case "produce idempotently":
+        return new IdempotentProducer(world, {
+          ...{ ...actor, name, log, firstSequence: actor.wraps ? sequences - 7 : 0 },
+        }).run();
+      case "read":
+        return cursorReader(world, { ...actor, name, log });
+    }
+  }
+
+  // ---- lives -------------------------------------------------------------------------------
+
+  #opened(broker: Broker): void {
+    const { report } = broker;
+    this.recorder.push({ kind: "open", detail: report.notes.join("; ") });
+    this.#coverage.add("recoveries that truncated", report.truncatedBytes > 0 ? 1 : 0);
+    this.#coverage.add("indexes rebuilt", report.rebuiltIndexes);
+    this.#coverage.add("openings after a clean shutdown", report.cleanShutdown ? 1 : 0);
+    const world = {
+      recorder: this.recorder,
+      isDamaged: (log: LogPlace) => this.#damaged.has(log.name),
+      stuck: (detail: string) => this.#fail(detail),
+    };
+    for (const log of this.#logs) describe(world, broker, log, { quiet: false, faulty: this.#node.isFaulty });
+  }
+
+  #ended(how: "power" | "kill" | "close", detail: string, clean: boolean): void {
+    this.#coverage.add(`lives ended by ${how}`);
+    if (how === "close") this.recorder.push({ kind: "close", detail, clean: clean && !this.#node.isFaulty });
+    else this.recorder.push({ kind: "crash", detail });
+  }
+
+  // ---- below -------------------------------------------------------------------------------
+
+  #fail(detail: string): void {
+    if (this.#failure !== null) return;
+    this.recorder.push({ kind: "stuck", detail });
+    this.#failure = new Stuck(detail);
+  }
+
+  #check(): void {
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  async #pass(ms: number): Promise<void> {
+    await this.#scheduler.until(() => this.#failure !== null, ms);
+    this.#check();
+  }
+
+  async #until(what: string | (() => string), done: () => boolean, limitMs: number): Promise<void> {
+    const inTime = await this.#scheduler.until(() => this.#failure !== null || done(), limitMs);
+    if (!inTime) this.#fail(`not after ${limitMs} ms: ${typeof what === "string" ? what : what()}`);
+    this.#check();
+  }
+
+  async #settle<T>(what: string, work: Promise<T>): Promise<T> {
+    let ended: { readonly value: T } | { readonly error: unknown } | null = null;
+    work.then(
+      (value) => void (ended = { value }),
+      (error: unknown) => void (ended = { error }),
+    );
+    await this.#until(what, () => ended !== null, convergeLimitMs);
+    const outcome = ended as unknown as { readonly value: T } | { readonly error: unknown };
+    if ("error" in outcome) throw outcome.error;
+    return outcome.value;
+  }
+}
+
+function nameOf(at: number): string {
+  return `a${at}`;
+}
