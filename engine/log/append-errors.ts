@@ -4,7 +4,7 @@
 //   the error a client gets.
 // Never: decides whether a partition is fenced (broker/partition.ts).
 
-import { MoldauError } from "../errors.ts";
+import { type Effect, MoldauError } from "../errors.ts";
 import type { BatchFault } from "../kernel/kernel.ts";
 import { StorageError } from "../port/storage.ts";
 import type { LogConfig } from "./log.ts";
@@ -59,9 +59,9 @@ export function faultError(fault: BatchFault, position: number, maxBatchBytes: n
 }
 
 /** A full disk is retriable and harmless; any other failure of a write fences the partition (partition.ts). */
-export function storageError(error: unknown, what: string): MoldauError {
+export function storageError(error: unknown, what: string, effect: Effect = "none"): MoldauError {
   if (error instanceof MoldauError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   const advice = error instanceof StorageError && error.kind === "no-space" ? ": free some space and retry" : "";
-  return new MoldauError("KAFKA_STORAGE_ERROR", `${what}: ${reason}${advice}`, { cause: error });
+  return new MoldauError("KAFKA_STORAGE_ERROR", `${what}: ${reason}${advice}`, { cause: error, effect });
 }

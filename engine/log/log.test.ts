@@ -434,6 +434,26 @@ test("retention that found no room to record its start succeeds when there is ro
   await broker.close();
 });
 
+test("a run of several batches that a full disk cut short may have left a beginning", async () => {
+  let full = false;
+  const storage = memoryStorage({
+    onOperation: ({ kind, paths }) => {
+      if (full && kind === "append" && paths[0]?.startsWith("t-0/")) throw new StorageError("no-space", "full");
+    },
+  });
+  const { broker, append } = await opened({}, storage);
+  await append(batch(["before"]));
+  full = true;
+  const effect = (expected: string) => (error: unknown) =>
+    error instanceof MoldauError && error.code === "KAFKA_STORAGE_ERROR" && error.effect === expected;
+  await assert.rejects(append(batch(["a"])), effect("none"));
+  const two = new Uint8Array([...batch(["a"]), ...batch(["b"])]);
+  await assert.rejects(append(two), effect("unknown"));
+  full = false;
+  assert.equal((await append(batch(["after"]))).baseOffset, 1);
+  await broker.close();
+});
+
 // ---- snapshots and epochs ------------------------------------------------------------------
 
 test("a snapshot that a crash tore is not kept in place of a whole one", async () => {

@@ -296,7 +296,10 @@ export class Log {
     try {
       segment.log.append(run.bytes);
     } catch (error) {
-      throw storageError(error, `cannot write ${segment.log.path}`);
+      // A store takes back what a short write left, but not durably: after a loss of power a batch that
+      // was written whole may be there. A single one that was written whole is no failure.
+      const effect = run.batchCount > 1 ? "unknown" : "none";
+      throw storageError(error, `cannot write ${segment.log.path}`, effect);
     }
     const { byteOffset } = run.bytes;
     for (let position = 0; position < run.bytes.length; position += header.sizeBytes) {
