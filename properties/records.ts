@@ -5,10 +5,22 @@
 // Never: checks a CRC: the engine must, and a wrong byte shows as a wrong value.
 
 import type { ReadRecord, SegmentSeen } from "./history.ts";
-import { kernel, type Storage } from "./subject.ts";
+import { kernel, type LogRecord, type Storage } from "./subject.ts";
 
 const text = new TextDecoder();
 const encoder = new TextEncoder();
+
+const nameHeader = encoder.encode("name");
+
+/** A record of a fetch as histories have it. */
+export function readRecord({ offset, timestamp, key, value, headers }: LogRecord): ReadRecord {
+  const name = value === null ? headers.find(({ key: header }) => header === "name")?.value : undefined;
+  return {
+    ...{ offset, timestamp, value: name === undefined || name === null ? valueName(value) : text.decode(name) },
+    ...(key === null ? {} : { key: text.decode(key) }),
+    ...(value === null ? { tombstone: true } : {}),
+  };
+}
 
 /** `name` padded to about `sizeBytes`; the name comes back by `valueName`. */
 export function valueBytes(name: string, sizeBytes: number): Uint8Array {
@@ -32,6 +44,9 @@ export interface RecordToSend {
   readonly value: string;
   readonly sizeBytes: number;
   readonly timestamp: number;
+  readonly key?: string;
+  /** Its own value is null; a header says its name. */
+  readonly tombstone?: boolean;
 }
 
 export interface Stamp {
@@ -42,10 +57,10 @@ export interface Stamp {
 
 export function encodeBatch(records: readonly RecordToSend[], stamp?: Stamp): Uint8Array {
   const bytes = kernel.encodeBatch(
-    records.map(({ value, sizeBytes, timestamp }) => ({
-      key: null,
-      value: valueBytes(value, sizeBytes),
-      headers: [],
+    records.map(({ value, sizeBytes, timestamp, key, tombstone }) => ({
+      key: key === undefined ? null : encoder.encode(key),
+      value: tombstone === true ? null : valueBytes(value, sizeBytes),
+      headers: tombstone === true ? [[nameHeader, encoder.encode(value)] as const] : [],
       timestamp,
     })),
     stamp === undefined ? {} : { producerId: stamp.id, producerEpoch: stamp.epoch, baseSequence: stamp.sequence },

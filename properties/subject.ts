@@ -17,6 +17,7 @@ export {
   type GroupOptions,
   type Kernel,
   type Logger,
+  type LogRecord,
   limits,
   MemberIdRequiredError,
   type MemoryStorage,

@@ -63,7 +63,8 @@ export async function audit(
       const described = partitionOf(broker, log);
       return described === null || described.state !== "online" || described.highWatermark === described.logEndOffset;
     });
-  for (let tries = 0; tries < 40 && !isSettled(); tries++) await world.pass(25);
+  // An operation that began when the disk was stalled takes as long as it takes.
+  for (let tries = 0; tries < 2000 && !isSettled(); tries++) await world.pass(25);
   world.recorder.push({ kind: "topics", ids: broker.listTopics().map(({ id }) => id) });
   for (const log of logs) {
     const chance = draw(world.seed, "audit", round, log.name);

@@ -12,7 +12,8 @@ import type { Node } from "./node.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 export type Answer<T> =
-  | { readonly outcome: "ok"; readonly value: T }
+  /** `isStale`: the life that answered was over when the answer came. */
+  | { readonly outcome: "ok"; readonly value: T; readonly isStale: boolean }
   | { readonly outcome: "fail" | "info"; readonly code: string; readonly error?: MoldauError };
 
 export interface AskOptions {
@@ -92,7 +93,9 @@ export class Client {
     const { life, broker } = node;
     const respond = (answer: Answer<T>): void => {
       if (!node.lives(life)) return;
-      this.#network.send(node.name, this.name, () => answered(answer), { once: true });
+      const arrive = (): void =>
+        answered(answer.outcome === "ok" && !node.lives(life) ? { ...answer, isStale: true } : answer);
+      this.#network.send(node.name, this.name, arrive, { once: true });
     };
     if (broker === null) return;
     let promise: Promise<T>;
@@ -102,7 +105,7 @@ export class Client {
       promise = Promise.reject(error);
     }
     promise.then(
-      (value) => respond({ outcome: "ok", value }),
+      (value) => respond({ outcome: "ok", value, isStale: false }),
       (error: unknown) => {
         if (error instanceof MoldauError)
           respond({ outcome: error.effect === "none" ? "fail" : "info", code: error.code, error });

@@ -50,6 +50,14 @@ export type ActorPlan = Part &
         readonly limit: number;
         readonly raw: boolean;
       }
+    | {
+        readonly do: "consume";
+        readonly protocol: "classic" | "consumer";
+        readonly isStatic: boolean;
+        readonly everyMs: number;
+        readonly limit: number;
+      }
+    | { readonly do: "administer"; readonly operations: number; readonly everyMs: number }
   );
 
 export type FaultPlan = Part &
@@ -98,12 +106,32 @@ const log = fc.constantFrom(0, 0, 0, 1, 2);
 /** Without it fast-check prefers the first of several. */
 const evenly = { depthSize: "max" } as const;
 
-const configs: fc.Arbitrary<Configs> = fc.record({
+const common = {
   "segment.bytes": fc.constantFrom(700, 1500, 4096, 20_000, 1_000_000),
   "segment.ms": fc.constantFrom(604_800_000, 604_800_000, 300_000, 5000),
   "index.interval.bytes": fc.constantFrom(0, 100, 400, 4096),
   "message.timestamp.type": fc.constantFrom("CreateTime", "CreateTime", "LogAppendTime"),
-});
+};
+const configs: fc.Arbitrary<Configs> = fc.oneof(
+  evenly,
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      ...common,
+      "retention.ms": fc.constantFrom(-1, -1, 900_000, 5000),
+      "retention.bytes": fc.constantFrom(-1, -1, -1, 3000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      ...common,
+      "cleanup.policy": fc.constant("compact"),
+      "min.cleanable.dirty.ratio": fc.constant(0),
+      "delete.retention.ms": fc.constantFrom(0, 10_000, 86_400_000),
+    }),
+  },
+);
 
 function actor(chaosMs: number): fc.Arbitrary<ActorPlan> {
   const part = { luck, atMs: fc.integer({ min: 0, max: Math.floor(chaosMs / 2) }) };
@@ -134,6 +162,22 @@ function actor(chaosMs: number): fc.Arbitrary<ActorPlan> {
         maxWaitMs: fc.constantFrom(0, 100, 500),
         limit: fc.constantFrom(1, 5, 50, 500),
         raw: fc.boolean(),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        ...{ do: fc.constant("consume" as const), ...part, everyMs },
+        protocol: fc.constantFrom("classic" as const, "consumer" as const),
+        isStatic: fc.constantFrom(false, false, true),
+        limit: fc.constantFrom(5, 50, 500),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        ...{ do: fc.constant("administer" as const), ...part, operations },
+        everyMs: fc.constantFrom(200, 1000, 4000),
       }),
     },
   );

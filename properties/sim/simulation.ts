@@ -12,6 +12,11 @@ import type { HistoryEvent } from "../history.ts";
 import type { Durability, Kernel } from "../subject.ts";
 import { type Broker, kernel as twin } from "../subject.ts";
 import type { ActorWorld, LogPlace } from "./actors/actor.ts";
+import { Admin } from "./actors/admin.ts";
+import { ClassicMember } from "./actors/classic-member.ts";
+import { ConsumerMember } from "./actors/consumer-member.ts";
+import { Group, type Protocol } from "./actors/group.ts";
+import { sessionTimeoutMs } from "./actors/member.ts";
 import { IdempotentProducer, plainProducer } from "./actors/producers.ts";
 import { cursorReader } from "./actors/readers.ts";
 import { type AuditWorld, audit, describe } from "./auditor.ts";
@@ -70,6 +75,7 @@ class Simulation {
   readonly #faults: Faults;
   readonly #running: Set<string> = new Set();
   readonly #damaged: Set<string> = new Set();
+  readonly #groups: Map<Protocol, Group> = new Map();
   #logs: LogPlace[] = [];
   #isHealed = false;
   #failure: Stuck | null = null;
@@ -82,7 +88,10 @@ class Simulation {
     this.#node = new Node(
       this.#scheduler,
       "node",
-      { kernel: options.kernel ?? twin, durability: options.durability ?? "sync", disk: plan.disk },
+      {
+        ...{ kernel: options.kernel ?? twin, durability: options.durability ?? "sync", disk: plan.disk },
+        groups: { offsetsTopicPartitions: 2, consumerSessionTimeoutMs: sessionTimeoutMs },
+      },
       {
         opened: (broker) => this.#opened(broker),
         ended: (how, detail, clean) => this.#ended(how, detail, clean),
@@ -128,6 +137,9 @@ class Simulation {
   async all(): Promise<void> {
     try {
       await this.#begin();
+      for (const protocol of ["classic", "consumer"] as const) {
+        this.#groups.set(protocol, new Group(protocol, this.#logs));
+      }
       this.#faults.begin(this.plan.faults);
       this.plan.actors.forEach((actor, at) => void this.#act(actor, nameOf(at)));
       await this.#pass(this.plan.chaosMs);
@@ -148,9 +160,13 @@ class Simulation {
       const { id } = await this.#settle(`create ${topic}`, broker.createTopic(topic, { partitions, configs }));
       this.recorder.push({ kind: "create topic", topic, id, outcome: "ok" });
       const appendTime = configs["message.timestamp.type"] === "LogAppendTime";
+      const compacted = configs["cleanup.policy"] === "compact";
       for (let partition = 0; partition < partitions; partition++) {
         const name = `${topic}-${partition}@${id.slice(0, 6)}`;
-        this.#logs.push({ topic, topicId: id, partition, name, appendTime, compacted: false });
+        this.#logs.push({ topic, topicId: id, partition, name, appendTime, compacted });
+        if (!compacted) continue;
+        const deleteRetentionMs = Number(configs["delete.retention.ms"] ?? 86_400_000);
+        this.recorder.push({ kind: "policy", log: name, compact: true, deleteRetentionMs });
       }
     }
   }
@@ -165,7 +181,8 @@ class Simulation {
     if (this.#node.isFaulty && this.#node.state !== "down") this.#node.losePower("the repair");
     await this.#up();
     await this.#until(
-      () => `the actors end, once all is healed: ${[...this.#running].join("; ")}`,
+      () =>
+        `the actors end, once all is healed: ${[...this.#running].join("; ")}; ${[...this.#groups.values()].map((group) => group.state()).join("; ")}`,
       () => this.#running.size === 0,
       convergeLimitMs,
     );
@@ -191,7 +208,21 @@ class Simulation {
       stuck: (detail) => this.#fail(detail),
     };
     await audit(world, this.#node.broker as Broker, this.#logs, round);
+    for (const group of this.#groups.values()) await this.#auditGroup(group);
     this.#check();
+  }
+
+  async #auditGroup({ id: group, isUsed, logs }: Group): Promise<void> {
+    if (!isUsed) return;
+    const { groups } = this.#node.broker as Broker;
+    const asked = logs.map(({ topic, partition }) => ({ name: topic, partitionIndexes: [partition] }));
+    const askedAt = this.recorder.now;
+    const fetching = groups.fetchOffsets({ groupId: group, topics: asked });
+    const { topics } = await this.#settle(`fetch offsets of ${group}`, fetching);
+    topics.forEach(({ partitions }, at) => {
+      const offset = partitions[0]?.committedOffset ?? -1;
+      this.recorder.push({ kind: "committed", group, log: (logs[at] as LogPlace).name, offset }, askedAt);
+    });
   }
 
   // ---- actors ------------------------------------------------------------------------------
@@ -218,7 +249,7 @@ class Simulation {
   }
 
   #play(actor: ActorPlan, name: string, world: ActorWorld): Promise<void> {
-    const log = this.#logs[actor.log % this.#logs.length] as LogPlace;
+    const log = this.#logs[("log" in actor ? actor.log : 0) % this.#logs.length] as LogPlace;
     switch (actor.do) {
       case "produce":
         return plainProducer(world, { ...actor, name, log });
@@ -228,6 +259,13 @@ class Simulation {
         }).run();
       case "read":
         return cursorReader(world, { ...actor, name, log });
+      case "consume": {
+        const group = this.#groups.get(actor.protocol) as Group;
+        const Member = actor.protocol === "classic" ? ClassicMember : ConsumerMember;
+        return new Member(world, group, { ...actor, name }).run();
+      }
+      case "administer":
+        return new Admin(world, { ...actor, name, logs: this.#logs }).run();
     }
   }
 

@@ -26,7 +26,7 @@ const sequences = 2 ** 31;
 /** One batch of them fits the smallest segment that is configured. Bytes. */
 const mostBytes = 480;
 
-function drawRecords(world: ActorWorld, process: string, from: number): RecordToSend[] {
+function drawRecords(world: ActorWorld, log: LogPlace, process: string, from: number): RecordToSend[] {
   const chance = world.client.chance();
   const count = 1 + Math.floor(chance.next() * chance.next() * 8);
   let room = mostBytes;
@@ -34,7 +34,9 @@ function drawRecords(world: ActorWorld, process: string, from: number): RecordTo
     const sizeBytes = Math.min(room, chance.chance(0.8) ? chance.below(60) : chance.below(400));
     room = Math.max(0, room - sizeBytes - 25);
     const shiftMs = chance.chance(0.2) ? chance.below(600_000) - 300_000 : 0;
-    return { value: `${process}.${from + index}`, sizeBytes, timestamp: world.wallMs() + shiftMs };
+    const record = { value: `${process}.${from + index}`, sizeBytes, timestamp: world.wallMs() + shiftMs };
+    if (!log.compacted) return record;
+    return { ...record, key: `k${chance.below(12)}`, ...(chance.chance(0.15) ? { tombstone: true } : {}) };
   });
 }
 
@@ -56,8 +58,17 @@ function recordProduced(
   },
 ): void {
   const { invokedAt, records, ...rest } = event;
-  const produced = records.map(({ value, timestamp }) => ({ value, timestamp: log.appendTime ? -1 : timestamp }));
+  const produced = records.map(({ value, timestamp, key, tombstone }) => ({
+    ...{ value, timestamp: log.appendTime ? -1 : timestamp },
+    ...(key === undefined ? {} : { key }),
+    ...(tombstone === true ? { tombstone } : {}),
+  }));
   world.recorder.push({ kind: "produce", log: log.name, records: produced, ...rest }, invokedAt);
+}
+
+/** An acknowledgement that a loss of power may break promises nothing once it has gone. */
+function promises(isStale: boolean, acks: Acks): boolean {
+  return acks === "all" || (acks === "leader" && !isStale);
 }
 
 /** Sends each batch once. Some of its appends say where the log must end. */
@@ -72,7 +83,7 @@ export async function plainProducer(world: ActorWorld, traits: ProducerTraits): 
     const chance = client.chance();
     await client.sleep(traits.everyMs * (0.5 + chance.next()));
     const process = `${traits.name}-${life}`;
-    const records = drawRecords(world, process, sent);
+    const records = drawRecords(world, log, process, sent);
     sent += records.length;
     const expectedEndOffset: number | null =
       end !== null && acks === "all" && chance.chance(0.2) ? end + (chance.chance(0.1) ? 1 : 0) : null;
@@ -82,7 +93,7 @@ export async function plainProducer(world: ActorWorld, traits: ProducerTraits): 
         .filter(({ length }) => length > 0)
         .map((part) => encodeBatch(part)),
     );
-    const asRecords = split === records.length && expectedEndOffset === null && chance.chance(0.5);
+    const asRecords = split === records.length && expectedEndOffset === null && !log.compacted && chance.chance(0.5);
     const invokedAt = world.recorder.now;
     client.begins();
     const answer: Answer<{ readonly baseOffset: number }> = await client.ask(
@@ -104,7 +115,7 @@ export async function plainProducer(world: ActorWorld, traits: ProducerTraits): 
       },
       { once: true },
     );
-    const isOk = answer.outcome === "ok" && acks !== "none";
+    const isOk = answer.outcome === "ok" && promises(answer.isStale, acks);
     const outcome = answer.outcome === "ok" && !isOk ? "info" : answer.outcome;
     recordProduced(world, log, {
       ...{ process, acks, records, invokedAt, outcome },
@@ -198,7 +209,7 @@ export class IdempotentProducer {
 
   #next(): Batch {
     const process = `${this.#traits.name}x${this.#id}e${this.#epoch}`;
-    const records = drawRecords(this.#world, process, this.#sent);
+    const records = drawRecords(this.#world, this.#traits.log, process, this.#sent);
     this.#sent += records.length;
     const stamp = { id: this.#id, epoch: this.#epoch, sequence: this.#sequence };
     this.#sequence = (this.#sequence + records.length) % sequences;
@@ -234,7 +245,7 @@ export class IdempotentProducer {
     const acks = this.#traits.acks === "none" ? "all" : this.#traits.acks;
     const retry = batch.attempts > 0;
     batch.attempts += 1;
-    const asRecords = client.chance().chance(0.3);
+    const asRecords = !log.compacted && client.chance().chance(0.3);
     const invokedAt = recorder.now;
     client.begins();
     const answer = await client.ask(
@@ -263,11 +274,15 @@ export class IdempotentProducer {
       },
       inOrder ? { channel: this.#channel } : {},
     );
+    const isPromise = answer.outcome === "ok" && promises(answer.isStale, acks);
     recordProduced(this.#world, log, {
-      ...{ process: name, acks, records, invokedAt, producer: stamp, retry, outcome: answer.outcome },
-      ...(answer.outcome === "ok"
-        ? { offsets: records.map((_, at) => answer.value.offset + at), duplicate: answer.value.duplicate }
-        : { code: answer.code }),
+      ...{ process: name, acks, records, invokedAt, producer: stamp, retry },
+      outcome: answer.outcome === "ok" && !isPromise ? "info" : answer.outcome,
+      ...(answer.outcome === "ok" && !isPromise
+        ? { code: "answered by a life that is over" }
+        : answer.outcome === "ok"
+          ? { offsets: records.map((_, at) => answer.value.offset + at), duplicate: answer.value.duplicate }
+          : { code: answer.code }),
     });
     if (batch.outcome === "ok") return;
     batch.outcome = answer.outcome;

@@ -4,7 +4,7 @@
 // Never: believes bytes: whoever reads batches checks their checksum, as clients do.
 
 import type { ReadRecord } from "../../history.ts";
-import { batchesOf, recordsOf, valueName } from "../../records.ts";
+import { batchesOf, readRecord, recordsOf } from "../../records.ts";
 import { type Broker, kernel, MoldauError } from "../../subject.ts";
 import type { Answer } from "../client.ts";
 import type { ActorWorld, LogPlace } from "./actor.ts";
@@ -48,16 +48,14 @@ export async function fetchPage(
   from: number,
   { raw, limit, maxWaitMs }: Pick<ReaderTraits, "raw" | "limit" | "maxWaitMs">,
 ): Promise<Page> {
-  if (!raw) {
+  // Our own reader of batches knows neither keys nor headers.
+  if (!raw || log.compacted) {
     const { records, ...rest } = await broker.fetchRecords(log.topic, log.partition, {
       offset: from,
       limit,
       maxWaitMs,
     });
-    return {
-      ...rest,
-      records: records.map(({ offset, timestamp, value }) => ({ offset, timestamp, value: valueName(value) })),
-    };
+    return { ...rest, records: records.map(readRecord) };
   }
   const [fetched] = await broker.fetchBatches(
     [{ topic: log.topic, partition: log.partition, offset: from, maxBytes: limit * 50 }],

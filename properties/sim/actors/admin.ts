@@ -1,0 +1,154 @@
+// An administrator: creates and deletes topics, deletes records, alters configs, runs retention and compaction.
+//
+// Owns: what it asks for, and the record of each outcome. Never: judges.
+
+import type { ActorWorld, LogPlace } from "./actor.ts";
+
+type ConfigChanges = Readonly<Record<string, number>>;
+
+export interface AdminTraits {
+  readonly name: string;
+  readonly logs: readonly LogPlace[];
+  readonly operations: number;
+  readonly everyMs: number;
+}
+
+type Task = "delete records" | "retention" | "compaction" | "alter" | "create topic" | "delete topic" | "allocate";
+
+const tasks: readonly Task[] = [
+  ...(["delete records", "retention", "retention", "compaction", "compaction"] as const),
+  ...(["alter", "create topic", "delete topic", "allocate"] as const),
+];
+
+export class Admin {
+  readonly #world: ActorWorld;
+  readonly #traits: AdminTraits;
+  readonly #topics: { readonly name: string; readonly id: string }[] = [];
+  #created = 0;
+
+  constructor(world: ActorWorld, traits: AdminTraits) {
+    this.#world = world;
+    this.#traits = traits;
+  }
+
+  async run(): Promise<void> {
+    const { client, isHealed } = this.#world;
+    for (let operation = 0; operation < this.#traits.operations && !isHealed(); operation++) {
+      await client.sleep(this.#traits.everyMs * (0.5 + client.chance().next()));
+      const chance = client.chance();
+      const log = chance.pick(this.#traits.logs);
+      client.begins();
+      await this.#do(chance.pick(tasks), log);
+    }
+  }
+
+  async #do(task: Task, log: LogPlace): Promise<void> {
+    switch (task) {
+      case "delete records":
+        return this.#deleteRecords(log);
+      case "retention":
+        return this.#retain();
+      case "compaction": {
+        const answer = await this.#world.client.ask("compaction", (broker) => broker.runCompaction());
+        const removed = answer.outcome === "ok" ? answer.value.recordsRemoved : 0;
+        this.#world.coverage.add("records compacted away", removed);
+        return this.#world.coverage.add(`compaction ${answer.outcome}`);
+      }
+      case "alter": {
+        const configs = this.#world.client
+          .chance()
+          .pick([
+            { "segment.bytes": 1000 },
+            { "segment.bytes": 8000 },
+            { "index.interval.bytes": 50 },
+            { "segment.ms": 3000 },
+          ]);
+        const answer = await this.#world.client.ask("alter", (broker) => broker.alterTopic(log.topic, { configs }));
+        return this.#world.coverage.add(`topics altered ${answer.outcome}`);
+      }
+      case "create topic":
+        return this.#create();
+      case "delete topic":
+        return this.#delete();
+      case "allocate":
+        return this.#allocate();
+    }
+  }
+
+  /** Of compacted logs none: what compaction may take is told from what it must not by offsets. */
+  async #deleteRecords(log: LogPlace): Promise<void> {
+    const { client, recorder } = this.#world;
+    const bounds = await client.ask("offsets", async (broker) => broker.offsets(log.topic, log.partition));
+    if (bounds.outcome !== "ok") return;
+    const { earliest, latest } = bounds.value;
+    const chance = client.chance();
+    const before = chance.chance(0.1) ? -1 : earliest + Math.floor((latest - earliest) * chance.next() * 0.6);
+    const invokedAt = recorder.now;
+    const answer = await client.ask(`delete records of ${log.name}`, (broker) =>
+      broker.deleteRecords(log.topic, log.partition, before),
+    );
+    recorder.push(
+      {
+        ...{ kind: "delete records", log: log.name, before, outcome: answer.outcome },
+        ...(answer.outcome === "ok" ? { logStartOffset: answer.value } : { code: answer.code }),
+      },
+      invokedAt,
+    );
+  }
+
+  async #retain(): Promise<void> {
+    const { client, recorder } = this.#world;
+    const nowMs = this.#world.wallMs();
+    const invokedAt = recorder.now;
+    const answer = await client.ask("retention", (broker) => broker.runRetention());
+    for (const { name } of this.#traits.logs) {
+      recorder.push(
+        {
+          ...{ kind: "retention", log: name, outcome: answer.outcome, alone: false, nowMs },
+          ...{ retentionMs: -1, retentionBytes: -1, segments: [], logStartOffset: 0, highWatermark: 0 },
+        },
+        invokedAt,
+      );
+    }
+    if (answer.outcome === "ok") this.#world.coverage.add("segments deleted by retention", answer.value);
+  }
+
+  async #create(): Promise<void> {
+    const { client, recorder } = this.#world;
+    const name = `${this.#traits.name}-extra${this.#created++}`;
+    const invokedAt = recorder.now;
+    const answer = await client.ask(`create ${name}`, (broker) => broker.createTopic(name, { partitions: 1 }));
+    recorder.push(
+      {
+        ...{ kind: "create topic", topic: name, outcome: answer.outcome },
+        ...(answer.outcome === "ok" ? { id: answer.value.id } : { code: answer.code }),
+      },
+      invokedAt,
+    );
+    if (answer.outcome === "ok") this.#topics.push({ name, id: answer.value.id });
+  }
+
+  async #delete(): Promise<void> {
+    const { client, recorder } = this.#world;
+    const topic = this.#topics.shift();
+    if (topic === undefined) return;
+    const invokedAt = recorder.now;
+    const answer = await client.ask(`delete ${topic.name}`, (broker) => broker.deleteTopic(topic.name), { once: true });
+    recorder.push(
+      {
+        ...{ kind: "delete topic", topic: topic.name, id: topic.id, outcome: answer.outcome },
+        ...(answer.outcome === "ok" ? {} : { code: answer.code }),
+      },
+      invokedAt,
+    );
+    if (answer.outcome === "fail") this.#topics.push(topic);
+  }
+
+  async #allocate(): Promise<void> {
+    const { client, recorder } = this.#world;
+    const invokedAt = recorder.now;
+    const answer = await client.ask("allocate a producer", (broker) => broker.allocateProducer());
+    const id = answer.outcome === "ok" ? { producerId: answer.value.producerId } : {};
+    recorder.push({ kind: "allocate producer", outcome: answer.outcome, ...id }, invokedAt);
+  }
+}
