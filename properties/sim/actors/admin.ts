@@ -55,14 +55,13 @@ export class Admin {
         return this.#world.coverage.add(`compaction ${answer.outcome}`);
       }
       case "alter": {
-        const configs = this.#world.client
-          .chance()
-          .pick([
-            { "segment.bytes": 1000 },
-            { "segment.bytes": 8000 },
-            { "index.interval.bytes": 50 },
-            { "segment.ms": 3000 },
-          ]);
+        const choices: readonly ConfigChanges[] = [
+          { "segment.bytes": 1000 },
+          { "segment.bytes": 8000 },
+          { "index.interval.bytes": 50 },
+          { "segment.ms": 3000 },
+        ];
+        const configs = this.#world.client.chance().pick(choices);
         const answer = await this.#world.client.ask("alter", (broker) => broker.alterTopic(log.topic, { configs }));
         return this.#world.coverage.add(`topics altered ${answer.outcome}`);
       }

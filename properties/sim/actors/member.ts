@@ -153,7 +153,6 @@ export class Consumption {
     );
     if (!lives() || !this.share.includes(log)) return;
     if (answer.outcome !== "ok") {
-      if (answer.outcome === "fail" && answer.code === "OFFSET_OUT_OF_RANGE") this.#positions.delete(log.name);
       if (answer.outcome === "fail" && answer.code === "OFFSET_OUT_OF_RANGE") await this.#reset(log, lives);
       return;
     }
@@ -170,7 +169,9 @@ export class Consumption {
     this.#ends.set(log.name, page.highWatermark);
   }
 
+  /** What it stood at is deleted: it goes on where the log begins, and has nothing to commit before it has read. */
   async #reset(log: LogPlace, lives: () => boolean): Promise<void> {
+    this.#ends.delete(log.name);
     const start = await this.world.client.ask("offsets", async (broker) => broker.offsets(log.topic, log.partition));
     if (start.outcome === "ok" && lives() && this.share.includes(log)) {
       this.#positions.set(log.name, start.value.earliest);
