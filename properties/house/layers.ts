@@ -119,6 +119,13 @@ const rules: readonly Rule[] = [
   { files: "server/", may: ["*"], mayLazily: ["properties/"], never: ["properties/", "bench/"], bans: everywhere },
   { files: "properties/", may: [engineDoor, "fast-check", ...testPackages()], never: [], bans: everywhere },
   { files: "properties/adapter/", may: ["*"], never: ["server/http/", "server/cli/", "bench/"], bans: everywhere },
+  // The command that simulates: threads, files, a terminal.
+  {
+    files: "properties/simulate/",
+    may: ["properties/", "node:", "commander", "fast-check"],
+    never: [],
+    bans: everywhere,
+  },
   // The rules about the repository itself read it.
   {
     files: "properties/house/",

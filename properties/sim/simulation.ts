@@ -46,6 +46,8 @@ export interface SimResult {
   readonly simulatedMs: number;
   readonly operations: number;
   readonly events: number;
+  /** Of the plan, of the disk, and of messages. */
+  readonly faults: number;
   readonly messages: readonly string[];
 }
 
@@ -130,6 +132,10 @@ class Simulation {
     return {
       ...{ fingerprint, lines: lines ?? [], simulatedMs: nowMs, operations: happened.client },
       events: network.delivered + disk.operations + happened.client + happened.fault,
+      faults:
+        happened.fault +
+        (disk.failedSyncs + disk.failedAppends + disk.failedReads + disk.failedOthers + disk.refusedForSpace) +
+        (network.lost + network.doubled + network.cut + network.clogged),
       messages: this.#node.messages,
     };
   }

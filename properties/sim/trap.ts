@@ -1,0 +1,65 @@
+// Springs shut when a world that runs asks the runtime for time, chance or the outside.
+//
+// Owns: which globals are trapped. Beside a test runner, which has timers of its own, only what comes
+//   from the engine or from this suite is caught; where nothing else runs, everything is.
+
+type Callable = (...given: unknown[]) => unknown;
+
+const trapped: readonly (readonly [owner: object | undefined, name: string])[] = [
+  [Math, "random"],
+  [performance, "now"],
+  [globalThis, "setTimeout"],
+  [globalThis, "setInterval"],
+  [globalThis, "queueMicrotask"],
+  [globalThis, "fetch"],
+  [globalThis.crypto, "getRandomValues"],
+  [globalThis.crypto, "randomUUID"],
+];
+
+function comesFromHere(): boolean {
+  return /[/\\](engine|properties)[/\\](?!sim[/\\]trap)/.test(new Error().stack ?? "");
+}
+
+function spring(name: string): never {
+  throw new Error(`${name} was called while a world ran: one seed would not give one history any more`);
+}
+
+function replace(owner: object, name: string, value: unknown): () => void {
+  const before = Object.getOwnPropertyDescriptor(owner, name);
+  Object.defineProperty(owner, name, { value, configurable: true, writable: true });
+  return () => {
+    if (before === undefined) delete (owner as Record<string, unknown>)[name];
+    else Object.defineProperty(owner, name, before);
+  };
+}
+
+/** Runs a world with the runtime's sources of surprise trapped: what touches one throws there. */
+export async function trapping<T>(
+  run: () => Promise<T>,
+  options: { readonly besideOthers: boolean } = { besideOthers: true },
+): Promise<T> {
+  const isOurs = (): boolean => !options.besideOthers || comesFromHere();
+  const restore: (() => void)[] = [];
+  for (const [owner, name] of trapped) {
+    if (owner === undefined) continue;
+    const original = (owner as Record<string, unknown>)[name] as Callable | undefined;
+    if (original === undefined) continue;
+    const trap = (...given: unknown[]): unknown =>
+      isOurs() ? spring(name) : Reflect.apply(original, owner === globalThis ? undefined : owner, given);
+    restore.push(replace(owner, name, trap));
+  }
+  const RealDate = Date;
+  const TrappedDate = new Proxy(RealDate, {
+    construct: (target, given: unknown[]) =>
+      given.length === 0 && isOurs() ? spring("new Date()") : Reflect.construct(target, given),
+    apply: () => (isOurs() ? spring("Date()") : RealDate()),
+    get: (target, name) =>
+      name === "now" ? () => (isOurs() ? spring("Date.now") : RealDate.now()) : Reflect.get(target, name),
+  });
+  restore.push(replace(globalThis, "Date", TrappedDate));
+  try {
+    return await run();
+  } finally {
+    for (const undo of restore) undo();
+  }
+}

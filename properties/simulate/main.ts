@@ -1,0 +1,160 @@
+// `npm run simulate`: as much virtual time as there is real time for, on all cores, and what it showed.
+//
+// Owns: the command line, the workers, the summary, and what becomes of a failure: its plan goes to
+//   properties/corpus, and the one command that replays it is printed.
+// Never: judges. Exit code 0: every run held; 1: one was violated; 2: it could not run.
+
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { Command, InvalidArgumentError } from "commander";
+import { repositoryRoot } from "../house/repository.ts";
+import type { SimPlan } from "../sim/plan.ts";
+import { emptyTally, runPlan } from "./campaign.ts";
+import type { Failure, FromWorker, WorkerStart } from "./messages.ts";
+import { add, progressLine, summary } from "./summary.ts";
+
+interface Options {
+  readonly hours?: number;
+  readonly minutes?: number;
+  readonly seconds?: number;
+  readonly seed: number;
+  readonly workers: number;
+  readonly plan?: string;
+}
+
+const root = repositoryRoot();
+const corpus = join(root, "properties", "corpus");
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (!(number > 0)) throw new InvalidArgumentError("it is to be a number above 0");
+  return number;
+}
+
+function whole(text: string): number {
+  const number = Number(text);
+  if (!(Number.isSafeInteger(number) && number >= 0)) throw new InvalidArgumentError("it is to be a whole number");
+  return number;
+}
+
+function parse(): Options {
+  const program = new Command("simulate")
+    .description("Simulates a broker, its clients, a bad network and a bad disk, and judges what clients saw.")
+    .option("--hours <n>", "of real time", positive)
+    .option("--minutes <n>", "of real time", positive)
+    .option("--seconds <n>", "of real time; 30 when nothing is said", positive)
+    .option("--seed <n>", "of the campaign; drawn when nothing is said", whole)
+    .option("--workers <n>", "threads; one a core when nothing is said", whole)
+    .option("--plan <file>", "plays this plan once, and says what was wrong with it");
+  program.parse();
+  const given = program.opts<Partial<Options>>();
+  return {
+    ...given,
+    seed: given.seed ?? Math.floor(Math.random() * 2 ** 31),
+    workers: Math.max(1, given.workers ?? availableParallelism()),
+  };
+}
+
+async function main(): Promise<number> {
+  const options = parse();
+  return options.plan === undefined ? campaign(options) : replay(options.plan);
+}
+
+// ---- one plan ------------------------------------------------------------------------------
+
+async function replay(path: string): Promise<number> {
+  const { plan } = JSON.parse(readFileSync(path, "utf8")) as { readonly plan: SimPlan };
+  const tally = emptyTally();
+  const found = await runPlan(plan, tally);
+  say(
+    `${path}: ${(tally.simulatedMs / 1000).toFixed(1)} s simulated, ${tally.operations} operations of clients, ${tally.events} events`,
+  );
+  say(found === null ? "holds" : `violated\n${found}`);
+  return found === null ? 0 : 1;
+}
+
+// ---- a campaign ----------------------------------------------------------------------------
+
+async function campaign(options: Options): Promise<number> {
+  const { seed, workers } = options;
+  const seconds = (options.hours ?? 0) * 3600 + (options.minutes ?? 0) * 60 + (options.seconds ?? 0) || 30;
+  say(`seed ${seed}, ${workers} workers, ${seconds} s; the same again: npm run simulate -- --seed ${seed}`);
+  const tally = emptyTally();
+  const failures: Failure[] = [];
+  let broken: string | null = null;
+  const startedMs = performance.now();
+  const elapsedMs = (): number => performance.now() - startedMs;
+  const threads = Array.from({ length: workers }, (_, firstUnit) => thread({ seed, firstUnit, step: workers }));
+  const stop = (): void => threads.forEach((one) => void one.postMessage("stop"));
+  const timer = setTimeout(stop, seconds * 1000);
+  process.once("SIGINT", () => {
+    say("\nstopping: what is under way is brought to its end");
+    stop();
+  });
+  const live = setInterval(
+    () => showProgress(progressLine(tally, elapsedMs(), failures.length)),
+    process.stdout.isTTY ? 500 : 10_000,
+  );
+  const heard = (message: FromWorker): void => {
+    if (message.kind === "tally") add(tally, message.tally);
+    else if (message.kind === "shrinking")
+      say(`\nviolated (seed ${message.unitSeed}, plan ${message.index}); looking for a smaller plan\n${message.found}`);
+    else if (message.kind === "broken") {
+      broken ??= message.error;
+      stop();
+    } else {
+      failures.push(message.failure);
+      keep(message.failure);
+      stop();
+    }
+  };
+  await Promise.all(threads.map((one) => ended(one, heard)));
+  clearTimeout(timer);
+  clearInterval(live);
+  say(`\n${summary(tally, { seconds: elapsedMs() / 1000, workers })}`);
+  if (broken !== null) {
+    process.stderr.write(`${broken}\n`);
+    return 2;
+  }
+  say(failures.length === 0 ? "every run held" : `${failures.length} violated`);
+  return failures.length === 0 ? 0 : 1;
+}
+
+function thread(start: WorkerStart): Worker {
+  const file = fileURLToPath(import.meta.url).endsWith(".ts") ? "./worker.ts" : "./worker.js";
+  return new Worker(new URL(file, import.meta.url), { workerData: start });
+}
+
+function ended(one: Worker, heard: (message: FromWorker) => void): Promise<void> {
+  return new Promise((resolve) => {
+    one.on("message", heard);
+    one.on("error", (error) => heard({ kind: "broken", error: error.stack ?? error.message }));
+    one.on("exit", () => resolve());
+  });
+}
+
+function showProgress(line: string): void {
+  process.stdout.write(process.stdout.isTTY ? `\r${line}\u001b[K` : `${line}\n`);
+}
+
+/** Its plan runs with the tests ever after. */
+function keep({ unitSeed, index, shrinks, plan, found }: Failure): void {
+  mkdirSync(corpus, { recursive: true });
+  const path = join(corpus, `found-${unitSeed}-${index}.json`);
+  const note = found.split("\n")[0] ?? "";
+  writeFileSync(path, `${JSON.stringify({ found: note, fixedBy: "nobody yet", plan }, null, 2)}\n`);
+  const file = relative(process.cwd(), path);
+  say(
+    `\nviolated, after ${shrinks} shrinks (seed ${unitSeed}, plan ${index}):\n${found}\nplan: ${JSON.stringify(plan)}`,
+  );
+  say(`again: npm run simulate -- --plan ${file}`);
+}
+
+process.exitCode = await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return 2;
+});

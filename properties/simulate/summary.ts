@@ -1,0 +1,55 @@
+// What a campaign came to, for people.
+//
+// Owns: the lines. Never: measures.
+
+import { faultsPerHour, operationsPerHour } from "./floors.ts";
+import type { Tally } from "./messages.ts";
+
+export function add(to: Tally, other: Tally): void {
+  for (const [name, value] of Object.entries(other) as [keyof Tally, unknown][]) {
+    if (typeof value === "number") (to as unknown as Record<string, number>)[name] = (to[name] as number) + value;
+  }
+  for (const [name, count] of Object.entries(other.coverage)) to.coverage[name] = (to.coverage[name] ?? 0) + count;
+}
+
+const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
+const thousands = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, " ");
+
+export function progressLine(tally: Tally, elapsedMs: number, failures: number): string {
+  return [
+    `${Math.round(elapsedMs / 1000)} s`,
+    `${thousands(tally.plans)} plans`,
+    `${hours(tally.countedMs)} simulated hours`,
+    `${thousands(tally.events / (elapsedMs / 1000))} events/s`,
+    `${thousands(tally.operations)} operations`,
+    `${failures} violated`,
+  ].join(", ");
+}
+
+export function summary(tally: Tally, run: { readonly seconds: number; readonly workers: number }): string {
+  const coreSeconds = run.seconds * run.workers;
+  const faults = Object.entries(tally.coverage).filter(([name]) =>
+    /^(fault|disk|messages|lives|members that)/.test(name),
+  );
+  const others = Object.entries(tally.coverage).filter((entry) => !faults.some(([name]) => name === entry[0]));
+  return [
+    `plans                       ${thousands(tally.plans)}`,
+    `simulated hours             ${hours(tally.countedMs)} with at least ${thousands(operationsPerHour)} operations and ${faultsPerHour} faults an hour each`,
+    `                            ${hours(tally.simulatedMs - tally.countedMs)} more with fewer, not counted`,
+    `times real time             ${thousands(tally.countedMs / 1000 / coreSeconds)} a core, all included`,
+    `events                      ${thousands(tally.events)}: messages delivered, operations of disks and of clients, faults; no timer`,
+    `events a second a core      ${thousands(tally.events / coreSeconds)} all included, ${thousands(tally.events / (tally.simulatingMs / 1000))} while simulating`,
+    `client operations           ${thousands(tally.operations)}`,
+    `history events judged       ${thousands(tally.historyEvents)}, in ${Math.round((100 * tally.judgingMs) / Math.max(1, tally.judgingMs + tally.simulatingMs))} % of the time`,
+    "faults, and how often each fired",
+    ...lines(faults),
+    "and what else was met",
+    ...lines(others),
+  ].join("\n");
+}
+
+function lines(entries: readonly (readonly [string, number])[]): string[] {
+  return [...entries]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, count]) => `${thousands(count).padStart(12)} ${name}`);
+}

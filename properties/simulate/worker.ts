@@ -1,0 +1,36 @@
+// One core's share of a campaign, in a thread of its own.
+//
+// Owns: which units it runs, and that it stops when it is told to. Never: prints.
+
+import { parentPort, workerData } from "node:worker_threads";
+import { emptyTally, runPlan, shrink } from "./campaign.ts";
+import type { FromWorker, WorkerStart } from "./messages.ts";
+import { plansOf, unitSeed } from "./seeds.ts";
+
+const { seed, firstUnit, step } = workerData as WorkerStart;
+let isStopped = false;
+parentPort?.on("message", () => {
+  isStopped = true;
+});
+const tell = (message: FromWorker): void => parentPort?.postMessage(message);
+
+async function work(): Promise<void> {
+  for (let unit = firstUnit; !isStopped; unit += step) {
+    const unitsSeed = unitSeed(seed, unit);
+    for (const [index, plan] of plansOf(unitsSeed).entries()) {
+      if (isStopped) break;
+      const tally = emptyTally();
+      const found = await runPlan(plan, tally);
+      tell({ kind: "tally", tally });
+      if (found === null) continue;
+      tell({ kind: "shrinking", unitSeed: unitsSeed, index, found });
+      tell({ kind: "failure", failure: await shrink(unitsSeed, index, plan, found) });
+    }
+  }
+  parentPort?.close();
+}
+
+work().catch((error: unknown) => {
+  tell({ kind: "broken", error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  parentPort?.close();
+});
