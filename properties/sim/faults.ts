@@ -27,9 +27,12 @@ export class Faults {
   /** A sync failed in this life: the system holds its pages for clean, and a process that dies now leaves them so. */
   #syncFailedIn = 0;
   readonly #again: number[] = [];
+  readonly #supervisor: Stream;
+  #downMs = 0;
 
   constructor(stage: Stage) {
     this.#stage = stage;
+    this.#supervisor = new Stream(stage.scheduler.seed, "supervisor");
   }
 
   begin(faults: readonly FaultPlan[]): void {
@@ -39,7 +42,6 @@ export class Faults {
         if (!this.#isOver) this.#do(fault);
       });
     }
-    this.#watch();
   }
 
   /** No more of them. */
@@ -102,8 +104,6 @@ export class Faults {
     }
   }
 
-  #downMs = 0;
-
   #end(fault: Extract<FaultPlan, { readonly do: "crash" | "kill" }>): void {
     const { node, coverage } = this.#stage;
     if (node.state === "down") return coverage.add("faults that found nothing");
@@ -119,27 +119,19 @@ export class Faults {
     } else node.disk.crashAfter(fault.afterWrites, onlyProcess);
   }
 
-  /** Whoever is down comes up again. */
-  #watch(): void {
+  /** Whoever went down comes up again. */
+  ended(): void {
+    if (this.#isOver) return;
     const { node, scheduler } = this.#stage;
-    const stream = new Stream(scheduler.seed, "supervisor");
-    let downSinceMs = -1;
-    const look = (): void => {
-      if (this.#isOver) return;
-      if (node.state !== "down") downSinceMs = -1;
-      else if (downSinceMs < 0) downSinceMs = scheduler.nowMs;
-      if (downSinceMs >= 0 && scheduler.nowMs - downSinceMs >= this.#downMs) {
-        const again = this.#again.shift();
-        node.start();
-        if (again !== undefined) {
-          this.#note("crash during recovery", `after ${again} writes`);
-          node.disk.crashAfter(again, false);
-        }
-        this.#downMs = 0;
-        downSinceMs = -1;
-      }
-      scheduler.after("timer", 20, stream.id(), look);
-    };
-    look();
+    const downMs = this.#downMs;
+    this.#downMs = 0;
+    scheduler.after("fault", downMs + 20, this.#supervisor.id(), () => {
+      if (this.#isOver || node.state !== "down") return;
+      const again = this.#again.shift();
+      node.start();
+      if (again === undefined) return;
+      this.#note("crash during recovery", `after ${again} writes`);
+      node.disk.crashAfter(again, false);
+    });
   }
 }

@@ -295,6 +295,7 @@ class Simulation {
     this.#coverage.add(`lives ended by ${how}`);
     if (how === "close") this.recorder.push({ kind: "close", detail, clean: clean && !this.#node.isFaulty });
     else this.recorder.push({ kind: "crash", detail });
+    this.#faults.ended();
   }
 
   // ---- below -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import { Coverage } from "../coverage.ts";
 import { type SimPlan, simPlans } from "../sim/plan.ts";
 import { type SimResult, simulate } from "../sim/simulation.ts";
 import { trapping } from "../sim/trap.ts";
-import type { Kernel } from "../subject.ts";
+import { createTwinKernel } from "../subject.ts";
 import { counts } from "./floors.ts";
 import type { Failure, Tally } from "./messages.ts";
 
@@ -19,38 +19,85 @@ const shrinkLimitMs = 60_000;
 
 export function emptyTally(): Tally {
   return {
-    ...{ plans: 0, countedMs: 0, simulatedMs: 0, simulatingMs: 0, judgingMs: 0 },
+    ...{ plans: 0, countedMs: 0, simulatedMs: 0, judgingMs: 0 },
     ...{ operations: 0, events: 0, historyEvents: 0, coverage: {} },
   };
 }
 
-/** One plan; what was wrong with it, or null. */
-export async function runPlan(plan: SimPlan, tally: Tally, kernel?: Kernel): Promise<string | null> {
-  const coverage = new Coverage();
+/** Worlds that take turns in one thread: what the runtime does between two events is then done once for all of them. */
+const worldsAtOnce = 12;
+
+export interface Outcome {
+  readonly index: number;
+  readonly plan: SimPlan;
+  /** What was wrong with it, or null. */
+  readonly found: string | null;
+}
+
+/**
+ * Runs plans, several at once, each in a world of its own; `done` hears of each as it ends, and may
+ * say that it is enough.
+ */
+export async function runPlans(
+  plans: readonly SimPlan[],
+  done: (outcome: Outcome, tally: Tally) => boolean,
+): Promise<void> {
+  let next = 0;
+  let isEnough = false;
+  const slot = async (): Promise<void> => {
+    // Nothing of a kernel is shared: what one world's compaction holds would show in another's.
+    const kernel = createTwinKernel();
+    while (next < plans.length && !isEnough) {
+      const index = next++;
+      const plan = plans[index] as SimPlan;
+      const coverage = new Coverage();
+      const result = await simulate(plan, { coverage, kernel, judged: false });
+      const [found, judgingMs] = judged(result);
+      isEnough = !done({ index, plan, found }, tallyOf(result, coverage, judgingMs)) || isEnough;
+    }
+  };
+  const { stackTraceLimit } = Error;
+  // A refusal is an answer like any other here, and most of what it costs is its stack.
+  Error.stackTraceLimit = 0;
+  try {
+    await trapping(
+      async () => {
+        await Promise.all(Array.from({ length: Math.min(worldsAtOnce, plans.length) }, slot));
+      },
+      { besideOthers: false },
+    );
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function judged(result: SimResult): [found: string | null, ms: number] {
   const startedMs = now();
-  const result: SimResult = await trapping(
-    () => simulate(plan, { coverage, judged: false, ...(kernel === undefined ? {} : { kernel }) }),
-    { besideOthers: false },
-  );
-  const simulatedMs = now();
   const { violations } = judge(result.history);
-  tally.judgingMs += now() - simulatedMs;
-  tally.simulatingMs += simulatedMs - startedMs;
-  tally.plans += 1;
-  tally.simulatedMs += result.simulatedMs;
-  tally.operations += result.operations;
-  tally.events += result.events;
-  tally.historyEvents += result.history.length;
-  if (counts(result)) tally.countedMs += result.simulatedMs;
-  for (const [name, count] of coverage.counts) tally.coverage[name] = (tally.coverage[name] ?? 0) + count;
-  return violations.length === 0 ? null : describeViolations(violations);
+  return [violations.length === 0 ? null : describeViolations(violations), now() - startedMs];
+}
+
+function tallyOf(result: SimResult, coverage: Coverage, judgingMs: number): Tally {
+  const { simulatedMs, operations, events, history } = result;
+  return {
+    ...{ plans: 1, simulatedMs, countedMs: counts(result) ? simulatedMs : 0, judgingMs, operations, events },
+    ...{ historyEvents: history.length, coverage: Object.fromEntries(coverage.counts) },
+  };
+}
+
+/** One plan, in a world of its own and with full stacks. */
+export async function runPlan(plan: SimPlan): Promise<{ readonly found: string | null; readonly tally: Tally }> {
+  const coverage = new Coverage();
+  const result = await trapping(() => simulate(plan, { coverage, judged: false }), { besideOthers: false });
+  const [found, judgingMs] = judged(result);
+  return { found, tally: tallyOf(result, coverage, judgingMs) };
 }
 
 /** The smallest failing plan that a minute finds, beginning with this one of a unit. */
 export async function shrink(unitSeed: number, index: number, plan: SimPlan, found: string): Promise<Failure> {
   const result = await fc.check(
     fc.asyncProperty(simPlans(), async (smaller) => {
-      const wrong = await runPlan(smaller, emptyTally());
+      const { found: wrong } = await runPlan(smaller);
       if (wrong !== null) throw new Error(wrong);
     }),
     {

@@ -68,8 +68,7 @@ async function main(): Promise<number> {
 
 async function replay(path: string): Promise<number> {
   const { plan } = JSON.parse(readFileSync(path, "utf8")) as { readonly plan: SimPlan };
-  const tally = emptyTally();
-  const found = await runPlan(plan, tally);
+  const { found, tally } = await runPlan(plan);
   say(
     `${path}: ${(tally.simulatedMs / 1000).toFixed(1)} s simulated, ${tally.operations} operations of clients, ${tally.events} events`,
   );

@@ -16,8 +16,6 @@ export interface Tally {
   /** In runs above the floors. */
   countedMs: number;
   simulatedMs: number;
-  /** Of the processor's time that simulating took, judging left out. */
-  simulatingMs: number;
   judgingMs: number;
   operations: number;
   events: number;

@@ -3,7 +3,7 @@
 // Owns: which units it runs, and that it stops when it is told to. Never: prints.
 
 import { parentPort, workerData } from "node:worker_threads";
-import { emptyTally, runPlan, shrink } from "./campaign.ts";
+import { type Outcome, runPlans, shrink } from "./campaign.ts";
 import type { FromWorker, WorkerStart } from "./messages.ts";
 import { plansOf, unitSeed } from "./seeds.ts";
 
@@ -17,14 +17,15 @@ const tell = (message: FromWorker): void => parentPort?.postMessage(message);
 async function work(): Promise<void> {
   for (let unit = firstUnit; !isStopped; unit += step) {
     const unitsSeed = unitSeed(seed, unit);
-    for (const [index, plan] of plansOf(unitsSeed).entries()) {
-      if (isStopped) break;
-      const tally = emptyTally();
-      const found = await runPlan(plan, tally);
+    const failed: Outcome[] = [];
+    await runPlans(plansOf(unitsSeed), (outcome, tally) => {
       tell({ kind: "tally", tally });
-      if (found === null) continue;
-      tell({ kind: "shrinking", unitSeed: unitsSeed, index, found });
-      tell({ kind: "failure", failure: await shrink(unitsSeed, index, plan, found) });
+      if (outcome.found !== null) failed.push(outcome);
+      return !isStopped && failed.length === 0;
+    });
+    for (const { index, plan, found } of failed.slice(0, 1)) {
+      tell({ kind: "shrinking", unitSeed: unitsSeed, index, found: found as string });
+      tell({ kind: "failure", failure: await shrink(unitsSeed, index, plan, found as string) });
     }
   }
   parentPort?.close();
