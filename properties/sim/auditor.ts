@@ -18,6 +18,8 @@ export interface AuditWorld {
   settle<T>(what: string, work: Promise<T>): Promise<T>;
   pass(ms: number): Promise<void>;
   stuck(detail: string): void;
+  /** A damaged log was refused, as it must be where the damage is. */
+  refused(code: string): void;
 }
 
 /** Writes down how a log stands; false when it is not to be read. */
@@ -73,7 +75,8 @@ export async function audit(
       await readAll(world, broker, log, chance);
     } catch (error) {
       if (!(error instanceof MoldauError)) throw error;
-      if (!world.isDamaged(log)) world.stuck(`the auditor was refused ${log.name}: ${error.stack ?? error.message}`);
+      if (world.isDamaged(log)) world.refused(error.code);
+      else world.stuck(`the auditor was refused ${log.name}: ${error.stack ?? error.message}`);
     }
   }
 }

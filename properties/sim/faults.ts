@@ -6,10 +6,12 @@
 
 import type { Coverage } from "../coverage.ts";
 import { mix, Stream } from "../random.ts";
+import type { LogPlace } from "./actors/actor.ts";
 import type { Network } from "./network.ts";
 import type { Node } from "./node.ts";
 import type { FaultPlan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
+import { type Damage, damage } from "./rot.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 interface Stage {
@@ -19,6 +21,9 @@ interface Stage {
   readonly recorder: Recorder;
   readonly coverage: Coverage;
   readonly clientNames: readonly string[];
+  readonly logs: () => readonly LogPlace[];
+  /** Bytes of it changed at rest: it may be refused from now on. */
+  readonly damaged: (log: LogPlace) => void;
 }
 
 export class Faults {
@@ -29,6 +34,7 @@ export class Faults {
   readonly #again: number[] = [];
   readonly #supervisor: Stream;
   #downMs = 0;
+  #damage: Extract<FaultPlan, { readonly do: Damage }> | null = null;
 
   constructor(stage: Stage) {
     this.#stage = stage;
@@ -61,6 +67,12 @@ export class Faults {
       case "crash":
       case "kill":
         return this.#end(fault);
+      case "rot":
+      case "misdirect":
+        if (node.state === "down") return coverage.add("faults that found nothing");
+        this.#downMs = fault.downMs;
+        this.#damage = fault;
+        return node.losePower("bytes change");
       case "restart":
         if (node.state !== "up" || node.isPaused) return coverage.add("faults that found nothing");
         this.#note("restart", `${fault.downMs} ms`);
@@ -122,16 +134,36 @@ export class Faults {
   /** Whoever went down comes up again. */
   ended(): void {
     if (this.#isOver) return;
-    const { node, scheduler } = this.#stage;
+    const { scheduler } = this.#stage;
     const downMs = this.#downMs;
     this.#downMs = 0;
+    const damage = this.#damage;
+    this.#damage = null;
+    // No other fault finds a node that is down: the bytes are changed before it can start.
+    const damaged = damage === null ? null : this.#change(damage);
     scheduler.after("fault", downMs + 20, this.#supervisor.id(), () => {
-      if (this.#isOver || node.state !== "down") return;
-      const again = this.#again.shift();
-      node.start();
-      if (again === undefined) return;
-      this.#note("crash during recovery", `after ${again} writes`);
-      node.disk.crashAfter(again, false);
+      if (damaged === null) this.#start();
+      else void damaged.then(() => this.#start());
     });
+  }
+
+  #start(): void {
+    const { node } = this.#stage;
+    if (this.#isOver || node.state !== "down") return;
+    const again = this.#again.shift();
+    node.start();
+    if (again === undefined) return;
+    this.#note("crash during recovery", `after ${again} writes`);
+    node.disk.crashAfter(again, false);
+  }
+
+  async #change({ do: kind, luck }: Extract<FaultPlan, { readonly do: Damage }>): Promise<void> {
+    const { node, logs, scheduler, coverage, recorder } = this.#stage;
+    const chance = new Stream(scheduler.seed, kind, luck).next();
+    const hit = await node.disk.outside((storage) => damage(storage, logs(), kind, chance));
+    if (hit === null) return coverage.add("faults that found nothing");
+    this.#stage.damaged(hit.log);
+    coverage.add(`fault: ${kind}`);
+    recorder.push({ kind: "fault", what: kind, detail: hit.detail, log: hit.log.name });
   }
 }

@@ -80,6 +80,8 @@ export type FaultPlan = Part &
         readonly way: "both" | "requests" | "answers";
       }
     | { readonly do: "fail disk"; readonly kind: FailingKind; readonly count: number }
+    /** Power goes, and bytes at rest are not what they were when it comes back. */
+    | { readonly do: "rot" | "misdirect"; readonly downMs: number }
     | { readonly do: "jump clock"; readonly byMs: number }
   );
 
@@ -222,6 +224,10 @@ function fault(chaosMs: number, actors: number): fc.Arbitrary<FaultPlan> {
         kind: fc.constantFrom<FailingKind>("sync log", "sync log", "sync journal", "append", "read", "other"),
         count: fc.constantFrom(1, 1, 2, 5),
       }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constantFrom("rot" as const, "misdirect" as const), ...part, downMs }),
     },
     {
       weight: 1,

@@ -107,6 +107,8 @@ class Simulation {
     this.#faults = new Faults({
       ...{ scheduler: this.#scheduler, network: this.#network, node: this.#node, recorder: this.recorder },
       ...{ coverage: this.#coverage, clientNames: plan.actors.map((_, at) => nameOf(at)) },
+      logs: () => this.#logs,
+      damaged: (log) => void this.#damaged.add(log.name),
     });
   }
 
@@ -212,6 +214,7 @@ class Simulation {
       settle: (what, work) => this.#settle(what, work),
       pass: (ms) => this.#pass(ms),
       stuck: (detail) => this.#fail(detail),
+      refused: (code) => this.#coverage.add(`damage reported (${code})`),
     };
     await audit(world, this.#node.broker as Broker, this.#logs, round);
     for (const group of this.#groups.values()) await this.#auditGroup(group);

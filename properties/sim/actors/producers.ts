@@ -151,7 +151,9 @@ const neverAgain: ReadonlySet<string> = new Set([
   "UNKNOWN_PRODUCER_ID",
   "DUPLICATE_SEQUENCE_NUMBER",
 ]);
-const mostAttempts = 200;
+const mostAttempts = 400;
+/** Of a log whose bytes changed, and that may be refused for ever. */
+const fewAttempts = 20;
 
 /** Sends each batch until it is acknowledged; when its place is lost, it takes the next epoch. */
 export class IdempotentProducer {
@@ -228,7 +230,8 @@ export class IdempotentProducer {
           coverage.add("producer epochs bumped by clients");
           return true;
         }
-        if (batch.attempts >= mostAttempts || this.#world.isDamaged(this.#traits.log.name)) return false;
+        const most = this.#world.isDamaged(this.#traits.log.name) ? fewAttempts : mostAttempts;
+        if (batch.attempts >= most) return false;
         await client.sleep(50 + 400 * client.chance().next());
         await this.#send(batch);
       }

@@ -1,0 +1,65 @@
+// One plan gives one trace and one history, however often it runs, and nothing of the runtime is touched.
+//
+// Source: correctness.md C.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { runsFactor, seed } from "../check.ts";
+import { simPlans } from "./plan.ts";
+import { Scheduler } from "./scheduler.ts";
+import { type SimResult, simulate } from "./simulation.ts";
+import { trapping } from "./trap.ts";
+
+test("a plan run twice does the same, event by event, and the runtime's time and chance stay untouched", async () => {
+  const drawn = fc.sample(simPlans({ chaosMs: 20_000 }), { seed, numRuns: Math.round(12 * Math.max(1, runsFactor)) });
+  const fingerprints = new Set<string>();
+  for (const plan of drawn) {
+    const seen: SimResult[] = [];
+    for (let again = 0; again < 2; again++) {
+      seen.push(await trapping(() => simulate(plan, { keepsLines: true, judged: false })));
+    }
+    const [one, other] = seen as [SimResult, SimResult];
+    const at = one.lines.findIndex((line, number) => line !== other.lines[number]);
+    assert.equal(at, -1, `two runs of one plan part at event ${at}: ${one.lines[at]} and ${other.lines[at]}`);
+    assert.equal(JSON.stringify(one.history), JSON.stringify(other.history));
+    assert.equal(one.fingerprint, other.fingerprint);
+    assert.ok(one.lines.length > 50);
+    fingerprints.add(one.fingerprint);
+  }
+  assert.equal(fingerprints.size, drawn.length, "different plans have different traces");
+});
+
+test("worlds that take turns in one thread do what each does alone", async () => {
+  const drawn = fc.sample(simPlans({ chaosMs: 10_000 }), { seed: seed + 1, numRuns: 6 });
+  const alone: string[] = [];
+  for (const plan of drawn) alone.push((await simulate(plan, { judged: false })).fingerprint);
+  const together = await Promise.all(drawn.map((plan) => simulate(plan, { judged: false })));
+  assert.deepEqual(
+    together.map(({ fingerprint }) => fingerprint),
+    alone,
+  );
+});
+
+test("whatever asks the runtime for time or chance meanwhile is caught", async () => {
+  const surprises: readonly (() => unknown)[] = [
+    () => Date.now(),
+    () => new Date(),
+    () => Math.random(),
+    () => performance.now(),
+    () => setTimeout(() => {}, 1),
+    () => crypto.getRandomValues(new Uint8Array(1)),
+    () => crypto.randomUUID(),
+    () => fetch("http://127.0.0.1:1/"),
+  ];
+  for (const surprise of surprises) {
+    const scheduler = new Scheduler(1);
+    scheduler.schedule(5, () => void surprise());
+    await assert.rejects(
+      trapping(() => scheduler.pass(10)),
+      /was called while a world ran/,
+      surprise.toString(),
+    );
+  }
+  assert.ok(new Date(0).getTime() === 0 && Date.now() > 0, "afterwards all is as it was");
+});
