@@ -93,6 +93,20 @@ test("a full disk while a topic is made or altered leaves nothing behind, and ro
   }
 });
 
+test("a topic whose making has an unknown effect keeps its folders, whoever tries again", async () => {
+  const { storage, fail } = faultyStorage();
+  const broker = await openBroker(testWorld(storage));
+  fail(({ kind, paths }) => kind === "sync" && paths[0]?.endsWith(".journal") === true);
+  await assert.rejects(broker.createTopic("t", { partitions: 2 }), code("KAFKA_STORAGE_ERROR"));
+  fail(null);
+  await assert.rejects(broker.createTopic("t", { partitions: 2 }), code("KAFKA_STORAGE_ERROR"));
+  // The process ends, and the journal has it after all.
+  const again = await openBroker(testWorld(storage.restart({})));
+  assert.deepEqual([again.describeTopic("t").partitions.length, again.report.offlinePartitions], [2, 0]);
+  await again.produce("t", [{ value: "x" }], { partition: 1 });
+  await again.close();
+});
+
 test("a folder that cannot be moved does not keep a deleted topic, or its waits, alive", async () => {
   const { storage, fail } = faultyStorage();
   const world = testWorld(storage);

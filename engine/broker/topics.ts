@@ -82,6 +82,14 @@ export interface RecoveredPartition {
   readonly recorded: RecordedOffsets;
 }
 
+/** What an attempt to add partitions has made, so that it alone is undone. */
+interface Making {
+  readonly from: number;
+  readonly to: number;
+  readonly made: Partition[];
+  readonly folders: string[];
+}
+
 const indexResidencyBytes = 32 * 1024 * 1024;
 /** Notes kept for the report; the log has them all. */
 const maxNotes = 1000;
@@ -347,29 +355,30 @@ export class Topics {
   async #addPartitions(topic: Topic, to: number, change: MetadataChange): Promise<void> {
     const from = topic.partitions.length;
     const made: Partition[] = [];
-    if (to > from) await this.#makePartitions(topic, from, to, made);
+    const folders: string[] = [];
+    if (to > from) await this.#makePartitions(topic, { from, to, made, folders });
     try {
       await this.#context.metadata.apply(change);
     } catch (error) {
       // With an effect unknown the journal may name the folders: they must stay.
-      if (toMoldauError(error).effect === "none") await this.#undo(topic.meta.name, from, to, made);
+      if (toMoldauError(error).effect === "none") await this.#undo(made, folders);
       throw error;
     }
     topic.partitions.push(...made);
   }
 
-  async #makePartitions(topic: Topic, from: number, to: number, made: Partition[]): Promise<void> {
+  async #makePartitions(topic: Topic, { from, to, made, folders }: Making): Promise<void> {
     const { name } = topic.meta;
     try {
       const numbers = Array.from({ length: to - from }, (_, at) => from + at);
       await inParallel(
         numbers.map((partition) => async () => {
-          made[partition - from] = await this.#makePartition(topic, partition);
+          made[partition - from] = await this.#makePartition(topic, partition, folders);
         }),
       );
       await this.#context.storage.syncDirectory("");
     } catch (error) {
-      await this.#undo(name, from, to, made);
+      await this.#undo(made, folders);
       if (error instanceof MoldauError) throw error;
       throw new MoldauError("KAFKA_STORAGE_ERROR", `cannot create topic '${name}': ${toMoldauError(error).message}`, {
         cause: error,
@@ -377,11 +386,12 @@ export class Topics {
     }
   }
 
-  async #makePartition(topic: Topic, partition: number): Promise<Partition> {
+  async #makePartition(topic: Topic, partition: number, folders: string[]): Promise<Partition> {
     const { storage } = this.#context;
     const { name, id } = topic.meta;
     const folder = partitionFolder(name, partition);
     await storage.makeDirectory(folder);
+    folders.push(folder);
     const metadata = storage.create(`${folder}/${partitionMetadataName}`);
     metadata.append(
       formatProperties(
@@ -403,13 +413,14 @@ export class Topics {
     return this.#partition(name, partition, recovered);
   }
 
-  async #undo(topic: string, from: number, to: number, made: readonly (Partition | undefined)[]): Promise<void> {
+  /** Only what this attempt has made: one before it, whose effect is unknown, may have left the same folders. */
+  async #undo(made: readonly (Partition | undefined)[], folders: readonly string[]): Promise<void> {
     for (const partition of made) await partition?.close("deleted");
-    for (let partition = from; partition < to; partition += 1) {
+    for (const folder of folders) {
       try {
-        await this.#context.storage.remove(partitionFolder(topic, partition));
+        await this.#context.storage.remove(folder);
       } catch {
-        // Not made yet, or the disk fails: the next start finds an empty folder and removes it.
+        // The disk fails: the next start finds an empty folder and removes it.
       }
     }
   }
