@@ -410,3 +410,44 @@ test("a sync ahead of the flush promises nothing, and its failure, told to it al
     await broker.close();
   }
 });
+
+test("nothing is put behind what a write left that could not be taken back", async () => {
+  const { storage, fail } = faultyStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { configs: { "segment.bytes": 150 } });
+  await append(broker, "a");
+  const first = ({ kind, paths }: StorageOperation): boolean =>
+    kind === "append" && paths[0] === "t-0/00000000000000000000.log";
+  fail(first, "no-space");
+  await assert.rejects(append(broker, "b"), code("KAFKA_STORAGE_ERROR"));
+  assert.equal(broker.describeTopic("t").partitions[0]?.state, "online");
+  // The store could not restore the file: it takes nothing any more. The next append would begin a segment.
+  fail(first, "io");
+  await assert.rejects(append(broker, "c".repeat(60)), code("KAFKA_STORAGE_ERROR"));
+  assert.equal(broker.describeTopic("t").partitions[0]?.state, "fenced");
+  assert.deepEqual(
+    (await storage.list("t-0")).map(({ name }) => name).filter((name) => name.endsWith(".log")),
+    ["00000000000000000000.log"],
+  );
+  await broker.close();
+  const again = await openBroker(testWorld(storage.restart({})));
+  assert.equal(again.report.cleanShutdown, false);
+  assert.deepEqual(await values(again), ["a"]);
+  await again.close();
+});
+
+test("a stop behind a write that could not be taken back is not recorded as clean", async () => {
+  const { storage, fail } = faultyStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t");
+  await append(broker, "a");
+  const log = ({ kind, paths }: StorageOperation): boolean => kind === "append" && paths[0]?.endsWith(".log") === true;
+  fail(log, "no-space");
+  await assert.rejects(append(broker, "b"), code("KAFKA_STORAGE_ERROR"));
+  fail(log, "io");
+  await broker.close();
+  fail(null);
+  const again = await openBroker(testWorld(storage.restart({})));
+  assert.equal(again.report.cleanShutdown, false);
+  await again.close();
+});

@@ -100,6 +100,8 @@ export interface LogState {
   readonly cleanedTo: number;
 }
 
+const nothing = new Uint8Array(0);
+
 export class Log {
   readonly context: LogContext;
   readonly segments: Segment[];
@@ -127,6 +129,8 @@ export class Log {
   #dirtySnapshots: StorageFile[] = [];
   #snapshots: number[];
   #directoryDirty = false;
+  /** The last write to the active segment failed, and may have left something behind its end. */
+  #isCutShort = false;
   readonly #reader: LogReader = new LogReader(this);
   /** Over the kernel's memory, in which every prepared run lies: made once, not once an append. */
   #header: BatchHeader = new BatchHeader(new Uint8Array(0));
@@ -299,8 +303,10 @@ export class Log {
       // A store takes back what a short write left, but not durably: after a loss of power a batch that
       // was written whole may be there. A single one that was written whole is no failure.
       const effect = run.batchCount > 1 ? "unknown" : "none";
+      this.#isCutShort = true;
       throw storageError(error, `cannot write ${segment.log.path}`, effect);
     }
+    this.#isCutShort = false;
     const { byteOffset } = run.bytes;
     for (let position = 0; position < run.bytes.length; position += header.sizeBytes) {
       header.position = byteOffset + position;
@@ -331,6 +337,7 @@ export class Log {
     const { storage, folder, clock, logger } = this.context;
     const old = this.active;
     if (old.sizeBytes === 0) return;
+    this.demandWhole();
     if (!this.#writeSnapshot()) {
       logger.log("warn", "producer snapshot not written; recovery will read more", { folder });
     }
@@ -348,6 +355,22 @@ export class Log {
     segment.resetIndexes();
     this.segments.push(segment);
     this.rolls += 1;
+  }
+
+  /**
+   * Throws when a write to the active segment was cut short and the store could not take back what it left: nothing
+   * may be put behind that, and no recovery may be told that it need not look there.
+   */
+  demandWhole(): void {
+    if (!this.#isCutShort) return;
+    const { log } = this.active;
+    try {
+      // A file that could not be restored takes no append.
+      log.append(nothing);
+    } catch (error) {
+      throw storageError(error, `cannot go on behind ${log.path}`);
+    }
+    this.#isCutShort = false;
   }
 
   /** A snapshot is an optimisation of recovery: failing to write one is said, not thrown. */
@@ -447,6 +470,7 @@ export class Log {
   /** Writes what recovery would otherwise rebuild; for a clean stop, after the last flush. */
   async writeCleanState(): Promise<void> {
     const { storage, folder } = this.context;
+    this.demandWhole();
     const files = await this.active.writeIndexes(true);
     if (this.logEndOffset > 0) this.#writeSnapshot();
     const snapshots = this.#dirtySnapshots;
