@@ -147,3 +147,27 @@ test("what a decompressor gives back is read as records, of a batch that still m
     assert.equal(asked.length, 1);
   }
 });
+
+test("what a damaged header says is not believed: neither that a batch holds no data, nor that it lies before", () => {
+  const timestamp = 1_700_000_000_000;
+  for (const kernel of kernels) {
+    const batch = (baseOffset: number, value: string): Uint8Array => {
+      const bytes = kernel.encodeBatch([{ key: null, value: encoder.encode(value), headers: [], timestamp }]).slice();
+      new DataView(bytes.buffer).setBigInt64(0, BigInt(baseOffset));
+      return bytes;
+    };
+    const [one, two] = [batch(7, "one"), batch(8, "two")];
+    const options = { kernel, decompressor: undefined, fromOffset: 7, limit: 10 };
+    assert.equal(decodeRecords(Uint8Array.from([...one, ...two]), options).length, 2);
+    const control = two.slice();
+    control[22] = 0x20;
+    const before = two.slice();
+    new DataView(before.buffer).setInt32(23, -5);
+    for (const damaged of [control, before]) {
+      assert.throws(
+        () => decodeRecords(Uint8Array.from([...one, ...damaged]), options),
+        (error) => error instanceof MoldauError && error.code === "CORRUPT_MESSAGE",
+      );
+    }
+  }
+});

@@ -47,8 +47,16 @@ export function decodeRecords(bytes: Uint8Array, options: DecodeOptions): Decode
   const header = new BatchHeader(bytes);
   for (let position = 0; header.at(position) && records.length < options.limit; position += header.sizeBytes) {
     if (header.lastOffset >= options.fromOffset && !header.isControl) decodeBatch(header, options, records);
+    else checkBatch(header, options.kernel);
   }
   return records;
+}
+
+/** What a header says is believed only when the checksum matches, also that there is nothing to read. */
+function checkBatch(header: BatchHeader, kernel: Kernel): void {
+  const { position, sizeBytes } = header;
+  const checked = kernel.indexBatch(header.bytes.subarray(position, position + sizeBytes));
+  if (!checked.ok) throw corrupt(header, checked.fault);
 }
 
 export interface OpenedBatch {
