@@ -164,6 +164,17 @@ test("groups and compaction as they should be break nothing", () => {
     { ...auditOf([1, "k", "p.1"], [4, "i", "p.4"]), atMs: 5000 },
   );
   assert.deepEqual(judge(cleaned).violations, []);
+  const goneWithItsTombstone = history(
+    compacted,
+    keyed("k", "p.0", 0),
+    {
+      ...produced(["p.1"], 1, { acks: "leader" }),
+      records: [{ value: "p.1", timestamp: now, key: "k", tombstone: true }],
+    },
+    keyed("j", "p.2", 2),
+    auditOf([2, "j", "p.2"]),
+  );
+  assert.deepEqual(judge(goneWithItsTombstone).violations, []);
 });
 
 const segments = [
