@@ -94,8 +94,8 @@ export class Faults {
         return;
       case "partition":
       case "clog": {
-        this.#note(fault.do, `${fault.way}, ${fault.forMs} ms, ${fault.actor === null ? "all" : fault.actor}`);
-        const names = fault.actor === null ? clientNames : [clientNames[fault.actor % clientNames.length] as string];
+        const names = fault.of === "all" ? clientNames : oneOf(clientNames, fault.luck);
+        this.#note(fault.do, `${fault.way}, ${fault.forMs} ms, ${fault.of === "all" ? "everybody" : names.join()}`);
         const act = fault.do === "partition" ? "cut" : "clog";
         for (const name of names) {
           if (fault.way !== "answers") network[act](name, node.name, fault.forMs);
@@ -166,4 +166,14 @@ export class Faults {
     coverage.add(`fault: ${kind}`);
     recorder.push({ kind: "fault", what: kind, detail: hit.detail, log: hit.log.name });
   }
+}
+
+/** The same one whoever else there is. */
+function oneOf(names: readonly string[], luck: number): readonly string[] {
+  let [chosen, lowest] = ["", Number.POSITIVE_INFINITY];
+  for (const name of names) {
+    const rank = new Stream(luck, "victim", name).id();
+    if (rank < lowest) [chosen, lowest] = [name, rank];
+  }
+  return chosen === "" ? [] : [chosen];
 }

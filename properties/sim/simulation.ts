@@ -75,6 +75,7 @@ class Simulation {
   readonly #node: Node;
   readonly #coverage: Coverage;
   readonly #faults: Faults;
+  readonly #names: readonly string[];
   readonly #running: Set<string> = new Set();
   readonly #damaged: Set<string> = new Set();
   readonly #groups: Map<Protocol, Group> = new Map();
@@ -84,6 +85,7 @@ class Simulation {
 
   constructor(plan: SimPlan, options: SimOptions) {
     this.plan = plan;
+    this.#names = namesOf(plan.actors);
     this.#coverage = options.coverage ?? new Coverage();
     this.#scheduler = new Scheduler(plan.seed, options.keepsLines === true ? { keepsLines: true } : {});
     this.#network = new Network(this.#scheduler, plan.network);
@@ -106,7 +108,7 @@ class Simulation {
     );
     this.#faults = new Faults({
       ...{ scheduler: this.#scheduler, network: this.#network, node: this.#node, recorder: this.recorder },
-      ...{ coverage: this.#coverage, clientNames: plan.actors.map((_, at) => nameOf(at)) },
+      ...{ coverage: this.#coverage, clientNames: [...this.#names] },
       logs: () => this.#logs,
       damaged: (log) => void this.#damaged.add(log.name),
     });
@@ -149,7 +151,7 @@ class Simulation {
         this.#groups.set(protocol, new Group(protocol, this.#logs));
       }
       this.#faults.begin(this.plan.faults);
-      this.plan.actors.forEach((actor, at) => void this.#act(actor, nameOf(at)));
+      this.plan.actors.forEach((actor, at) => void this.#act(actor, this.#names[at] as string));
       await this.#pass(this.plan.chaosMs);
       await this.#converge();
     } catch (error) {
@@ -337,6 +339,12 @@ class Simulation {
   }
 }
 
-function nameOf(at: number): string {
-  return `a${at}`;
+/** By their luck, so that one keeps its name, and with it its links, whoever is left out. */
+function namesOf(actors: readonly ActorPlan[]): string[] {
+  const seen = new Map<number, number>();
+  return actors.map(({ luck }) => {
+    const before = seen.get(luck) ?? 0;
+    seen.set(luck, before + 1);
+    return `a${luck.toString(36)}${before === 0 ? "" : `_${before}`}`;
+  });
 }
