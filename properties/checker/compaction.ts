@@ -58,8 +58,11 @@ export const tombstonesOutliveTheirTime: Invariant = {
     forEachAudit(history, (log, index, latest) => {
       const read = history.read(index);
       const offsets = new Set(read.records.map((record) => record.offset));
+      const newest = new Map(read.records.map((record) => [record.key, record.offset]));
       for (const [key, last] of latest) {
         if (!last.tombstone || last.offset < read.logStartOffset) continue;
+        // One that was not known to be stored has taken its place.
+        if ((newest.get(key) ?? -1) > last.offset) continue;
         const ageMs = read.atMs - last.sinceMs;
         if (ageMs >= (retention.get(log.name) ?? 0)) continue;
         findings.look();

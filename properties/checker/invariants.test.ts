@@ -175,6 +175,16 @@ test("groups and compaction as they should be break nothing", () => {
     auditOf([2, "j", "p.2"]),
   );
   assert.deepEqual(judge(goneWithItsTombstone).violations, []);
+  const replacedByWhatHadNoAnswer = history(
+    compacted,
+    keyed("k", "p.0", 0, true),
+    {
+      ...produced(["p.1"], 1, { outcome: "info", offsets: undefined }),
+      records: [{ value: "p.1", timestamp: now, key: "k" }],
+    },
+    auditOf([1, "k", "p.1"]),
+  );
+  assert.deepEqual(judge(replacedByWhatHadNoAnswer).violations, []);
 });
 
 const segments = [
