@@ -175,6 +175,23 @@ test("groups and compaction as they should be break nothing", () => {
     auditOf([2, "j", "p.2"]),
   );
   assert.deepEqual(judge(goneWithItsTombstone).violations, []);
+  const compactedBeforeTheLookUp = history(
+    compacted,
+    keyed("k", "p.0", 0),
+    keyed("k", "p.1", 1),
+    auditOf([0, "k", "p.0"], [1, "k", "p.1"]),
+    { kind: "look up", timestamp: now, offset: 1, recordTimestamp: now },
+  );
+  assert.deepEqual(judge(compactedBeforeTheLookUp).violations, []);
+  const passedOver = judge(
+    history(compacted, keyed("k", "p.0", 0), keyed("j", "p.1", 1), auditOf([0, "k", "p.0"], [1, "j", "p.1"]), {
+      kind: "look up",
+      timestamp: now,
+      offset: 1,
+      recordTimestamp: now,
+    }),
+  );
+  assert.match(passedOver.violations[0]?.invariant ?? "", /look-up by time/);
   const replacedByWhatHadNoAnswer = history(
     compacted,
     keyed("k", "p.0", 0, true),
