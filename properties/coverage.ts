@@ -36,7 +36,8 @@ export class Coverage {
         this.add(`reads (${event.manner})`, event.outcome === "ok" ? 1 : 0);
         if (event.outcome !== "ok") this.add(`reads refused`);
         if (event.records.length > 0) this.add("records read", event.records.length);
-      } else if (event.kind === "look up")
+      } else if (event.kind === "epochs") this.add("leader epochs compared", event.batches.length);
+      else if (event.kind === "look up")
         this.add(event.offset === null ? "look-ups without a record" : "look-ups with a record");
       else if (event.kind === "lent") this.add("lent bytes given back");
       else if (event.kind === "retention") this.add("retention passes");

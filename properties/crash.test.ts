@@ -15,10 +15,12 @@ const calm: Omit<Round, "commands"> = {
   jumpMs: 0,
   failSyncs: 0,
   fullDisk: false,
+  roomFor: 0,
   crashAfter: 0,
   onlyProcess: false,
   retain: false,
   end: "go on",
+  loadFails: 0,
   recoveryCrashes: [],
 };
 

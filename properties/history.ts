@@ -241,6 +241,19 @@ export interface FaultInjected extends Happened {
   readonly process?: string;
 }
 
+/** A batch's leader epoch: as the batch itself says, and as the broker tells for its offset. */
+export interface EpochSeen {
+  readonly offset: number;
+  readonly written: number;
+  readonly told: number;
+}
+
+export interface EpochsSeen extends Happened {
+  readonly kind: "epochs";
+  readonly log: LogName;
+  readonly batches: readonly EpochSeen[];
+}
+
 /** Something that should have ended did not: virtual time ran out, or nothing was left to wait for. */
 export interface Stuck extends Happened {
   readonly kind: "stuck";
@@ -266,6 +279,7 @@ export type HistoryEvent =
   | Committed
   | CommittedSeen
   | FaultInjected
+  | EpochsSeen
   | Stuck;
 
 export type History = readonly HistoryEvent[];

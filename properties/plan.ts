@@ -61,6 +61,8 @@ export type Command =
       readonly waitMs: number;
     }
   | { readonly do: "delete records"; readonly log: number; readonly percent: number }
+  /** Retention while others append. */
+  | { readonly do: "retain" }
   | { readonly do: "allocate"; readonly producer: number }
   | { readonly do: "alter"; readonly topic: number; readonly configs: Configs }
   | { readonly do: "create topic"; readonly configs: Configs }
@@ -74,6 +76,8 @@ export interface Round {
   /** 1: the next sync of a log fails; 2: the next of the metadata's journal. */
   readonly failSyncs: number;
   readonly fullDisk: boolean;
+  /** Writes for which a full disk has room yet. */
+  readonly roomFor: number;
   readonly commands: readonly Command[];
   /** Power goes at this write to the disk, counted from the round's begin; 0: not. */
   readonly crashAfter: number;
@@ -82,6 +86,8 @@ export interface Round {
   /** Retention, when all is quiet. */
   readonly retain: boolean;
   readonly end: "go on" | "restart" | "kill" | "crash";
+  /** After a crash: this read of a log fails when it is loaded first, and whoever started the broker stops it again; 0: none does. */
+  readonly loadFails: number;
   /** After a crash: power goes again at this write of the recovery, each in turn. */
   readonly recoveryCrashes: readonly number[];
 }
@@ -213,6 +219,7 @@ function command(constraints: PlanConstraints): fc.Arbitrary<Command> {
         percent: fc.oneof(percent, fc.constant(-1)),
       }),
     });
+    choices.push({ weight: 1, arbitrary: fc.constant({ do: "retain" as const }) });
     choices.push({
       weight: 1,
       arbitrary: fc.record({
@@ -253,6 +260,7 @@ function round(constraints: PlanConstraints): fc.Arbitrary<Round> {
     fullDisk: faults
       ? fc.oneof({ arbitrary: fc.constant(false), weight: 14 }, { arbitrary: fc.constant(true), weight: 1 })
       : fc.constant(false),
+    roomFor: fc.nat(6),
     commands: fc.array(command(constraints), { minLength: 1, maxLength: 10, size: "max" }),
     crashAfter: crashes
       ? fc.oneof(
@@ -273,6 +281,10 @@ function round(constraints: PlanConstraints): fc.Arbitrary<Round> {
           { arbitrary: fc.constant("go on" as const), weight: 3 },
           { arbitrary: fc.constant("restart" as const), weight: 1 },
         ),
+    loadFails:
+      crashes && faults
+        ? fc.oneof({ arbitrary: fc.constant(0), weight: 6 }, { arbitrary: fc.integer({ min: 1, max: 4 }), weight: 1 })
+        : fc.constant(0),
     recoveryCrashes: crashes
       ? fc.oneof(
           { arbitrary: fc.constant([]), weight: 3 },
@@ -299,10 +311,12 @@ export function killedThenPowerless(seed: number, write: number): Plan {
     jumpMs: 0,
     failSyncs: 0,
     fullDisk: false,
+    roomFor: 0,
     crashAfter: 0,
     onlyProcess: false,
     retain: false,
     end: "go on",
+    loadFails: 0,
     recoveryCrashes: [],
   } as const;
   const produce = { do: "produce", process: 0, log: 0, sizes: [200, 200], shiftMs: 0, acks: "leader" } as const;

@@ -81,6 +81,7 @@ export function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
 interface BatchSeen {
   readonly baseOffset: number;
   readonly recordCount: number;
+  readonly leaderEpoch: number;
   readonly maxTimestamp: number;
   readonly position: number;
   readonly sizeBytes: number;
@@ -97,6 +98,7 @@ export function batchesOf(bytes: Uint8Array): BatchSeen[] {
     batches.push({
       baseOffset: Number(view.getBigInt64(position)),
       recordCount: view.getInt32(position + 57),
+      leaderEpoch: view.getInt32(position + 12),
       maxTimestamp: Number(view.getBigInt64(position + 35)),
       position,
       sizeBytes,

@@ -9,10 +9,11 @@
 
 import { judge, type Violation } from "./checker/index.ts";
 import type { Coverage } from "./coverage.ts";
-import type { HistoryEvent, LogName, Outcome, ProducedRecord, SegmentSeen } from "./history.ts";
+import type { EpochSeen, HistoryEvent, LogName, Outcome, ProducedRecord, SegmentSeen } from "./history.ts";
 import type { Command, Plan, Round } from "./plan.ts";
 import { draw, type Random } from "./random.ts";
 import {
+  batchesOf,
   concatenate,
   encodeBatch,
   type RecordToSend,
@@ -114,6 +115,8 @@ export class Run {
   #audits = 0;
   /** The next loss is the process's, not the power's. */
   #onlyProcess = false;
+  /** The read that fails when the logs are loaded after the next loss; 0: none. */
+  #loadFails = 0;
 
   constructor(plan: Plan, options: RunOptions = {}) {
     this.plan = plan;
@@ -310,11 +313,12 @@ export class Run {
       this.coverage?.add("failed syncs asked for");
     }
     if (round.fullDisk) {
-      this.world.fillDisk(true);
+      this.world.fillDisk(true, round.roomFor);
       this.#faulty = true;
       this.coverage?.add("full disks");
     }
     if (round.crashAfter > 0) this.world.crashAfter(round.crashAfter);
+    this.#loadFails = round.loadFails;
     // A process that dies between a failed sync and the cut that follows leaves pages that the
     // system holds for clean: no reader of files can tell. Two rare failures at once; not asked for.
     this.#onlyProcess = round.onlyProcess && round.failSyncs === 0;
@@ -348,6 +352,7 @@ export class Run {
     } else if (round.end === "kill" || round.end === "crash") {
       if (round.end === "kill") await this.kill();
       else await this.crash();
+      await this.#loadInVain();
       await this.open(round.recoveryCrashes);
       await this.#auditOrRecover([]);
     }
@@ -373,8 +378,21 @@ export class Run {
 
   async #recover(recoveryCrashes: readonly number[]): Promise<void> {
     await this.#powerGone();
+    await this.#loadInVain();
     await this.open(recoveryCrashes);
     await this.#auditOrRecover([]);
+  }
+
+  /** A start in which a log cannot be read, for once, and the orderly stop that follows. */
+  async #loadInVain(): Promise<void> {
+    const read = this.#loadFails;
+    this.#loadFails = 0;
+    if (read === 0) return;
+    this.world.failRead(read);
+    await this.open([], false);
+    this.world.failRead(0);
+    this.coverage?.add("logs that could not be loaded", this.broker.report.offlinePartitions);
+    await this.close();
   }
 
   async #auditOrRecover(recoveryCrashes: readonly number[]): Promise<boolean> {
@@ -432,6 +450,8 @@ export class Run {
             ),
         );
       }
+      case "retain":
+        return this.#retainMeanwhile();
       case "allocate":
         return this.#allocate(command.producer);
       case "alter": {
@@ -817,6 +837,24 @@ export class Run {
 
   // ---- retention ---------------------------------------------------------------------------
 
+  /** Others append: what it may take depends on the race, and only the bounds can be judged. */
+  #retainMeanwhile(): void {
+    const logs = this.#logs;
+    this.coverage?.add("retention while others append");
+    this.#invoke(
+      "retention meanwhile",
+      () => this.broker.runRetention(),
+      ({ outcome }, invokedAt) => {
+        for (const { name } of logs) {
+          const nothingKnown = { nowMs: this.world.wallMs(), retentionMs: -1, retentionBytes: -1, segments: [] };
+          const bounds = { logStartOffset: 0, highWatermark: 0 };
+          this.#push({ kind: "retention", log: name, outcome, alone: false, ...nothingKnown, ...bounds }, invokedAt);
+        }
+        for (const log of logs) if (this.world.crashed === null) this.describe(log, false);
+      },
+    );
+  }
+
   async #retain(recoveryCrashes: readonly number[]): Promise<boolean> {
     const before: {
       log: LogPlace;
@@ -949,6 +987,7 @@ export class Run {
     const maxBytes = chance.pick([100, 1000, 100_000]);
     const limit = chance.pick([1, 7, 1000]);
     const timestamps: number[] = [];
+    const epochs: EpochSeen[] = [];
     const read = async (): Promise<Extract<HistoryEvent, { kind: "read" }>> => {
       const { earliest } = this.broker.offsets(log.topic, log.partition);
       const records = [];
@@ -962,6 +1001,10 @@ export class Run {
             { maxWaitMs: 0 },
           );
           if (fetched === undefined || fetched.error !== undefined) throw fetched?.error ?? new Error("no answer");
+          for (const { baseOffset, leaderEpoch } of batchesOf(fetched.bytes)) {
+            const told = this.broker.leaderEpochAt(log.topic, log.partition, Math.max(baseOffset, earliest));
+            epochs.push({ offset: baseOffset, written: leaderEpoch, told });
+          }
           // The first batch may begin before the offset asked for.
           records.push(...recordsOf(fetched.bytes).filter((record) => record.offset >= offset));
           ({ highWatermark, logStartOffset } = fetched);
@@ -1006,6 +1049,7 @@ export class Run {
     const read_ = await this.#settled(`read all of ${log.name}`, read, (event, invokedAt) =>
       this.#push(event, invokedAt),
     );
+    if (read_ && epochs.length > 0) this.#push({ kind: "epochs", log: log.name, batches: epochs });
     return read_ ? timestamps : null;
   }
 

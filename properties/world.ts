@@ -181,6 +181,9 @@ export class World {
   #failSyncs = 0;
   #failing = ".log";
   #full = false;
+  #roomFor = 0;
+  /** Reads of logs until the one that fails. */
+  #readsLeft = Number.POSITIVE_INFINITY;
 
   constructor(options: WorldOptions) {
     this.options = options;
@@ -249,8 +252,15 @@ export class World {
     this.#failing = suffix;
   }
 
-  fillDisk(full: boolean): void {
+  /** `roomFor`: how many writes still fit. */
+  fillDisk(full: boolean, roomFor = 0): void {
     this.#full = full;
+    this.#roomFor = roomFor;
+  }
+
+  /** The `count`-th read of a log from now fails, and the next ones do not; 0: none. */
+  failRead(count: number): void {
+    this.#readsLeft = count === 0 ? Number.POSITIVE_INFINITY : count;
   }
 
   /** The disk seen from outside, without delay or mischief. */
@@ -283,7 +293,10 @@ export class World {
   #meddle(operation: StorageOperation): void {
     if (this.looking) return;
     const { kind } = operation;
-    if (this.#full && (kind === "append" || kind === "create" || kind === "makeDirectory")) {
+    if (kind === "read" && operation.paths[0]?.endsWith(".log") === true && --this.#readsLeft === 0) {
+      throw new StorageError("io", `${operation.paths[0]}: the disk failed to read`);
+    }
+    if (this.#full && (kind === "append" || kind === "create" || kind === "makeDirectory") && --this.#roomFor < 0) {
       throw new StorageError("no-space", `${operation.paths[0]}: the disk is full`);
     }
     // A failure that comes twice in a row could not be recorded either: one kind of file at a time.

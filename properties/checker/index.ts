@@ -11,6 +11,7 @@ import {
   progress,
   topicsOutlive,
 } from "./durability.ts";
+import { epochsAsWritten } from "./epochs.ts";
 import {
   commitsSurvive,
   committedWasDelivered,
@@ -66,6 +67,7 @@ export const invariants: readonly Invariant[] = [
   ownersStartAtTheCommit,
   nothingAfterRevocation,
   lookUpByTime,
+  epochsAsWritten,
   failuresLeaveNothing,
   conditionalAppends,
   lentBytesStay,

@@ -88,6 +88,7 @@ test("a good history breaks nothing", () => {
     { kind: "delete records", before: 2, outcome: "ok", logStartOffset: 2 },
     read(["i.0", "i.1", "p.3"], { from: 2 }),
     { kind: "look up", timestamp: now, offset: 2, recordTimestamp: now },
+    { kind: "epochs", batches: [{ offset: 2, written: 1, told: 1 }] },
   );
   assert.deepEqual(judge(good).violations, []);
 });
@@ -370,6 +371,11 @@ const broken: readonly (readonly [name: string, history: HistoryEvent[], invaria
       produced(["i.0"], 0, { ...stamp(0), retry: true, outcome: "fail", code: "OUT_OF_ORDER_SEQUENCE_NUMBER" }),
     ),
     /answered with the first offset/,
+  ],
+  [
+    "an epoch that its batch does not carry",
+    history({ kind: "epochs", batches: [{ offset: 0, written: 1, told: -1 }] }),
+    /leader epoch told for an offset/,
   ],
   [
     "the next one refused at the wrap",

@@ -150,7 +150,10 @@ export class ClassicClient {
         this.current = null;
         return this.#afterwards(beaten);
       }
-      if (this.#stage.chance("commit", this.#stage.number()).chance(0.4)) await this.commit();
+      const chance = this.#stage.chance("commit", this.#stage.number());
+      if (!chance.chance(0.4)) continue;
+      // Now and then the next one is sent before the answer to the first is there.
+      await Promise.all(chance.chance(0.3) ? [this.commit(), this.commit()] : [this.commit()]);
     }
     return "fenced";
   }
@@ -222,6 +225,7 @@ export class ClassicClient {
       if (error.effect === "none") this.#ledger.refuse(partition, commit);
     } else {
       this.#ledger.acknowledge(commit);
+      if (this.#stage.chance("look", number).chance(0.3)) void this.#fetch([partition]);
       if (membership.generationId < latestGeneration) {
         const { memberId, generationId } = membership;
         this.#ledger.violate(

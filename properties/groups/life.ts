@@ -11,7 +11,8 @@ import { Stage } from "./stage.ts";
 export const clients = 4;
 export const partitions = 5;
 const settleMs = 120_000;
-const options = { offsetsTopicPartitions: 2 } as const;
+/** Often enough that what expired wrongly is noticed within a life; nothing is so old. */
+const options = { offsetsTopicPartitions: 2, offsetsRetentionCheckIntervalMs: 4000 } as const;
 
 export async function begin(plan: GroupPlan): Promise<{ readonly stage: Stage; readonly base: TopicSummary }> {
   const stage = new Stage(plan.seed, {
