@@ -1,98 +1,67 @@
-// Each historical fault, put back into a copy of the engine, is found by the plans.
+// Each fault, put back into a copy of the engine, is noticed by the invariants that it names.
+//
+// A bounded hunt: first the seeds that killed it when all of them were hunted last (`npm run mutants`),
+// then as many of a stream as the budget allows.
 
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
-import fc from "fast-check";
+import { test } from "node:test";
 import { runsFactor, seed } from "../check.ts";
-import type { Violation } from "../checker/index.ts";
-import type { executeCompaction } from "../compaction.ts";
-import { compactionPlans, compactionScript } from "../compaction-plans.ts";
-import { type Mutant, mutants } from "../mutants.ts";
-import { killedThenPowerless, type Plan, plans } from "../plan.ts";
-import type { execute } from "../run.ts";
+import { repositoryRoot } from "../house/repository.ts";
+import { copyWith } from "../mutants/copy.ts";
+import { hunt } from "../mutants/hunt.ts";
+import { mutants } from "../mutants/index.ts";
+import type { Mutant } from "../mutants/mutant.ts";
+import type { Results } from "../mutants/results.ts";
+import { seedOf, suites } from "../mutants/suites.ts";
 
-const here = fileURLToPath(import.meta.url);
-const ending = here.endsWith(".ts") ? ".ts" : ".js";
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const folders: string[] = [];
+const budget = Math.round(400 * Math.max(1, runsFactor));
+const { mutants: lastRun } = JSON.parse(
+  readFileSync(join(repositoryRoot(), "properties/mutants/results.json"), "utf8"),
+) as Results;
 
-after(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-});
-
-/** The suite's folder, over an engine with the fault. */
-function folderOf({ name, file, find, replace }: Mutant): string {
-  const folder = mkdtempSync(join(tmpdir(), "moldau-mutant-"));
-  folders.push(folder);
-  const isSource = (path: string): boolean => !/\.test\./.test(path) && !/\/(house|adapter)$/.test(path);
-  cpSync(join(root, "engine"), join(folder, "engine"), { recursive: true, filter: isSource });
-  cpSync(join(root, "properties"), join(folder, "properties"), { recursive: true, filter: isSource });
-  writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-  const path = join(folder, "engine", `${file}${ending}`);
-  const text = readFileSync(path, "utf8");
-  assert.equal(text.split(find).length - 1, 1, `${name}: '${find}' is to be in engine/${file} exactly once`);
-  writeFileSync(
-    path,
-    text.replace(find, () => replace),
-  );
-  return folder;
+function knownSeeds({ name }: Mutant): number[] {
+  const hunts = lastRun.mutants.find((one) => one.name === name)?.hunts ?? [];
+  return hunts.flatMap(({ killedBy }) => (killedBy === null ? [] : [killedBy.seed]));
 }
 
-async function withMutant(mutant: Mutant): Promise<typeof execute> {
-  const path = join(folderOf(mutant), "properties", `run${ending}`);
-  const module = (await import(pathToFileURL(path).href)) as { readonly execute: typeof execute };
-  return module.execute;
+function* seedsFor(mutant: Mutant): Generator<number, void, void> {
+  yield* knownSeeds(mutant);
+  for (let index = 0; index < budget; index += 1) yield seedOf(seed, index);
 }
-
-/** Lives of a compacted topic, one after the other, and what was wrong with each. */
-async function* compactedLives(mutant: Mutant): AsyncGenerator<readonly Violation[], void> {
-  const path = join(folderOf(mutant), "properties", `compaction${ending}`);
-  const { executeCompaction: run } = (await import(pathToFileURL(path).href)) as {
-    readonly executeCompaction: typeof executeCompaction;
-  };
-  for (const plan of fc.sample(compactionPlans(), { seed, numRuns: budget })) yield (await run(plan)).violations;
-  for (let write = 1; write < 300; write += 3) {
-    yield (await run(compactionScript(seed), { crashAtWrites: [write] })).violations;
-  }
-}
-
-async function* lives(mutant: Mutant): AsyncGenerator<readonly Violation[], void> {
-  if (mutant.suite === "compaction") return yield* compactedLives(mutant);
-  const run = await withMutant(mutant);
-  for (const plan of drawn) yield (await run(plan)).violations;
-}
-
-const budget = Math.round(150 * Math.max(1, runsFactor));
-const drawn: readonly Plan[] = [
-  ...fc.sample(plans(), { seed, numRuns: budget }),
-  ...Array.from({ length: 60 }, (_, index) => killedThenPowerless(seed + index, 1 + (index % 15))),
-];
 
 for (const mutant of mutants) {
   test(`killed: ${mutant.name}`, async () => {
-    let tried = 0;
-    for await (const violations of lives(mutant)) {
-      tried += 1;
-      const found = violations.find(({ invariant }) => mutant.found.test(invariant));
-      if (found === undefined) continue;
-      console.log(`${mutant.name}: killed by plan ${tried} of MOLDAU_SEED=${seed}: ${found.message.slice(0, 300)}`);
-      return;
+    const { runs, remove } = await copyWith(mutant);
+    try {
+      const { kill, played, others } = await hunt({
+        found: mutant.found,
+        seeds: seedsFor(mutant),
+        play: (one) => suites[mutant.suite](one, runs),
+      });
+      const noticed = [...others.keys()].join("; ");
+      if (kill === null) assert.fail(`${mutant.name}: survived ${played} seeds; noticed otherwise: ${noticed}`);
+      console.log(`${mutant.name}: killed by seed ${kill.seed}, the ${kill.seeds}th: ${kill.message.slice(0, 300)}`);
+    } finally {
+      remove();
     }
-    assert.fail(`${mutant.name}: survived ${tried} plans of MOLDAU_SEED=${seed}`);
   });
 }
 
 test("not a fault: every few batches are synced ahead of the flush", async () => {
-  const run = await withMutant({
+  const { runs, remove } = await copyWith({
     name: "syncs ahead",
+    ...{ source: "none", history: "none", suite: "lives", found: /./ },
     file: "broker/partition",
     find: "log.appendedBytes - this.#aheadTo >= syncAheadBytes",
     replace: "log.appendedBytes - this.#aheadTo >= 150",
-    found: /./,
   });
-  for (const plan of drawn) assert.deepEqual((await run(plan)).violations, []);
+  try {
+    for (let index = 0; index < 100; index += 1) {
+      assert.deepEqual(await suites.lives(seedOf(seed, index), runs), []);
+    }
+  } finally {
+    remove();
+  }
 });

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Violation } from "../checker/index.ts";
+import { hunt } from "./hunt.ts";
+
+const broken = (invariant: string): Violation => ({ invariant, source: "", message: `of ${invariant}`, events: [] });
+
+test("the first seed kills whose history breaks an invariant that the mutant names", async () => {
+  const played: number[] = [];
+  const { kill, others } = await hunt({
+    found: /A6/,
+    seeds: [30, 10, 20, 40],
+    play: async (seed) => {
+      played.push(seed);
+      if (seed === 30) throw new Error("no history");
+      return seed === 10 ? [broken("A9")] : [broken("A9"), broken("A6: lost")];
+    },
+  });
+  assert.deepEqual(kill, { seeds: 3, seed: 20, invariant: "A6: lost", message: "of A6: lost" });
+  assert.deepEqual(played, [30, 10, 20]);
+  assert.deepEqual(
+    [...others],
+    [
+      ["thrown: no history", 1],
+      ["A9", 1],
+    ],
+  );
+});
+
+test("what breaks only other invariants survives", async () => {
+  const { kill, played, others } = await hunt({ found: /A6/, seeds: [1, 2], play: async () => [broken("A9")] });
+  assert.equal(kill, null);
+  assert.equal(played, 2);
+  assert.deepEqual([...others], [["A9", 2]]);
+});

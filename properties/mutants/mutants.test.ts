@@ -1,0 +1,69 @@
+// The list fits the engine as it is today, and the page says what the last run found.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { repositoryRoot } from "../house/repository.ts";
+import { ending, root } from "./copy.ts";
+import { mutantGroups, mutants } from "./index.ts";
+import { applyEdit, editsOf } from "./mutant.ts";
+import { isKilled, pageOf, type Results } from "./results.ts";
+
+const trees = new Map([
+  ["source", { folder: repositoryRoot(), ending: ".ts" }],
+  ["what is run", { folder: root, ending }],
+]);
+
+for (const [tree, { folder, ending: end }] of trees) {
+  test(`the text of every mutant is in the engine exactly once: ${tree}`, () => {
+    for (const mutant of mutants) {
+      // Several edits of one file come one after the other.
+      const texts = new Map<string, string>();
+      for (const edit of editsOf(mutant)) {
+        const text = texts.get(edit.file) ?? readFileSync(join(folder, "engine", `${edit.file}${end}`), "utf8");
+        const changed = applyEdit(text, edit);
+        assert.notEqual(changed, text, `${mutant.name} changes nothing`);
+        texts.set(edit.file, changed);
+      }
+    }
+  });
+}
+
+test("a text that is not there, or there twice, is refused", () => {
+  const edit = { file: "log/log", find: "one\n  two", replace: "three" };
+  assert.throws(() => applyEdit("one three", edit), /0 times/);
+  assert.throws(() => applyEdit("one two one two", edit), /2 times/);
+  assert.equal(applyEdit("zero one\n\t two $& four", { ...edit, replace: "$&" }), "zero $& $& four");
+});
+
+test("every mutant has a name of its own, a source and a history", () => {
+  assert.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length);
+  for (const { name, source, history } of mutants) {
+    assert.match(source, /^(KAFKA-\d+(, KAFKA-\d+)*|KIP-\d+|redpanda#\d+|ours)$/, name);
+    assert.match(history, /^[A-Z].{30,}\.$/, name);
+  }
+});
+
+const results = JSON.parse(readFileSync(join(repositoryRoot(), "properties/mutants/results.json"), "utf8")) as Results;
+
+test("the last run hunted every mutant, and killed it", () => {
+  assert.deepEqual(
+    results.mutants.mutants.filter((one) => !isKilled(one)).map(({ name }) => name),
+    [],
+  );
+  const hunted = new Set(results.mutants.mutants.map(({ name }) => name));
+  assert.deepEqual(
+    mutants.filter(({ name }) => !hunted.has(name)).map(({ name }) => name),
+    [],
+  );
+  assert.deepEqual(
+    results.healthy.suites.flatMap(({ violations }) => violations),
+    [],
+  );
+});
+
+test("docs/mutants.md says what properties/mutants/results.json holds", () => {
+  const page = readFileSync(join(repositoryRoot(), "docs/mutants.md"), "utf8");
+  assert.equal(page, pageOf(results, mutantGroups), "run `npm run mutants -- --page`");
+});

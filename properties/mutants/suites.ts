@@ -1,0 +1,53 @@
+// The suites that hunt mutants, each as a function of one number: a seed gives one plan, and a plan one history.
+//
+// Owns: which plan a seed gives, and the streams of seeds. Never: knows a mutant: the same plans are played
+// over the healthy engine.
+
+import fc from "fast-check";
+import type { Violation } from "../checker/index.ts";
+import { compactionPlans, compactionScript } from "../compaction-plans.ts";
+import { classicStep, consumerStep, groupPlans } from "../groups/plans.ts";
+import { killedThenPowerless, type Plan, plans } from "../plan.ts";
+import { draw } from "../random.ts";
+import type { Runs } from "./runs.ts";
+
+export type SuiteName = "lives" | "compaction" | "classic groups" | "consumer groups";
+
+/** Plays the plan of a seed, on the engine of these runs. */
+export type Suite = (seed: number, runs: Runs) => Promise<readonly Violation[]>;
+
+const livesDrawn = plans();
+const compactionsDrawn = compactionPlans();
+const classicDrawn = groupPlans(classicStep);
+const consumerDrawn = groupPlans(consumerStep);
+
+export const suites: Readonly<Record<SuiteName, Suite>> = {
+  lives: (seed, runs) => runs.lives(lifeOf(seed)),
+  compaction: (seed, runs) => compactionOf(seed, runs),
+  "classic groups": (seed, runs) => runs.classicGroups(one(classicDrawn, seed)),
+  "consumer groups": (seed, runs) => runs.consumerGroups(one(consumerDrawn, seed)),
+};
+
+export const suiteNames: readonly SuiteName[] = Object.keys(suites) as SuiteName[];
+
+/** The `index`-th seed of a stream; streams are independent of each other. */
+export function seedOf(stream: number, index: number): number {
+  return draw(stream, "seed", index).below(2 ** 31);
+}
+
+/** One in six is short: the process dies at one of the first writes, and then power goes. */
+function lifeOf(seed: number): Plan {
+  const chance = draw(seed, "life");
+  return chance.below(6) === 0 ? killedThenPowerless(seed, 1 + chance.below(15)) : one(livesDrawn, seed);
+}
+
+/** One in four is the same life every time, in which power goes at another write. */
+function compactionOf(seed: number, runs: Runs): Promise<readonly Violation[]> {
+  const chance = draw(seed, "compaction");
+  if (chance.below(4) > 0) return runs.compaction(one(compactionsDrawn, seed), {});
+  return runs.compaction(compactionScript(seed), { crashAtWrites: [1 + chance.below(300)] });
+}
+
+function one<Drawn>(drawn: fc.Arbitrary<Drawn>, seed: number): Drawn {
+  return fc.sample(drawn, { seed, numRuns: 1 })[0] as Drawn;
+}
