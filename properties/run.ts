@@ -659,11 +659,10 @@ export class Run {
       );
     const retry = batch !== undefined;
     if (stray === null && batch === undefined) {
-      const process = `${name}x${client.id}e${client.epoch}`;
       batch = {
         epoch: client.epoch,
         sequence: state.nextSequence,
-        records: this.#records(process, command.sizes, 0),
+        records: this.#records(`${name}x${client.id}e${client.epoch}`, command.sizes, 0),
         outcome: "pending",
       };
       state.nextSequence = (state.nextSequence + command.sizes.length) % sequences;
@@ -673,12 +672,14 @@ export class Run {
     const stamp = stray ?? { id: client.id, epoch: batch?.epoch ?? client.epoch, sequence: batch?.sequence ?? 0 };
     if (batch !== undefined && batch.outcome !== "ok") batch.outcome = "pending";
     const sent = batch;
+    // Each epoch counts its values anew.
+    const process = batch === undefined ? `${name}stray` : `${name}x${client.id}e${batch.epoch}`;
     const { acks } = command;
     const ended = (
       answer: Answer<{ readonly offset: number; readonly duplicate: boolean }>,
       invokedAt: number,
     ): void => {
-      this.#pushProduced(name, log, acks, records, invokedAt, {
+      this.#pushProduced(process, log, acks, records, invokedAt, {
         producer: stamp,
         retry,
         outcome: answer.outcome,

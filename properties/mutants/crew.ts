@@ -48,18 +48,23 @@ function done(
     let timer = setTimeout(silent, silenceLimitMs);
     const finish = (end: TaskEnd | { readonly reason: string }): void => {
       clearTimeout(timer);
-      worker.removeAllListeners();
+      for (const [event, listener] of listeners) worker.off(event, listener);
       resolve(end);
     };
-    worker.on("message", (message: FromWorker) => {
+    const heard = (message: FromWorker): void => {
       clearTimeout(timer);
       if (message.kind === "ended") return finish(message.end);
       if (message.kind === "failed") return finish({ reason: message.reason });
       timer = setTimeout(silent, silenceLimitMs);
       played(message.seeds);
-    });
-    worker.on("error", (error) => finish({ reason: error.message }));
-    worker.on("exit", (code) => finish({ reason: `the thread ended with ${code}` }));
+    };
+    // Off one by one: all at once would stop the thread's port for good.
+    const listeners = [
+      ["message", heard],
+      ["error", (error: Error) => finish({ reason: error.message })],
+      ["exit", (code: number) => finish({ reason: `the thread ended with ${code}` })],
+    ] as const;
+    for (const [event, listener] of listeners) worker.on(event, listener);
     worker.postMessage(task);
   });
 }

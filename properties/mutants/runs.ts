@@ -11,6 +11,8 @@ import { runConsumer } from "../groups/consumer-life.ts";
 import type { GroupPlan } from "../groups/plans.ts";
 import type { Plan } from "../plan.ts";
 import { execute } from "../run.ts";
+import type { SimPlan } from "../sim/plan.ts";
+import { simulate } from "../sim/simulation.ts";
 
 type Violations = Promise<readonly Violation[]>;
 
@@ -19,6 +21,7 @@ export interface Runs {
   compaction(plan: CompactionPlan, options: CompactionRunOptions): Violations;
   classicGroups(plan: GroupPlan): Violations;
   consumerGroups(plan: GroupPlan): Violations;
+  simulation(plan: SimPlan): Violations;
 }
 
 export const runs: Runs = {
@@ -26,4 +29,5 @@ export const runs: Runs = {
   compaction: async (plan, options) => (await executeCompaction(plan, options)).violations,
   classicGroups: (plan) => runClassic(plan, new Coverage()),
   consumerGroups: (plan) => runConsumer(plan, new Coverage()),
+  simulation: async (plan) => (await simulate(plan)).violations,
 };

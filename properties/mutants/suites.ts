@@ -9,9 +9,10 @@ import { compactionPlans, compactionScript } from "../compaction-plans.ts";
 import { classicStep, consumerStep, groupPlans } from "../groups/plans.ts";
 import { killedThenPowerless, type Plan, plans } from "../plan.ts";
 import { draw } from "../random.ts";
+import { simPlans } from "../sim/plan.ts";
 import type { Runs } from "./runs.ts";
 
-export type SuiteName = "lives" | "compaction" | "classic groups" | "consumer groups";
+export type SuiteName = "lives" | "compaction" | "classic groups" | "consumer groups" | "simulation";
 
 /** Plays the plan of a seed, on the engine of these runs. */
 export type Suite = (seed: number, runs: Runs) => Promise<readonly Violation[]>;
@@ -20,12 +21,14 @@ const livesDrawn = plans();
 const compactionsDrawn = compactionPlans();
 const classicDrawn = groupPlans(classicStep);
 const consumerDrawn = groupPlans(consumerStep);
+const simulationsDrawn = simPlans();
 
 export const suites: Readonly<Record<SuiteName, Suite>> = {
   lives: (seed, runs) => runs.lives(lifeOf(seed)),
   compaction: (seed, runs) => compactionOf(seed, runs),
   "classic groups": (seed, runs) => runs.classicGroups(one(classicDrawn, seed)),
   "consumer groups": (seed, runs) => runs.consumerGroups(one(consumerDrawn, seed)),
+  simulation: (seed, runs) => runs.simulation(one(simulationsDrawn, seed)),
 };
 
 export const suiteNames: readonly SuiteName[] = Object.keys(suites) as SuiteName[];
