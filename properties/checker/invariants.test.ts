@@ -537,6 +537,24 @@ const broken: readonly (readonly [name: string, history: HistoryEvent[], invaria
   ],
 ];
 
+test("a retry whose answer overtakes that of the first attempt was not sent last", () => {
+  const more = { ...stamp(0), process: "i" };
+  const overtaken = history(
+    produced(["p.0"], 0),
+    produced(["c.0"], 0, {
+      process: "c",
+      expectedEndOffset: 1,
+      outcome: "fail",
+      code: "OFFSET_MISMATCH",
+      invokedAt: 1,
+    }),
+    produced(["i.0"], 1, { ...more, retry: true, invokedAt: 2 }),
+    produced(["i.0"], 1, { ...more, invokedAt: 1 }),
+    read(["p.0", "i.0"]),
+  );
+  assert.deepEqual(judge(overtaken).violations, []);
+});
+
 for (const [name, events, invariant] of broken) {
   test(`found: ${name}`, () => {
     const found = judge(events).violations.map((violation) => violation.invariant);

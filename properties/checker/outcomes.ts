@@ -71,9 +71,10 @@ function refusedForNothing(history: IndexedHistory, log: LogIndex, findings: Fin
   /** By offset: the first attempt to send it. */
   const sent = new Map<number, number>();
   const refusals: number[] = [];
+  const first = firstAttempts(history, log);
   const note = (offset: number, value: number): void => {
-    const first = log.firstSent[value] as number;
-    if (first >= 0) sent.set(offset, first);
+    const attempt = first.get(value);
+    if (attempt !== undefined) sent.set(offset, attempt);
   };
   for (const index of log.produces) {
     const event = history.produced(index);
@@ -107,6 +108,19 @@ function refusedForNothing(history: IndexedHistory, log: LogIndex, findings: Fin
           `${tell(refusal)}, expecting ${end}; the log ended there, and the record at ${end} was sent later: ${tell(history.event(next))}`,
       );
   }
+}
+
+/** By value. The answer to a retry may overtake that to the first attempt, which stands behind it then. */
+function firstAttempts(history: IndexedHistory, log: LogIndex): Map<number, number> {
+  const attempts = new Map<number, number>();
+  for (const index of log.produces) {
+    const { invokedAt } = history.produced(index);
+    for (const value of history.valuesOf(index)) {
+      const known = attempts.get(value);
+      if (known === undefined || invokedAt < history.event(known).invokedAt) attempts.set(value, index);
+    }
+  }
+  return attempts;
 }
 
 function isMismatch(event: Produced): boolean {
