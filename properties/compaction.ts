@@ -268,7 +268,9 @@ class CompactionRun {
     this.#coverage.add("folders verified");
   }
 
-  async #restart(without: readonly ("snapshots" | "cleaner" | "indexes")[]): Promise<void> {
+  async #restart(lost: readonly ("snapshots" | "cleaner" | "indexes")[]): Promise<void> {
+    // Of producers whose batches were deleted nothing but a snapshot knows.
+    const without = lost.filter((what) => what !== "snapshots" || this.#start === 0);
     await this.#close();
     this.world.looking = true;
     const { disk } = this.world;

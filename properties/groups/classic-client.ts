@@ -8,7 +8,7 @@ import type { Outcome, Stage } from "./stage.ts";
 
 export const classicSession = { sessionTimeoutMs: 6000, rebalanceTimeoutMs: 4000 } as const;
 const heartbeatMs = 1000;
-const groupId = "classic-group";
+export const groupId = "classic-group";
 const topic = "base";
 
 interface Membership {
@@ -38,6 +38,8 @@ export class ClassicClient {
   }
 
   #isRunning = false;
+  /** The broker's life in which the living process began. */
+  #begunInLife = 0;
 
   get isRunning(): boolean {
     return this.#isRunning;
@@ -47,6 +49,7 @@ export class ClassicClient {
   start(): void {
     this.#process += 1;
     this.#isRunning = true;
+    this.#begunInLife = this.#stage.lives;
     this.#pausedUntilMs = 0;
     this.current = null;
     void this.#run(this.#process);
@@ -86,16 +89,28 @@ export class ClassicClient {
         const { error } = joined;
         if (error instanceof MemberIdRequiredError) memberId = error.memberId;
         else if (error.code === "UNKNOWN_MEMBER_ID") memberId = "";
-        else if (error.code === "FENCED_INSTANCE_ID") return;
+        else if (error.code === "FENCED_INSTANCE_ID") return this.#fenced();
         else await this.#stage.sleep(200);
       } else {
         memberId = joined.value.memberId;
         const again = await this.#live(joined.value, lives);
         if (again === "new member") memberId = "";
-        else if (again === "fenced") return;
+        else if (again === "fenced") return lives() ? this.#fenced() : undefined;
         await this.#stage.sleep(10);
       }
     }
+  }
+
+  /**
+   * The process ends, as clients do. Nobody has taken its instance over: only a broker that died before the group
+   * was stored with this member in it, as Kafka's, may take the process for the one of before.
+   */
+  #fenced(): void {
+    if (this.#stage.lives === this.#begunInLife) {
+      this.#ledger.violate("only a successor fences an instance", `${this.name} was fenced in its broker's own life`);
+    }
+    this.#ledger.coverage.add("instances fenced after a crash");
+    this.vanish();
   }
 
   async #join(

@@ -4,13 +4,13 @@
 
 import type { Violation } from "../checker/index.ts";
 import type { Coverage } from "../coverage.ts";
-import { ClassicClient } from "./classic-client.ts";
+import { ClassicClient, groupId } from "./classic-client.ts";
 import { Ledger } from "./ledger.ts";
-import { begin, clients, converge, partitions } from "./life.ts";
+import { begin, clients, converge, end, partitions } from "./life.ts";
 import type { GroupPlan, Step } from "./plans.ts";
 
 export async function runClassic(plan: GroupPlan, coverage: Coverage): Promise<readonly Violation[]> {
-  const { stage } = await begin(plan);
+  const { stage } = await begin(plan, groupId);
   const ledger = new Ledger(coverage);
   const all = Array.from(
     { length: clients },
@@ -27,8 +27,11 @@ export async function runClassic(plan: GroupPlan, coverage: Coverage): Promise<r
   }
   for (const one of all) one.resume();
   if (all.every(({ isRunning }) => !isRunning)) all[0]!.start();
-  const running = all.filter(({ isRunning }) => isRunning);
+  // One may find itself fenced by what a broker had stored before it died: it ends then.
+  const stillRunning = (): ClassicClient[] => all.filter(({ isRunning }) => isRunning);
   const isSharedOut = (): boolean => {
+    const running = stillRunning();
+    if (running.length === 0) return true;
     const [generation] = new Set(running.map(({ current }) => current?.generationId));
     const owned = running.flatMap(({ current }) => current?.partitions ?? []);
     return (
@@ -38,9 +41,9 @@ export async function runClassic(plan: GroupPlan, coverage: Coverage): Promise<r
     );
   };
   await converge(stage, ledger, isSharedOut, () =>
-    JSON.stringify(running.map(({ name, current }) => ({ name, current }))),
+    JSON.stringify(stillRunning().map(({ name, current }) => ({ name, current }))),
   );
-  await stage.restart("power");
+  await end(stage, ledger, groupId);
   await stage.settle(all[0]!.audit());
   return ledger.violations;
 }

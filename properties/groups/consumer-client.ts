@@ -9,7 +9,7 @@ import type { Outcome, Stage } from "./stage.ts";
 /** Who is silent for longer may have lost everything. */
 export const consumerSession = { sessionTimeoutMs: 6000, rebalanceTimeoutMs: 5000 } as const;
 const heartbeatMs = 500;
-const groupId = "consumer-group";
+export const groupId = "consumer-group";
 
 export interface Subscription {
   readonly names: readonly string[];

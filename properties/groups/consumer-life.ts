@@ -5,9 +5,9 @@
 
 import type { Violation } from "../checker/index.ts";
 import type { Coverage } from "../coverage.ts";
-import { ConsumerClient, consumerSession, type Subscription } from "./consumer-client.ts";
+import { ConsumerClient, consumerSession, groupId, type Subscription } from "./consumer-client.ts";
 import { Ledger } from "./ledger.ts";
-import { begin, clients, converge, partitions } from "./life.ts";
+import { begin, clients, converge, end, partitions } from "./life.ts";
 import type { GroupPlan, Step } from "./plans.ts";
 import type { Stage } from "./stage.ts";
 
@@ -19,7 +19,7 @@ const subscriptions: readonly Subscription[] = [
 ];
 
 export async function runConsumer(plan: GroupPlan, coverage: Coverage): Promise<readonly Violation[]> {
-  const { stage, base } = await begin(plan);
+  const { stage, base } = await begin(plan, groupId);
   const ledger = new Ledger(coverage);
   const lastHeard = new Map<string, number>();
   const all = Array.from({ length: clients }, (_, at) => {
@@ -53,7 +53,7 @@ export async function runConsumer(plan: GroupPlan, coverage: Coverage): Promise<
   await converge(stage, ledger, isSharedOut, state);
   await stage.world.time.pass(3000);
   if (!isSharedOut()) ledger.violate("what is shared out stays so", state());
-  await stage.restart("power");
+  await end(stage, ledger, groupId);
   await stage.settle(all[0]!.audit(partitions));
   return ledger.violations;
 }

@@ -14,14 +14,37 @@ const settleMs = 120_000;
 /** Often enough that what expired wrongly is noticed within a life; nothing is so old. */
 const options = { offsetsTopicPartitions: 2, offsetsRetentionCheckIntervalMs: 4000 } as const;
 
-export async function begin(plan: GroupPlan): Promise<{ readonly stage: Stage; readonly base: TopicSummary }> {
+/** What nobody else commits to, and what is committed there from outside. */
+const kept = { topic: "kept", offset: 4711 } as const;
+
+export async function begin(
+  plan: GroupPlan,
+  groupId: string,
+): Promise<{ readonly stage: Stage; readonly base: TopicSummary }> {
   const stage = new Stage(plan.seed, {
     ...{ ...options, initialRebalanceDelayMs: plan.delayMs },
     consumerSessionTimeoutMs: consumerSession.sessionTimeoutMs,
   });
   await stage.open();
   const { id } = await stage.settle(stage.broker.createTopic("base", { partitions }));
+  await stage.settle(stage.broker.createTopic(kept.topic, { partitions: 1 }));
+  // A group that keeps nothing is forgotten when it is empty, and its generations begin anew.
+  const offset = { partitionIndex: 0, committedOffset: kept.offset };
+  await stage.settle(
+    stage.broker.groups.commitOffsets({ groupId, topics: [{ name: kept.topic, partitions: [offset] }] }),
+  );
   return { stage, base: { name: "base", id, partitions } };
+}
+
+/** The end: what was committed from outside is there after one more loss of power. */
+export async function end(stage: Stage, ledger: Ledger, groupId: string): Promise<void> {
+  await stage.restart("power");
+  const topics = [{ name: kept.topic, partitionIndexes: [0] }];
+  const fetched = await stage.settle(stage.broker.groups.fetchOffsets({ groupId, topics }));
+  const { committedOffset } = fetched.topics[0]!.partitions[0]!;
+  if (committedOffset !== kept.offset) {
+    ledger.violate("acknowledged commits survive", `${kept.topic}: ${committedOffset} instead of ${kept.offset}`);
+  }
 }
 
 /** Until `done`, or it is a violation of liveness. */

@@ -34,6 +34,8 @@ export class Stage {
   readonly #calls: Set<() => void> = new Set();
   #number = 0;
   #answersLeft: number = Number.POSITIVE_INFINITY;
+  /** Lives of the broker so far. */
+  lives = 0;
 
   constructor(seed: number, options: Partial<GroupOptions>) {
     this.seed = seed;
@@ -78,6 +80,7 @@ export class Stage {
     await world.time.until(() => opened !== null || failed !== null, answerLimitMs);
     if (opened === null) throw new Error(`the broker does not open: ${String(failed)}`);
     this.#broker = opened;
+    this.lives += 1;
   }
 
   /** Sees it through, or throws; for what a test needs before it begins. */
