@@ -219,7 +219,7 @@ function command(constraints: PlanConstraints): fc.Arbitrary<Command> {
         percent: fc.oneof(percent, fc.constant(-1)),
       }),
     });
-    choices.push({ weight: 1, arbitrary: fc.constant({ do: "retain" as const }) });
+    choices.push({ weight: 3, arbitrary: fc.constant({ do: "retain" as const }) });
     choices.push({
       weight: 1,
       arbitrary: fc.record({
