@@ -2,8 +2,8 @@
 
 import type { Mutant } from "./mutant.ts";
 
-/** What was read above the high watermark is not dense below it, or is gone after a crash. */
-const seenTooEarly = /offsets are dense|outlives every crash|holds one value/;
+/** What was read above the high watermark shows at once, or when a crash has taken it. */
+const seenTooEarly = /at or above the high watermark|outlives every crash|holds one value/;
 
 export const reads: readonly Mutant[] = [
   {
