@@ -39,7 +39,7 @@ export const durability: readonly Mutant[] = [
   {
     name: "recovered bytes exposed before their sync",
     source: "ours",
-    history: "After the process alone died, its bytes are readable and in no way durable: a restart shows them as if.",
+    history: "A process dies and leaves bytes in the page cache; the next one shows them, and then power goes.",
     file: "log/recover",
     find: "await context.storage.sync(scan.changed);",
     replace: "",

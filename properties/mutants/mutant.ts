@@ -20,7 +20,7 @@ export interface Mutant extends Edit {
   readonly name: string;
   /** Who had it: a Jira's key, an issue; "ours" for what this engine could do wrong by its own design. */
   readonly source: string;
-  /** What went wrong then. */
+  /** What went wrong then; of ours, what would. */
   readonly history: string;
   /** How the edit brings the same about, where this engine has no such line. */
   readonly here?: string;
