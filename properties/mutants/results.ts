@@ -73,6 +73,10 @@ function mostSeeds({ hunts }: MutantResult): number {
   return Math.max(...hunts.map(({ seeds }) => seeds));
 }
 
+function secondsOf({ hunts }: MutantResult): number {
+  return hunts.reduce((sum, { seconds }) => sum + seconds, 0);
+}
+
 /** What noticed, most often first. */
 export function killers({ hunts }: MutantResult): string[] {
   const counts = new Map<string, number>();
@@ -90,7 +94,6 @@ export function scoreOf(run: MutantsRun): string {
 /** A line a mutant, for a terminal. */
 export function tableOf(run: MutantsRun): string {
   const rows = run.mutants.map((one) => {
-    const seconds = one.hunts.reduce((sum, hunt) => sum + hunt.seconds, 0);
     const median = medianSeeds(one);
     const noticed = isKilled(one)
       ? (killers(one)[0] ?? "")
@@ -99,7 +102,7 @@ export function tableOf(run: MutantsRun): string {
       isKilled(one) ? "killed" : "SURVIVED",
       median === null ? "-" : String(median),
       String(mostSeeds(one)),
-      `${seconds.toFixed(1)} s`,
+      `${secondsOf(one).toFixed(1)} s`,
       one.suite,
       `${one.name} (${one.source})`,
       noticed,
@@ -131,28 +134,29 @@ export function healthyTableOf(run: HealthyRun): string {
 export function pageOf({ mutants: run, healthy }: Results, groups: ReadonlyMap<string, readonly Mutant[]>): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const { taken } = run;
   const results = new Map(run.mutants.map((one) => [one.name, one]));
   const sections = [...groups].map(([group, mutants]) => {
     const rows = mutants.map((mutant) => {
       const result = results.get(mutant.name);
-      if (result === undefined) return line([mutant.name, mutant.source, "not run", "", "", ""]);
+      if (result === undefined) return line([mutant.name, mutant.source, "not run", "", "", "", ""]);
       const median = medianSeeds(result);
       return line([
         mutant.name,
         mutant.source,
         isKilled(result) ? "killed" : "**survives**",
         median === null ? "-" : `${median} (${mostSeeds(result)})`,
+        `${(secondsOf(result) / Math.max(1, result.hunts.length)).toFixed(1)} s`,
         killers(result)[0] ?? "",
         mutant.suite,
       ]);
     });
-    const head = ["mutant", "source", "", "seeds", "noticed by", "suite"];
+    const head = ["mutant", "source", "", "seeds", "time", "noticed by", "suite"];
     const words = mutants.map(
       ({ name, history, here }) => `- *${name}*: ${history}${here === undefined ? "" : ` Here: ${here}.`}`,
     );
     return [`## ${group}`, "", line(head), line(head.map(() => "---")), ...rows, "", ...words].join("\n");
   });
-  const { taken } = run;
   const sum = healthy.suites.reduce((all, { seeds }) => all + seeds, 0);
   const broken = healthy.suites.reduce((all, { violations }) => all + violations.length, 0);
   return `# Mutants
@@ -162,7 +166,8 @@ engine by find and replace. The suites that run over the healthy engine run over
 invariants has to notice. Nothing of them is in what ships. A mutant that survives means a weak suite.
 
 A seed is one plan: topics, what clients do, faults; a run of it is one history. *seeds* is how many it took, the
-median of ${run.streams} independent streams of seeds, and in brackets the most; the limit is ${run.limit}.
+median of ${run.streams} independent streams of seeds, and in brackets the most; the limit is ${run.limit}. *time*
+is what a stream took, on average, of one of ${taken.workers} threads.
 
 **${scoreOf(run)}.** The engine as it is: ${broken} violations in ${sum} seeds (${healthy.suites.map(({ suite, seeds }) => `${suite} ${seeds}`).join(", ")}).
 

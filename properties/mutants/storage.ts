@@ -18,7 +18,7 @@ export const storage: readonly Mutant[] = [
     name: "the log end stays behind when an index fails",
     source: "KAFKA-7866",
     history: "The records were in the log when the index could not be written: the next ones got the same offsets.",
-    here: "indexes are written at a roll here, so that one begins its file with the segment's first batch",
+    here: "indexes are written at a roll, so one begins its file with the segment's first batch",
     file: "log/log",
     find: "this.#appendedBytes += run.bytes.length;",
     replace: `if (start === 0) {
