@@ -305,20 +305,21 @@ export function plans(constraints: PlanConstraints = {}): fc.Arbitrary<Plan> {
   });
 }
 
+const calm = {
+  jumpMs: 0,
+  failSyncs: 0,
+  fullDisk: false,
+  roomFor: 0,
+  crashAfter: 0,
+  onlyProcess: false,
+  retain: false,
+  end: "go on",
+  loadFails: 0,
+  recoveryCrashes: [],
+} as const;
+
 /** The process dies at a write of its first appends; what the next life shows is then put to a loss of power. */
 export function killedThenPowerless(seed: number, write: number): Plan {
-  const calm = {
-    jumpMs: 0,
-    failSyncs: 0,
-    fullDisk: false,
-    roomFor: 0,
-    crashAfter: 0,
-    onlyProcess: false,
-    retain: false,
-    end: "go on",
-    loadFails: 0,
-    recoveryCrashes: [],
-  } as const;
   const produce = { do: "produce", process: 0, log: 0, sizes: [200, 200], shiftMs: 0, acks: "leader" } as const;
   return {
     seed,
@@ -331,6 +332,22 @@ export function killedThenPowerless(seed: number, write: number): Plan {
         commands: [produce, { ...produce, process: 1, acks: "none" }, { ...produce, process: 2, acks: "all" }],
       },
       { ...calm, end: "crash", commands: [{ do: "fetch", process: 0, log: 0, percent: 0, limit: 10, raw: true }] },
+    ],
+  };
+}
+
+/** Segments are closed and not yet synced when retention comes, and then the sync fails. */
+export function retainedUnsynced(seed: number, produces: number, retainAt: number): Plan {
+  const produce = { do: "produce", process: 0, log: 0, sizes: [200, 200], shiftMs: 0, acks: "leader" } as const;
+  const commands: Command[] = Array.from({ length: produces }, () => produce);
+  commands.splice(retainAt, 0, { do: "retain" });
+  return {
+    seed,
+    topics: [{ partitions: 1, configs: { "segment.bytes": 700, "retention.bytes": 0 } }],
+    rounds: [
+      { ...calm, commands: [produce] },
+      { ...calm, failSyncs: 1, commands },
+      { ...calm, end: "crash", commands: [produce] },
     ],
   };
 }

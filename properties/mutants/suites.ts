@@ -7,7 +7,7 @@ import fc from "fast-check";
 import type { Violation } from "../checker/index.ts";
 import { compactionPlans, compactionScript } from "../compaction-plans.ts";
 import { classicStep, consumerStep, groupPlans } from "../groups/plans.ts";
-import { killedThenPowerless, type Plan, plans } from "../plan.ts";
+import { killedThenPowerless, type Plan, plans, retainedUnsynced } from "../plan.ts";
 import { draw } from "../random.ts";
 import { simPlans } from "../sim/plan.ts";
 import type { Runs } from "./runs.ts";
@@ -38,10 +38,13 @@ export function seedOf(stream: number, index: number): number {
   return draw(stream, "seed", index).below(2 ** 31);
 }
 
-/** One in six is short: the process dies at one of the first writes, and then power goes. */
+/** Some are short, and made for what comes together too seldom. */
 function lifeOf(seed: number): Plan {
   const chance = draw(seed, "life");
-  return chance.below(6) === 0 ? killedThenPowerless(seed, 1 + chance.below(15)) : one(livesDrawn, seed);
+  const kind = chance.below(12);
+  if (kind < 2) return killedThenPowerless(seed, 1 + chance.below(15));
+  if (kind === 2) return retainedUnsynced(seed, 2 + chance.below(6), 1 + chance.below(7));
+  return one(livesDrawn, seed);
 }
 
 /** One in four is the same life every time, in which power goes at another write. */
