@@ -59,6 +59,13 @@ export function mix(one: number, other: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
+/** A name as a number. */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return mix(hash, text.length);
+}
+
 /**
  * The chance of one actor: its n-th draw is the same whatever the others draw, so that leaving
  * one of them out changes nobody else's luck.

@@ -22,22 +22,29 @@ export function readRecord({ offset, timestamp, key, value, headers }: LogRecord
   };
 }
 
-/** `name` padded to about `sizeBytes`; the name comes back by `valueName`. */
+const bar = 0x7c;
+const padding = 0x2e;
+
+/** `name` padded to about `sizeBytes`; the name comes back by `valueName`. Names are ASCII. */
 export function valueBytes(name: string, sizeBytes: number): Uint8Array {
-  const bytes = encoder.encode(`${name}|`);
-  const padded = new Uint8Array(Math.max(bytes.length, sizeBytes));
-  padded.fill(0x2e);
-  padded.set(bytes);
-  return padded;
+  const { length } = name;
+  const bytes = new Uint8Array(Math.max(length + 1, sizeBytes));
+  for (let at = 0; at < length; at++) bytes[at] = name.charCodeAt(at);
+  bytes[length] = bar;
+  bytes.fill(padding, length + 1);
+  return bytes;
 }
 
 export function valueName(bytes: Uint8Array | null): string {
   if (bytes === null) return "null";
-  const value = text.decode(bytes);
-  const bar = value.indexOf("|");
-  // Padding that isn't ours is damage, and must not pass for the value.
-  if (bar < 0 || /[^.]/.test(value.slice(bar + 1))) return `damaged ${JSON.stringify(value.slice(0, 40))}`;
-  return value.slice(0, bar);
+  const end = bytes.indexOf(bar);
+  let isWhole = end >= 0;
+  // Padding that isn't ours is damage, and must not pass for the value; so is a name that is no text.
+  for (let at = 0; isWhole && at < bytes.length; at++) {
+    isWhole = at <= end ? (bytes[at] as number) < 0x80 : bytes[at] === padding;
+  }
+  if (!isWhole) return `damaged ${JSON.stringify(text.decode(bytes).slice(0, 40))}`;
+  return String.fromCharCode.apply(null, bytes.subarray(0, end) as unknown as number[]);
 }
 
 export interface RecordToSend {

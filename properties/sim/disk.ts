@@ -7,7 +7,7 @@
 //
 // Invariant: nothing reaches the disk, and nobody hears of it, once the life that asked is over.
 
-import { type Random, Stream } from "../random.ts";
+import { hashOf, mix, type Random, Stream } from "../random.ts";
 import {
   type MemoryStorage,
   memoryStorage,
@@ -55,7 +55,24 @@ export interface DiskHost {
 }
 
 const never: Promise<never> = new Promise<never>(() => {});
-const reads: ReadonlySet<string> = new Set(["open", "read", "list"]);
+type OperationKind = StorageOperation["kind"];
+
+const kinds: readonly OperationKind[] = [
+  ...(["create", "open", "append", "read", "truncate", "sync"] as const),
+  ...(["syncDirectory", "list", "makeDirectory", "rename", "remove"] as const),
+];
+const reads: ReadonlySet<OperationKind> = new Set(["open", "read", "list"] as const);
+const syncs: ReadonlySet<OperationKind> = new Set(["sync", "syncDirectory"] as const);
+
+/** Where an operation is: a path, which a file keeps here as it was opened, and the same as a number. */
+interface Place {
+  readonly path: string;
+  readonly name: number;
+}
+
+function placeOf(path: string): Place {
+  return { path, name: hashOf(path) };
+}
 
 export class Disk {
   readonly counts: DiskCounts = {
@@ -66,7 +83,7 @@ export class Disk {
   readonly host: DiskHost;
   readonly #mix: DiskMix;
   readonly #name: string;
-  readonly #streams: Map<string, Stream> = new Map();
+  readonly #streams: Map<number, Stream> = new Map();
   readonly #failing: Map<FailingKind, number> = new Map();
   #store: MemoryStorage = memoryStorage();
   #stalledUntilMs = 0;
@@ -147,10 +164,10 @@ export class Disk {
   // ---- for its storage ---------------------------------------------------------------------
 
   /** Counts an operation; throws when power went, or goes now. */
-  count(kind: string, path: string, life: number): void {
+  count(kind: OperationKind, { path, name }: Place, life: number): void {
     if (!this.host.lives(life)) throw new StorageError("closed", "the power is gone");
     this.counts.operations += 1;
-    this.scheduler.note(`${kind} ${path}`);
+    this.scheduler.note(mix(name, kinds.indexOf(kind)), () => `${kind} ${path}`);
     if (reads.has(kind)) return;
     this.counts.writes += 1;
     if (this.counts.writes < this.#crashAtWrite) return;
@@ -174,29 +191,30 @@ export class Disk {
     return this.#full?.chance(0.2) === true;
   }
 
-  chance(kind: string, path: string): Random {
-    const name = `${kind} ${path}`;
-    let stream = this.#streams.get(name);
+  chance(kind: OperationKind, { name }: Place): Random {
+    const key = mix(name, kinds.indexOf(kind));
+    let stream = this.#streams.get(key);
     if (stream === undefined) {
-      stream = new Stream(this.scheduler.seed, this.#name, name);
-      this.#streams.set(name, stream);
+      stream = new Stream(this.scheduler.seed, this.#name, key);
+      this.#streams.set(key, stream);
     }
     return stream.next();
   }
 
   /** How long an operation takes. */
-  durationMs(kind: string, chance: Random): number {
+  durationMs(kind: OperationKind, chance: Random): number {
     const { syncMs, otherMs } = this.#mix;
     const { nowMs } = this.scheduler;
     const stalledMs = Math.max(0, this.#stalledUntilMs - nowMs);
     // Most reads are answered from memory.
     if (stalledMs === 0 && reads.has(kind) && chance.chance(0.7)) return 0;
     const slow = chance.chance(0.02) ? 20 : 1;
-    return stalledMs + chance.next() * slow * (kind.startsWith("sync") ? syncMs : otherMs);
+    return stalledMs + chance.next() * slow * (syncs.has(kind) ? syncMs : otherMs);
   }
 
-  failure(kind: string, path: string): StorageError | null {
-    const failing: FailingKind | null = kind === "read" ? "read" : kind.startsWith("sync") ? null : "other";
+  failure(kind: OperationKind, { path }: Place): StorageError | null {
+    if (this.#failing.size === 0) return null;
+    const failing: FailingKind | null = kind === "read" ? "read" : syncs.has(kind) ? null : "other";
     if (failing === null || !this.#takes(failing)) return null;
     if (failing === "read") this.counts.failedReads += 1;
     else this.counts.failedOthers += 1;
@@ -239,14 +257,16 @@ class NodeStorage implements Storage {
   }
 
   create(path: string): StorageFile {
-    this.disk.count("create", path, this.#life);
-    return new NodeFile(this, this.#store.create(path));
+    const place = placeOf(path);
+    this.disk.count("create", place, this.#life);
+    return new NodeFile(this, this.#store.create(path), place);
   }
 
   append(file: NodeFile, bytes: Uint8Array): void {
     const { disk } = this;
-    const { path, inner } = file;
-    disk.count("append", path, this.#life);
+    const { inner } = file;
+    const { path } = file.place;
+    disk.count("append", file.place, this.#life);
     if (file.isBroken) throw new StorageError("io", `${path}: a failed append could not be undone`);
     const landing = disk.shortWrite(path, bytes.length);
     if (landing === null) return inner.append(bytes);
@@ -263,46 +283,48 @@ class NodeStorage implements Storage {
   }
 
   async open(path: string): Promise<StorageFile> {
-    return new NodeFile(this, await this.later("open", path, () => this.#store.open(path)));
+    const place = placeOf(path);
+    return new NodeFile(this, await this.later("open", place, () => this.#store.open(path)), place);
   }
 
   async sync(files: readonly StorageFile[]): Promise<void> {
     const inner = files.map((file) => (file as NodeFile).inner);
-    await this.later("sync", files[0]?.path ?? "", () => this.#store.sync(inner));
+    const place = files.length === 0 ? placeOf("") : (files[0] as NodeFile).place;
+    await this.later("sync", place, () => this.#store.sync(inner));
   }
 
   syncDirectory(path: string): Promise<void> {
-    return this.later("syncDirectory", path, () => this.#store.syncDirectory(path));
+    return this.later("syncDirectory", placeOf(path), () => this.#store.syncDirectory(path));
   }
 
   list(path: string): Promise<StorageEntry[]> {
-    return this.later("list", path, () => this.#store.list(path));
+    return this.later("list", placeOf(path), () => this.#store.list(path));
   }
 
   makeDirectory(path: string): Promise<void> {
-    return this.later("makeDirectory", path, () => this.#store.makeDirectory(path));
+    return this.later("makeDirectory", placeOf(path), () => this.#store.makeDirectory(path));
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.later("rename", from, () => this.#store.rename(from, to));
+    return this.later("rename", placeOf(from), () => this.#store.rename(from, to));
   }
 
   remove(path: string): Promise<void> {
-    return this.later("remove", path, () => this.#store.remove(path));
+    return this.later("remove", placeOf(path), () => this.#store.remove(path));
   }
 
   async close(): Promise<void> {}
 
   /** Its effect comes at the beginning or at the end of the time that it takes. */
-  async later<T>(kind: string, path: string, effect: () => Promise<T>): Promise<T> {
+  async later<T>(kind: OperationKind, place: Place, effect: () => Promise<T>): Promise<T> {
     const { disk } = this;
     try {
-      disk.count(kind, path, this.#life);
+      disk.count(kind, place, this.#life);
     } catch {
       return never;
     }
-    const chance = disk.chance(kind, path);
-    const failure = disk.failure(kind, path);
+    const chance = disk.chance(kind, place);
+    const failure = disk.failure(kind, place);
     const perform = failure === null ? effect : () => Promise.reject(failure);
     const durationMs = disk.durationMs(kind, chance);
     if (durationMs === 0) return this.#answer(await settle(perform));
@@ -336,12 +358,14 @@ async function settle<T>(effect: () => Promise<T>): Promise<Settled<T>> {
 
 class NodeFile implements StorageFile {
   readonly inner: StorageFile;
+  readonly place: Place;
   isBroken = false;
   readonly #storage: NodeStorage;
 
-  constructor(storage: NodeStorage, inner: StorageFile) {
+  constructor(storage: NodeStorage, inner: StorageFile, place: Place) {
     this.#storage = storage;
     this.inner = inner;
+    this.place = place;
   }
 
   get path(): string {
@@ -357,11 +381,11 @@ class NodeFile implements StorageFile {
   }
 
   read(into: Uint8Array, position: number): Promise<number> {
-    return this.#storage.later("read", this.path, () => this.inner.read(into, position));
+    return this.#storage.later("read", this.place, () => this.inner.read(into, position));
   }
 
   truncate(sizeBytes: number): Promise<void> {
-    return this.#storage.later("truncate", this.path, () => this.inner.truncate(sizeBytes));
+    return this.#storage.later("truncate", this.place, () => this.inner.truncate(sizeBytes));
   }
 
   close(): Promise<void> {

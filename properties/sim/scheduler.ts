@@ -47,12 +47,10 @@ export class Scheduler implements Time {
     return this.#high.toString(16).padStart(8, "0") + this.#low.toString(16).padStart(8, "0");
   }
 
-  /** Puts something into the trace that is no event of the queue. */
-  note(text: string): void {
-    this.lines?.push(`${this.nowMs} ${text}`);
-    let hash = this.#low;
-    for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
-    this.#fold(hash >>> 0);
+  /** Puts something into the trace that is no event of the queue; `name` is `hashOf` what `tell` says. */
+  note(name: number, tell: () => string): void {
+    this.lines?.push(`${this.nowMs} ${tell()}`);
+    this.#fold(name);
   }
 
   /** A timer of whoever knows no ids: told apart by their order. */

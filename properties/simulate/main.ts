@@ -125,7 +125,11 @@ async function campaign(options: Options): Promise<number> {
 
 function thread(start: WorkerStart): Worker {
   const file = fileURLToPath(import.meta.url).endsWith(".ts") ? "./worker.ts" : "./worker.js";
-  return new Worker(new URL(file, import.meta.url), { workerData: start });
+  return new Worker(new URL(file, import.meta.url), {
+    workerData: start,
+    // Histories live as long as a run does: with room for them the collector looks at them once.
+    resourceLimits: { maxYoungGenerationSizeMb: 128 },
+  });
 }
 
 function ended(one: Worker, heard: (message: FromWorker) => void): Promise<void> {
