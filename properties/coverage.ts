@@ -5,7 +5,11 @@
 import type { HistoryEvent } from "./history.ts";
 
 export class Coverage {
-  readonly counts: Map<string, number> = new Map();
+  readonly counts: Map<string, number>;
+
+  constructor(counts: Iterable<readonly [string, number]> = []) {
+    this.counts = new Map(counts);
+  }
 
   add(name: string, count = 1): void {
     if (count !== 0) this.counts.set(name, (this.counts.get(name) ?? 0) + count);

@@ -102,7 +102,7 @@ export interface SimConstraints {
 }
 
 const luck = fc.noShrink(fc.integer({ min: 0, max: 0x7fffffff }));
-const everyMs = fc.constantFrom(20, 50, 100, 200, 400);
+const everyMs = fc.constantFrom(10, 20, 50, 100, 200, 400);
 /** The first partition most of the time, so that much happens to one. */
 const log = fc.constantFrom(0, 0, 0, 1, 2);
 /** Without it fast-check prefers the first of several. */
@@ -137,7 +137,7 @@ const configs: fc.Arbitrary<Configs> = fc.oneof(
 
 function actor(chaosMs: number): fc.Arbitrary<ActorPlan> {
   const part = { luck, atMs: fc.integer({ min: 0, max: Math.floor(chaosMs / 2) }) };
-  const operations = fc.integer({ min: 1, max: 200 });
+  const operations = fc.integer({ min: 1, max: 300 });
   return fc.oneof(
     evenly,
     {
@@ -255,6 +255,6 @@ export function simPlans(constraints: SimConstraints = {}): fc.Arbitrary<SimPlan
     network,
     disk: fc.record({ syncMs: fc.constantFrom(1, 8, 30), otherMs: fc.constantFrom(0.2, 2) }),
     actors: fc.array(actor(chaosMs), { minLength: 1, maxLength: maxActors, size: "max" }),
-    faults: fc.array(fault(chaosMs), { minLength: 0, maxLength: 10, size: "max" }),
+    faults: fc.array(fault(chaosMs), { minLength: 0, maxLength: 12, size: "max" }),
   });
 }

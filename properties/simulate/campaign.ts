@@ -12,6 +12,7 @@ import { trapping } from "../sim/trap.ts";
 import { createTwinKernel } from "../subject.ts";
 import { counts } from "./floors.ts";
 import type { Failure, Tally } from "./messages.ts";
+import { drawing } from "./seeds.ts";
 
 const clock = performance;
 const now = clock.now.bind(clock);
@@ -101,7 +102,7 @@ export async function shrink(unitSeed: number, index: number, plan: SimPlan, fou
       if (wrong !== null) throw new Error(wrong);
     }),
     {
-      ...{ seed: unitSeed, path: String(index), numRuns: 1 },
+      ...{ ...drawing, seed: unitSeed, path: String(index), numRuns: 1 },
       ...{ interruptAfterTimeLimit: shrinkLimitMs, markInterruptAsFailure: false },
     },
   );

@@ -22,3 +22,18 @@ export function counts({ simulatedMs, operations, faults }: Density): boolean {
   const hours = simulatedMs / 3_600_000;
   return operations >= operationsPerHour * hours && faults >= faultsPerHour * hours;
 }
+
+/** What a campaign must have met in a thousand plans; one that met less proved less than it says. */
+export const campaignFloors: Readonly<Record<string, number>> = {
+  healings: 1000,
+  ...{ "fault: crash": 200, "fault: kill": 60, "fault: restart": 80, "fault: crash during recovery": 70 },
+  ...{ "fault: pause": 40, "fault: stall disk": 40, "fault: fill disk": 40, "fault: jump clock": 50 },
+  ...{ "fault: partition": 80, "fault: clog": 80, "fault: rot": 8, "fault: misdirect": 8 },
+  ...{ "disk: failed syncs": 40, "disk: failed appends": 8, "disk: failed reads": 2, "disk: other failures": 10 },
+  ...{ "disk: refused for space": 200, "disk: short writes": 40, "disk: broken files": 8 },
+  ...{ "messages lost": 6000, "messages doubled": 2000, "messages overtaken": 4000, "messages late": 2000 },
+  ...{ "messages cut off": 200, "messages clogged": 200, "damage reported (CORRUPT_MESSAGE)": 15 },
+  ...{ "duplicates recognised": 1500, "commits acknowledged": 6000, "records compacted away": 1000 },
+  ...{ "revocations (classic)": 300, "revocations (consumer)": 250, "sequence wraps": 100 },
+  ...{ "recoveries that truncated": 15, "indexes rebuilt": 10, "openings after a clean shutdown": 500 },
+};
