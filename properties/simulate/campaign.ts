@@ -17,6 +17,7 @@ import { drawing } from "./seeds.ts";
 const clock = performance;
 const now = clock.now.bind(clock);
 const shrinkLimitMs = 60_000;
+const trimLimitMs = 30_000;
 
 export function emptyTally(): Tally {
   return {
@@ -106,10 +107,29 @@ export async function shrink(unitSeed: number, index: number, plan: SimPlan, fou
       ...{ interruptAfterTimeLimit: shrinkLimitMs, markInterruptAsFailure: false },
     },
   );
-  const smallest = result.counterexample?.[0] ?? plan;
   const error = result.errorInstance;
-  return {
-    ...{ unitSeed, index, shrinks: result.numShrinks, plan: smallest },
+  const smallest = {
+    plan: result.counterexample?.[0] ?? plan,
     found: error instanceof Error ? error.message : found,
+    shrinks: result.numShrinks,
   };
+  return { unitSeed, index, ...(await trimmed(smallest)) };
+}
+
+type Smallest = Pick<Failure, "plan" | "found" | "shrinks">;
+
+/** What is left of it when every actor, fault and topic is left out that it does not need. */
+async function trimmed(from: Smallest): Promise<Smallest> {
+  let smallest = from;
+  const deadlineMs = now() + trimLimitMs;
+  for (const part of ["faults", "actors", "topics"] as const) {
+    for (let at = smallest.plan[part].length - 1; at >= 0 && now() < deadlineMs; at--) {
+      const rest = smallest.plan[part].filter((_, place) => place !== at);
+      if (rest.length === 0 && part !== "faults") continue;
+      const plan = { ...smallest.plan, [part]: rest };
+      const { found } = await runPlan(plan);
+      if (found !== null) smallest = { plan, found, shrinks: smallest.shrinks + 1 };
+    }
+  }
+  return smallest;
 }
