@@ -161,7 +161,8 @@ function showProgress(line: string): void {
 function keep({ unitSeed, index, shrinks, plan, found }: Failure): void {
   mkdirSync(corpus, { recursive: true });
   const path = join(corpus, `found-${unitSeed}-${index}.json`);
-  const note = found.split("\n")[0] ?? "";
+  const [name = "", , message = ""] = found.split("\n");
+  const note = `${name}: ${message.trim()}`;
   writeFileSync(path, `${JSON.stringify({ found: note, fixedBy: "nobody yet", plan }, null, 2)}\n`);
   const file = relative(process.cwd(), path);
   say(
