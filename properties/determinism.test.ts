@@ -9,56 +9,18 @@ import fc from "fast-check";
 import { runsFactor, seed } from "./check.ts";
 import { plans } from "./plan.ts";
 import { execute } from "./run.ts";
-
-const forbidden: readonly (readonly [owner: object, name: string])[] = [
-  [Date, "now"],
-  [Math, "random"],
-  [performance, "now"],
-  [globalThis, "setTimeout"],
-  [globalThis, "setInterval"],
-  [globalThis, "queueMicrotask"],
-  [globalThis, "fetch"],
-  [globalThis.crypto, "getRandomValues"],
-  [globalThis.crypto, "randomUUID"],
-];
-
-/** Runs something while the runtime's sources of surprise are counted; resolves to what was touched. */
-async function watched(run: () => Promise<void>): Promise<string[]> {
-  const touched: string[] = [];
-  const restore: (() => void)[] = [];
-  for (const [owner, name] of forbidden) {
-    const before = Object.getOwnPropertyDescriptor(owner, name);
-    const original = (owner as Record<string, unknown>)[name] as (...given: unknown[]) => unknown;
-    const spy = (...given: unknown[]): unknown => {
-      // A test runner has its own timers: only what comes from the engine or from here counts.
-      if (/[/\\](engine|properties)[/\\](?!determinism)/.test(new Error().stack ?? "")) touched.push(name);
-      return Reflect.apply(original, owner, given);
-    };
-    Object.defineProperty(owner, name, { value: spy, configurable: true, writable: true });
-    restore.push(() => {
-      if (before === undefined) delete (owner as Record<string, unknown>)[name];
-      else Object.defineProperty(owner, name, before);
-    });
-  }
-  try {
-    await run();
-  } finally {
-    for (const undo of restore) undo();
-  }
-  return touched;
-}
+import { trapping } from "./sim/trap.ts";
 
 test("a plan run twice gives the same history, and touches nothing of the runtime", async () => {
   const drawn = fc.sample(plans(), { seed, numRuns: Math.round(12 * Math.max(1, runsFactor)) });
   for (const plan of drawn) {
     const seen: string[] = [];
-    const touched = await watched(async () => {
+    await trapping(async () => {
       for (let again = 0; again < 2; again++) {
         const { history, world } = await execute(plan);
         seen.push(`${world.trace.join("\n")}\n${JSON.stringify(history)}`);
       }
     });
-    assert.deepEqual(touched, []);
     assert.ok(
       seen[0] === seen[1],
       `two runs of one plan differ from ${firstDifference(seen[0] ?? "", seen[1] ?? "")}, seed ${plan.seed}`,

@@ -9,6 +9,7 @@
 //   client and none of its pending effects reaches the disk.
 
 import { draw, type Random } from "./random.ts";
+import { Queue, type Queued } from "./sim/queue.ts";
 import {
   type Clock,
   type Entropy,
@@ -24,11 +25,9 @@ import {
   type StorageOperation,
 } from "./subject.ts";
 
-interface Event {
-  readonly atMs: number;
-  readonly tie: number;
-  readonly order: number;
-  readonly run: () => void;
+interface Event extends Queued {
+  /** null once it was cancelled. */
+  run: (() => void) | null;
 }
 
 declare const setImmediate: (run: () => void) => unknown;
@@ -82,7 +81,7 @@ export class VirtualTime implements Time {
   readonly seed: number;
   nowMs: number = 0;
   #order = 0;
-  #events: Event[] = [];
+  readonly #queue: Queue<Event> = new Queue();
 
   constructor(seed: number) {
     this.seed = seed;
@@ -90,13 +89,11 @@ export class VirtualTime implements Time {
 
   schedule(delayMs: number, run: () => void): () => void {
     const order = this.#order++;
-    const event = { atMs: this.nowMs + Math.max(0, delayMs), tie: draw(this.seed, "tie", order).next(), order, run };
-    let at = this.#events.length;
-    while (at > 0 && isLater(this.#events[at - 1] as Event, event)) at--;
-    this.#events.splice(at, 0, event);
+    const tie = draw(this.seed, "tie", order).next();
+    const event: Event = { atMs: this.nowMs + Math.max(0, delayMs), tie, order, run };
+    this.#queue.push(event);
     return () => {
-      const index = this.#events.indexOf(event);
-      if (index >= 0) this.#events.splice(index, 1);
+      event.run = null;
     };
   }
 
@@ -105,26 +102,26 @@ export class VirtualTime implements Time {
     for (;;) {
       await drain();
       if (done()) return true;
-      const event = this.#events[0];
+      const event = this.#next();
       if (event === undefined || event.atMs > deadlineMs) {
         this.nowMs = deadlineMs;
         return false;
       }
-      this.#events.shift();
+      this.#queue.pop();
       this.nowMs = event.atMs;
-      event.run();
+      event.run?.();
     }
+  }
+
+  /** The first that was not cancelled. */
+  #next(): Event | undefined {
+    while (this.#queue.first?.run === null) this.#queue.pop();
+    return this.#queue.first;
   }
 
   async pass(durationMs: number): Promise<void> {
     await this.until(() => false, durationMs);
   }
-}
-
-function isLater(one: Event, other: Event): boolean {
-  if (one.atMs !== other.atMs) return one.atMs > other.atMs;
-  if (one.tie !== other.tie) return one.tie > other.tie;
-  return one.order > other.order;
 }
 
 /** How the disk cheats, for showing that the suite notices. */

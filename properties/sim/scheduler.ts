@@ -1,6 +1,6 @@
 // Virtual time: one queue of events, ordered by when they happen and, at one moment, by chance.
 //
-// Owns: the queue (a binary heap), the clock that jumps from event to event, how many events of
+// Owns: the clock that jumps from event to event, how many events of
 //   each kind there were, and the trace by which two runs are compared.
 // Never: real time. Between two events the microtasks are drained by one setImmediate.
 //
@@ -9,13 +9,11 @@
 
 import { mix } from "../random.ts";
 import type { Time } from "../world.ts";
+import { Queue, type Queued } from "./queue.ts";
 
 export type EventKind = "message" | "disk" | "client" | "fault" | "timer";
 
-interface Event {
-  readonly atMs: number;
-  readonly tie: number;
-  readonly order: number;
+interface Event extends Queued {
   readonly kind: EventKind;
   readonly id: number;
   /** null once it was cancelled. */
@@ -32,7 +30,7 @@ export class Scheduler implements Time {
   readonly happened: Record<EventKind, number> = { message: 0, disk: 0, client: 0, fault: 0, timer: 0 };
   /** One line an event and a note, when asked for. */
   readonly lines: string[] | null;
-  readonly #heap: Event[] = [];
+  readonly #queue: Queue<Event> = new Queue();
   #order = 0;
   #high = 0x811c9dc5;
   #low = 0x9e3779b9;
@@ -61,7 +59,7 @@ export class Scheduler implements Time {
   /** `id` stands for this event in every run of the plan that has it. The result cancels it. */
   after(kind: EventKind, delayMs: number, id: number, run: () => void): () => void {
     const event = this.#event(kind, delayMs, id, mix(this.seed, id), run);
-    this.#push(event);
+    this.#queue.push(event);
     return () => {
       event.run = null;
     };
@@ -69,7 +67,7 @@ export class Scheduler implements Time {
 
   /** The same for several that keep their order. */
   inOrder(kind: EventKind, delayMs: number, id: number, runs: readonly (() => void)[]): void {
-    runs.forEach((run, place) => void this.#push(this.#event(kind, delayMs, mix(id, place), place, run)));
+    runs.forEach((run, place) => this.#queue.push(this.#event(kind, delayMs, mix(id, place), place, run)));
   }
 
   until(done: () => boolean, limitMs: number): Promise<boolean> {
@@ -118,47 +116,10 @@ export class Scheduler implements Time {
 
   #next(deadlineMs: number): Event | null {
     for (;;) {
-      const first = this.#heap[0];
+      const { first } = this.#queue;
       if (first === undefined || first.atMs > deadlineMs) return null;
-      this.#pop();
+      this.#queue.pop();
       if (first.run !== null) return first;
     }
   }
-
-  #push(event: Event): void {
-    const heap = this.#heap;
-    let place = heap.length;
-    heap.push(event);
-    while (place > 0) {
-      const above = (place - 1) >> 1;
-      const parent = heap[above] as Event;
-      if (!isBefore(event, parent)) break;
-      heap[place] = parent;
-      place = above;
-    }
-    heap[place] = event;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop() as Event;
-    const { length } = heap;
-    if (length === 0) return;
-    let place = 0;
-    for (;;) {
-      let below = place * 2 + 1;
-      if (below >= length) break;
-      if (below + 1 < length && isBefore(heap[below + 1] as Event, heap[below] as Event)) below += 1;
-      if (!isBefore(heap[below] as Event, last)) break;
-      heap[place] = heap[below] as Event;
-      place = below;
-    }
-    heap[place] = last;
-  }
-}
-
-function isBefore(one: Event, other: Event): boolean {
-  if (one.atMs !== other.atMs) return one.atMs < other.atMs;
-  if (one.tie !== other.tie) return one.tie < other.tie;
-  return one.order < other.order;
 }

@@ -20,10 +20,6 @@ function comesFromHere(): boolean {
   return /[/\\](engine|properties)[/\\](?!sim[/\\]trap)/.test(new Error().stack ?? "");
 }
 
-function spring(name: string): never {
-  throw new Error(`${name} was called while a world ran: one seed would not give one history any more`);
-}
-
 function replace(owner: object, name: string, value: unknown): () => void {
   const before = Object.getOwnPropertyDescriptor(owner, name);
   Object.defineProperty(owner, name, { value, configurable: true, writable: true });
@@ -33,11 +29,19 @@ function replace(owner: object, name: string, value: unknown): () => void {
   };
 }
 
-/** Runs a world with the runtime's sources of surprise trapped: what touches one throws there. */
+/**
+ * Runs a world with the runtime's sources of surprise trapped: what touches one throws there, and, as that may be
+ * caught and taken for a failure of the disk, once more at the end.
+ */
 export async function trapping<T>(
   run: () => Promise<T>,
   options: { readonly besideOthers: boolean } = { besideOthers: true },
 ): Promise<T> {
+  let sprung: Error | null = null;
+  const spring = (name: string): never => {
+    sprung ??= new Error(`${name} was called while a world ran: one seed would not give one history any more`);
+    throw sprung;
+  };
   const isOurs = (): boolean => !options.besideOthers || comesFromHere();
   const restore: (() => void)[] = [];
   for (const [owner, name] of trapped) {
@@ -58,7 +62,9 @@ export async function trapping<T>(
   });
   restore.push(replace(globalThis, "Date", TrappedDate));
   try {
-    return await run();
+    const result = await run();
+    if (sprung !== null) throw sprung;
+    return result;
   } finally {
     for (const undo of restore) undo();
   }
