@@ -87,6 +87,7 @@ async function campaign(options: Options): Promise<number> {
   const tally = emptyTally();
   const failures: Failure[] = [];
   let broken: string | null = null;
+  const spent = process.cpuUsage();
   const startedMs = performance.now();
   const elapsedMs = (): number => performance.now() - startedMs;
   const threads = Array.from({ length: workers }, (_, firstUnit) => thread({ seed, firstUnit, step: workers }));
@@ -116,7 +117,9 @@ async function campaign(options: Options): Promise<number> {
   await Promise.all(threads.map((one) => ended(one, heard)));
   clearTimeout(timer);
   clearInterval(live);
-  say(`\n${summary(tally, { seconds: elapsedMs() / 1000, workers })}`);
+  const { user, system } = process.cpuUsage(spent);
+  const effort = { seconds: elapsedMs() / 1000, workers, processorSeconds: (user + system) / 1e6 };
+  say(`\n${summary(tally, effort)}`);
   if (broken !== null) {
     process.stderr.write(`${broken}\n`);
     return 2;

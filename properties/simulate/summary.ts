@@ -26,7 +26,15 @@ export function progressLine(tally: Tally, elapsedMs: number, failures: number):
   ].join(", ");
 }
 
-export function summary(tally: Tally, run: { readonly seconds: number; readonly workers: number }): string {
+export interface Effort {
+  /** Of real time. */
+  readonly seconds: number;
+  readonly workers: number;
+  /** Of all processors together, as the system counted. */
+  readonly processorSeconds: number;
+}
+
+export function summary(tally: Tally, run: Effort): string {
   const coreSeconds = run.seconds * run.workers;
   const faults = Object.entries(tally.coverage).filter(([name]) =>
     /^(fault|disk|messages|lives|members that)/.test(name),
@@ -36,9 +44,9 @@ export function summary(tally: Tally, run: { readonly seconds: number; readonly 
     `plans                       ${thousands(tally.plans)}`,
     `simulated hours             ${hours(tally.countedMs)} with at least ${thousands(operationsPerHour)} operations and ${faultsPerHour} faults an hour each`,
     `                            ${hours(tally.simulatedMs - tally.countedMs)} more with fewer, not counted`,
-    `times real time             ${thousands(tally.countedMs / 1000 / coreSeconds)} a core, all included`,
+    `times real time             ${thousands(tally.countedMs / 1000 / coreSeconds)} a core; ${thousands(tally.countedMs / 1000 / run.processorSeconds)} times the processors' time`,
     `events                      ${thousands(tally.events)}: messages delivered, operations of disks and of clients, faults; no timer`,
-    `events a second a core      ${thousands(tally.events / coreSeconds)} all included, ${thousands(tally.events / (coreSeconds - tally.judgingMs / 1000))} without the judging`,
+    `events a second             ${thousands(tally.events / coreSeconds)} a core; ${thousands(tally.events / run.processorSeconds)} of a processor's time`,
     `client operations           ${thousands(tally.operations)}`,
     `history events judged       ${thousands(tally.historyEvents)}, in ${Math.round(tally.judgingMs / 10 / Math.max(1, coreSeconds))} % of the time`,
     "faults, and how often each fired",
