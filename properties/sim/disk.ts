@@ -85,6 +85,8 @@ export class Disk {
   readonly #name: string;
   readonly #streams: Map<number, Stream> = new Map();
   readonly #failing: Map<FailingKind, number> = new Map();
+  /** The store asks before each operation only while something is to fail: asking costs. */
+  readonly #hooks: { onOperation?: (operation: StorageOperation) => void } = {};
   #store: MemoryStorage = memoryStorage();
   #stalledUntilMs = 0;
   #full: Random | null = null;
@@ -102,7 +104,7 @@ export class Disk {
 
   /** The store for a new life. */
   begin(life: number): Storage {
-    this.#store = this.#store.restart({ onOperation: (operation) => this.#beforeInner(operation) });
+    this.#store = this.#store.restart(this.#hooks);
     return new NodeStorage(this, this.#store, life);
   }
 
@@ -129,10 +131,12 @@ export class Disk {
 
   fail(kind: FailingKind, count: number): void {
     this.#failing.set(kind, count);
+    this.#watch();
   }
 
   fill(full: boolean): void {
     this.#full = full ? new Stream(this.scheduler.seed, "full", this.#name, this.counts.operations).next() : null;
+    this.#watch();
   }
 
   stall(durationMs: number): void {
@@ -149,6 +153,13 @@ export class Disk {
     this.#failing.clear();
     this.#full = null;
     this.#crashAtWrite = Number.POSITIVE_INFINITY;
+    this.#watch();
+  }
+
+  #watch(): void {
+    if (this.#failing.size > 0 || this.#full !== null) {
+      this.#hooks.onOperation = (operation) => this.#beforeInner(operation);
+    } else delete this.#hooks.onOperation;
   }
 
   /** Looks at the disk from outside, or damages it: no operation of the node, without delay. */
@@ -327,7 +338,7 @@ class NodeStorage implements Storage {
     const failure = disk.failure(kind, place);
     const perform = failure === null ? effect : () => Promise.reject(failure);
     const durationMs = disk.durationMs(kind, chance);
-    if (durationMs === 0) return this.#answer(await settle(perform));
+    if (durationMs === 0) return this.#now(perform);
     const begun = chance.chance(0.5) ? settle(perform) : null;
     const { scheduler, host } = disk;
     await new Promise<void>((resolve) => {
@@ -337,6 +348,16 @@ class NodeStorage implements Storage {
       scheduler.after("disk", durationMs, Math.floor(chance.next() * 4294967296), () => host.whenAwake(wake));
     });
     return this.#answer(await (begun ?? settle(perform)));
+  }
+
+  async #now<T>(perform: () => Promise<T>): Promise<T> {
+    try {
+      const value = await perform();
+      return this.disk.host.lives(this.#life) ? value : await never;
+    } catch (error) {
+      if (!this.disk.host.lives(this.#life)) return never;
+      throw error;
+    }
   }
 
   #answer<T>(outcome: Settled<T>): T | Promise<never> {
