@@ -10,7 +10,7 @@ import { judge, type Violation } from "../checker/index.ts";
 import { Coverage } from "../coverage.ts";
 import type { HistoryEvent } from "../history.ts";
 import type { Durability, Kernel } from "../subject.ts";
-import { type Broker, kernel as twin } from "../subject.ts";
+import { type Broker, kernel as twin, verifyDataFolder } from "../subject.ts";
 import type { ActorWorld, LogPlace } from "./actors/actor.ts";
 import { Admin } from "./actors/admin.ts";
 import { ClassicMember } from "./actors/classic-member.ts";
@@ -75,6 +75,7 @@ class Simulation {
   readonly #node: Node;
   readonly #coverage: Coverage;
   readonly #faults: Faults;
+  readonly #kernel: Kernel;
   readonly #names: readonly string[];
   readonly #running: Set<string> = new Set();
   readonly #damaged: Set<string> = new Set();
@@ -85,6 +86,7 @@ class Simulation {
 
   constructor(plan: SimPlan, options: SimOptions) {
     this.plan = plan;
+    this.#kernel = options.kernel ?? twin;
     this.#names = namesOf(plan.actors);
     this.#coverage = options.coverage ?? new Coverage();
     this.#scheduler = new Scheduler(plan.seed, options.keepsLines === true ? { keepsLines: true } : {});
@@ -93,7 +95,7 @@ class Simulation {
       this.#scheduler,
       "node",
       {
-        ...{ kernel: options.kernel ?? twin, durability: options.durability ?? "sync", disk: plan.disk },
+        ...{ kernel: this.#kernel, durability: options.durability ?? "sync", disk: plan.disk },
         groups: { offsetsTopicPartitions: 2, consumerSessionTimeoutMs: sessionTimeoutMs },
       },
       {
@@ -201,6 +203,25 @@ class Simulation {
     await this.#until("the broker stops", () => this.#node.state === "down", convergeLimitMs);
     await this.#up();
     await this.#audit(1);
+    this.#node.stop();
+    await this.#until("the broker stops again", () => this.#node.state === "down", convergeLimitMs);
+    await this.#verify();
+  }
+
+  /** What `moldau log verify` says of the folder that a stop in order leaves (A 19). */
+  async #verify(): Promise<void> {
+    const damaged = this.#logs.filter(({ name }) => this.#damaged.has(name));
+    const isExpected = (file: string): boolean =>
+      damaged.some(({ topic, partition }) => file.startsWith(`${topic}-${partition}`));
+    const findings = await this.#node.disk.outside(async (storage) => {
+      const found: string[] = [];
+      for await (const { severity, kind, file, message } of verifyDataFolder({ storage, kernel: this.#kernel })) {
+        if (severity !== "note" && !isExpected(file)) found.push(`${severity} ${kind} ${file}: ${message}`);
+      }
+      return found;
+    });
+    this.#coverage.add("folders verified");
+    if (findings.length > 0) this.#fail(`the folder that a stop in order left: ${findings.slice(0, 3).join("; ")}`);
   }
 
   async #up(): Promise<void> {
