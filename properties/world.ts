@@ -304,7 +304,10 @@ export class World {
   }
 }
 
-const never: Promise<never> = new Promise<never>(() => {});
+/** One of its own each time: what waits on a promise that all share is never collected. */
+function never(): Promise<never> {
+  return new Promise<never>(() => {});
+}
 
 class SimulatedStorage implements Storage {
   readonly manifest: StorageManifest = { name: "simulated", durable: true };
@@ -377,13 +380,13 @@ class SimulatedStorage implements Storage {
     try {
       operation = world.count(kind, paths, this.#life);
     } catch {
-      return never;
+      return never();
     }
     const chance = world.latency(kind, operation);
     // Most reads are answered from memory.
     if (world.options.latency === false || (reads.has(kind) && chance.chance(0.7))) {
       const outcome = await settle(effect);
-      if (!this.#alive()) return never;
+      if (!this.#alive()) return never();
       if (outcome.ok) return outcome.value;
       throw outcome.error;
     }
@@ -397,7 +400,7 @@ class SimulatedStorage implements Storage {
       });
     });
     const outcome = await (begun ?? settle(effect));
-    if (!this.#alive()) return never;
+    if (!this.#alive()) return never();
     if (outcome.ok) return outcome.value;
     throw outcome.error;
   }

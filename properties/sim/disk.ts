@@ -54,7 +54,10 @@ export interface DiskHost {
   whenAwake(run: () => void): void;
 }
 
-const never: Promise<never> = new Promise<never>(() => {});
+/** One of its own each time: what waits on a promise that all share is never collected. */
+function never(): Promise<never> {
+  return new Promise<never>(() => {});
+}
 type OperationKind = StorageOperation["kind"];
 
 const kinds: readonly OperationKind[] = [
@@ -332,7 +335,7 @@ class NodeStorage implements Storage {
     try {
       disk.count(kind, place, this.#life);
     } catch {
-      return never;
+      return never();
     }
     const chance = disk.chance(kind, place);
     const failure = disk.failure(kind, place);
@@ -353,15 +356,15 @@ class NodeStorage implements Storage {
   async #now<T>(perform: () => Promise<T>): Promise<T> {
     try {
       const value = await perform();
-      return this.disk.host.lives(this.#life) ? value : await never;
+      return this.disk.host.lives(this.#life) ? value : await never();
     } catch (error) {
-      if (!this.disk.host.lives(this.#life)) return never;
+      if (!this.disk.host.lives(this.#life)) return never();
       throw error;
     }
   }
 
   #answer<T>(outcome: Settled<T>): T | Promise<never> {
-    if (!this.disk.host.lives(this.#life)) return never;
+    if (!this.disk.host.lives(this.#life)) return never();
     if (outcome.ok) return outcome.value;
     throw outcome.error;
   }
