@@ -227,6 +227,31 @@ test("a retry is recognised after the segments it lay in are gone and a crash to
   await third.close();
 });
 
+test("how far producers had come is read from what a deletion has left, where a crash tore the snapshot behind it", async () => {
+  const { storage, clock, broker } = await filled(0, { "segment.bytes": 100 });
+  const { producerId } = await broker.allocateProducer();
+  const send = (to: Broker, sequence: number): Promise<unknown[]> =>
+    to.produce("t", [{ value: `p${sequence}` }], {
+      partition: 0,
+      producer: { producerId, producerEpoch: 0, sequence },
+    });
+  for (let sequence = 0; sequence < 3; sequence += 1) await send(broker, sequence);
+  const second = "t-0/00000000000000000001.log";
+  let kept: Uint8Array = new Uint8Array(0);
+  await rewrite(storage, second, (bytes) => (kept = bytes));
+  await broker.deleteRecords("t", 0, 2);
+  // Power went before the second segment's removal was durable, and before the snapshot behind it was synced.
+  const survivor = storage.restart({});
+  survivor.create(second).append(kept);
+  await rewrite(survivor, "t-0/00000000000000000002.snapshot", (bytes) => bytes.slice(0, 5));
+  const again = await openBroker(testWorld(survivor, clock));
+  assert.match(again.report.notes.join(), /00001.log: deleted, it lies below the log start offset 2/);
+  assert.deepEqual(await send(again, 1), [{ partition: 0, offset: 1, timestamp: clock.now(), duplicate: true }]);
+  assert.deepEqual(await send(again, 3), [{ partition: 0, offset: 3, timestamp: clock.now(), duplicate: false }]);
+  await assert.rejects(survivor.open(second));
+  await again.close();
+});
+
 /** A folder closed in order, then changed in one file; and a broker that believes it. */
 async function reopened(
   configs: Record<string, number>,

@@ -64,12 +64,16 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
   const gapsBelow = found.hasGaps ? await readGaps(context, notes) : null;
   const fence = await readFence(context);
   const options = { ...given, clean: given.clean && fence === null };
-  const segments = await openSegments(context, found.bases, options.logStartOffset, notes);
+  const deleted = found.bases.filter(
+    (_, at) => (found.bases[at + 1] ?? Number.POSITIVE_INFINITY) <= options.logStartOffset,
+  );
+  const segments = await openSegments(context, found.bases.slice(deleted.length));
   await settleStart(context, segments, options, notes);
   const before = await readFile(context.storage, `${context.folder}/${epochCheckpointName}`, maxEpochFileBytes);
   const entries: EpochEntry[] | null = before === null ? null : parseEpochCheckpoint(before);
   const replayFrom = options.clean ? Number.MAX_SAFE_INTEGER : options.recoveryPoint;
   const { producers, snapshotOffset, snapshots } = await readSnapshot(context, found.snapshots, replayFrom, notes);
+  await replayProducers(context, deleted, snapshotOffset, producers);
   const epochs = new LeaderEpochs(entries ?? []);
   const marks = { fence, gapsBelow: gapsBelow ?? (isCompacted(context.config) ? Number.MAX_SAFE_INTEGER : 0) };
   const scan = new Scan(context, options, marks, epochs, entries === null, producers, snapshotOffset);
@@ -104,6 +108,12 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
     // The segments that the state was made from may be deleted before the next roll makes a snapshot.
     await saveSnapshot(context, logEndOffset, producers);
     kept.push(logEndOffset);
+  }
+  // A deletion that a crash interrupted: its log start offset is already recorded, and the producers' state by now.
+  for (const base of deleted) {
+    await removeSegmentFiles(context, base);
+    const path = `${context.folder}/${segmentFileName(base, "log")}`;
+    notes.push(`${path}: deleted, it lies below the log start offset ${logStartOffset}`);
   }
   const log = new Log(context, {
     segments,
@@ -197,28 +207,40 @@ async function readFence(context: LogContext): Promise<number | null> {
   return bytes === null ? null : parseOffset(bytes);
 }
 
-async function openSegments(
-  context: LogContext,
-  bases: readonly number[],
-  logStartOffset: number,
-  notes: string[],
-): Promise<Segment[]> {
+async function openSegments(context: LogContext, bases: readonly number[]): Promise<Segment[]> {
   const segments: Segment[] = [];
-  for (const [at, base] of bases.entries()) {
-    const path = `${context.folder}/${segmentFileName(base, "log")}`;
-    const next = bases[at + 1];
-    if (next !== undefined && next <= logStartOffset) {
-      // A deletion that a crash interrupted: its log start offset is already recorded.
-      for (const kind of ["log", "index", "timeindex"] as const) {
-        await removeIfThere(context.storage, `${context.folder}/${segmentFileName(base, kind)}`);
-      }
-      notes.push(`${path}: deleted, it lies below the log start offset ${logStartOffset}`);
-      continue;
-    }
-    const file = await context.storage.open(path);
+  for (const base of bases) {
+    const file = await context.storage.open(`${context.folder}/${segmentFileName(base, "log")}`);
     segments.push(new Segment(context.segmentContext, base, file, context.clock.now()));
   }
   return segments;
+}
+
+async function removeSegmentFiles({ storage, folder }: LogContext, base: number): Promise<void> {
+  for (const kind of ["log", "index", "timeindex"] as const) {
+    await removeIfThere(storage, `${folder}/${segmentFileName(base, kind)}`);
+  }
+}
+
+/**
+ * What a deletion left of segments below the log start is no log any more, but where the snapshot behind it was torn
+ * it is the last that knows how far its producers had come.
+ */
+async function replayProducers(
+  context: LogContext,
+  bases: readonly number[],
+  snapshotOffset: number,
+  producers: ProducerState,
+): Promise<void> {
+  const now = context.clock.now();
+  for (const base of bases) {
+    const file = await context.storage.open(`${context.folder}/${segmentFileName(base, "log")}`);
+    await walkHeaders(file, 0, file.sizeBytes, (header) => {
+      if (header.producerId >= 0 && header.baseOffset >= snapshotOffset) noteProducer(producers, header, now);
+      return true;
+    });
+    await file.close();
+  }
 }
 
 function createSegment(context: LogContext, baseOffset: number): Segment {
