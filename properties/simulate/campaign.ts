@@ -21,7 +21,7 @@ const trimLimitMs = 30_000;
 
 export function emptyTally(): Tally {
   return {
-    ...{ plans: 0, countedMs: 0, simulatedMs: 0, judgingMs: 0 },
+    ...{ plans: 0, countedMs: 0, countedOperations: 0, countedFaults: 0, simulatedMs: 0, judgingMs: 0 },
     ...{ operations: 0, events: 0, historyEvents: 0, coverage: {} },
   };
 }
@@ -80,9 +80,11 @@ function judged(result: SimResult): [found: string | null, ms: number] {
 }
 
 function tallyOf(result: SimResult, coverage: Coverage, judgingMs: number): Tally {
-  const { simulatedMs, operations, events, history } = result;
+  const { simulatedMs, operations, faults, events, history } = result;
+  const share = counts(result) ? 1 : 0;
   return {
-    ...{ plans: 1, simulatedMs, countedMs: counts(result) ? simulatedMs : 0, judgingMs, operations, events },
+    ...{ countedMs: share * simulatedMs, countedOperations: share * operations, countedFaults: share * faults },
+    ...{ plans: 1, simulatedMs, judgingMs, operations, events },
     ...{ historyEvents: history.length, coverage: Object.fromEntries(coverage.counts) },
   };
 }

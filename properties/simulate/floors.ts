@@ -3,14 +3,14 @@
 // Owns: the floors. Hours in which little happened prove little, however fast they pass: a run below
 //   a floor is judged as any other, and its time is left out of the hours that are claimed.
 
-/** Operations that clients began, in an hour of virtual time. */
-export const operationsPerHour = 18_000;
+/** Operations that clients began, in an hour of virtual time: two a second. */
+export const operationsPerHour = 7200;
 
 /**
- * Faults, in an hour of virtual time: of the plan (crashes, cuts, pauses, stalls ...), of single
+ * Faults, in an hour of virtual time, two a minute: of the plan (crashes, cuts, pauses, stalls ...), of single
  * operations of the disk, and messages lost, doubled, cut off or clogged.
  */
-export const faultsPerHour = 360;
+export const faultsPerHour = 120;
 
 export interface Density {
   readonly simulatedMs: number;

@@ -175,6 +175,10 @@ function keep({ unitSeed, index, shrinks, plan, found }: Failure): void {
   say(`again: npm run simulate -- --plan ${file}`);
 }
 
+// Whoever reads the summary may have seen enough.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 process.exitCode = await main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 2;

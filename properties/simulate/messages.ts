@@ -13,8 +13,10 @@ export interface WorkerStart {
 
 export interface Tally {
   plans: number;
-  /** In runs above the floors. */
+  /** Of runs above the floors: time, operations and faults. */
   countedMs: number;
+  countedOperations: number;
+  countedFaults: number;
   simulatedMs: number;
   judgingMs: number;
   operations: number;

@@ -13,6 +13,8 @@ export function add(to: Tally, other: Tally): void {
 }
 
 const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
+const anHour = (count: number, { countedMs }: Tally): string =>
+  thousands(count / Math.max(1e-9, countedMs / 3_600_000));
 const thousands = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, " ");
 
 export function progressLine(tally: Tally, elapsedMs: number, failures: number): string {
@@ -42,8 +44,8 @@ export function summary(tally: Tally, run: Effort): string {
   const others = Object.entries(tally.coverage).filter((entry) => !faults.some(([name]) => name === entry[0]));
   return [
     `plans                       ${thousands(tally.plans)}`,
-    `simulated hours             ${hours(tally.countedMs)} with at least ${thousands(operationsPerHour)} operations and ${faultsPerHour} faults an hour each`,
-    `                            ${hours(tally.simulatedMs - tally.countedMs)} more with fewer, not counted`,
+    `simulated hours             ${hours(tally.countedMs)} with at least ${thousands(operationsPerHour)} operations and ${faultsPerHour} faults an hour each;`,
+    `                            on average ${anHour(tally.countedOperations, tally)} and ${anHour(tally.countedFaults, tally)}. ${hours(tally.simulatedMs - tally.countedMs)} more with fewer are not counted`,
     `times real time             ${thousands(tally.countedMs / 1000 / coreSeconds)} a core; ${thousands(tally.countedMs / 1000 / run.processorSeconds)} times the processors' time`,
     `events                      ${thousands(tally.events)}: messages delivered, operations of disks and of clients, faults; no timer`,
     `events a second             ${thousands(tally.events / coreSeconds)} a core; ${thousands(tally.events / run.processorSeconds)} of a processor's time`,
