@@ -537,6 +537,22 @@ const broken: readonly (readonly [name: string, history: HistoryEvent[], invaria
   ],
 ];
 
+test("a log that a crash has cut does not end where it did", () => {
+  const refused = { process: "c", expectedEndOffset: 2, outcome: "fail", code: "OFFSET_MISMATCH" };
+  const cut = history(
+    produced(["p.0"], 0),
+    produced(["q.0"], 1, { process: "q", acks: "leader" }),
+    crash,
+    open,
+    described(1),
+    produced(["c.0"], 0, refused),
+    produced(["p.1"], 1),
+    produced(["p.2"], 2),
+    read(["p.0", "p.1", "p.2"]),
+  );
+  assert.deepEqual(judge(cut).violations, []);
+});
+
 test("a retry whose answer overtakes that of the first attempt was not sent last", () => {
   const more = { ...stamp(0), process: "i" };
   const overtaken = history(

@@ -66,8 +66,8 @@ export const conditionalAppends: Invariant = {
 
 /** The log ended where it was expected before the append was sent, and nobody had appended there when it was refused. */
 function refusedForNothing(history: IndexedHistory, log: LogIndex, findings: Findings): void {
-  /** By offset: the acknowledgement of the record that lies there. */
-  const acknowledged = new Map<number, number>();
+  /** By offset: the acknowledgements of what lay there; a crash may have made room for another one. */
+  const acknowledged = new Map<number, number[]>();
   /** By offset: the first attempt to send it. */
   const sent = new Map<number, number>();
   const refusals: number[] = [];
@@ -82,7 +82,9 @@ function refusedForNothing(history: IndexedHistory, log: LogIndex, findings: Fin
     if (event.outcome !== "ok") continue;
     const values = history.valuesOf(index);
     event.offsets?.forEach((offset, place) => {
-      if (!acknowledged.has(offset)) acknowledged.set(offset, index);
+      const known = acknowledged.get(offset);
+      if (known === undefined) acknowledged.set(offset, [index]);
+      else known.push(index);
       note(offset, values[place] as number);
     });
   }
@@ -94,11 +96,13 @@ function refusedForNothing(history: IndexedHistory, log: LogIndex, findings: Fin
   for (const index of refusals) {
     const refusal = history.produced(index);
     const end = refusal.expectedEndOffset as number;
-    // Only an acknowledgement from before it was sent says that the log had come so far.
-    if (end > 0 && (acknowledged.get(end - 1) ?? Number.POSITIVE_INFINITY) >= refusal.invokedAt) continue;
+    // Only an acknowledgement from before it was sent, and of this life, says that the log had come so far.
+    const { invokedAt } = refusal;
+    const cameSoFar = (at: number): boolean => at < invokedAt && !history.crashedBetween(at, invokedAt);
+    if (end > 0 && acknowledged.get(end - 1)?.some(cameSoFar) !== true) continue;
     const next = sent.get(end);
     // What a crash took back may have lain there meanwhile.
-    if (next === undefined || history.crashedBetween(refusal.invokedAt, next)) continue;
+    if (next === undefined || history.crashedBetween(invokedAt, next)) continue;
     findings.look();
     if (history.event(next).invokedAt > index)
       findings.violated(
