@@ -168,7 +168,12 @@ export class ClassicClient {
       const chance = this.#stage.chance("commit", this.#stage.number());
       if (!chance.chance(0.4)) continue;
       // Now and then the next one is sent before the answer to the first is there.
-      await Promise.all(chance.chance(0.3) ? [this.commit(), this.commit()] : [this.commit()]);
+      if (chance.chance(0.3) && partitions.length > 0) {
+        const partition = chance.pick(partitions);
+        const first = this.commit(null, partition);
+        await this.#stage.sleep(chance.next() * 4);
+        await Promise.all([first, lives() ? this.commit(null, partition) : undefined]);
+      } else await this.commit();
     }
     return "fenced";
   }
@@ -210,13 +215,13 @@ export class ClassicClient {
   }
 
   /** Of one of its partitions, as the member that it is, or that it was (`back` memberships ago). */
-  async commit(back: number | null = null): Promise<void> {
+  async commit(back: number | null = null, of: number | null = null): Promise<void> {
     const membership = back === null ? this.current : this.memberships.at(-1 - back);
     if (membership === null || membership === undefined) return;
     const number = this.#stage.number();
     const own = back === null ? this.current!.partitions : Array.from({ length: this.#partitions }, (_, at) => at);
     if (own.length === 0) return;
-    const partition = this.#stage.chance("partition", number).pick(own);
+    const partition = of ?? this.#stage.chance("partition", number).pick(own);
     const { latestGeneration } = this.#ledger;
     const commit = this.#ledger.beginCommit(partition, number, number);
     const outcome = await this.#stage.call(
