@@ -196,6 +196,25 @@ test("who does not give up in time is fenced", async () => {
   assert.equal(b.beat().has, "t:0,1,2,3");
 });
 
+test("who is told to give up more has all of the time again", async () => {
+  const scene = new Scene();
+  scene.topic("t", 6);
+  const partitions = (): number => a.owned.reduce((count, topic) => count + topic.partitions.length, 0);
+  const a = new Consumer(scene, "a").join();
+  new Consumer(scene, "b").join();
+  a.beat();
+  assert.equal(partitions(), 3);
+  await scene.advance(15_000);
+  new Consumer(scene, "c").join();
+  // It has given up three, and hears now that it must give up a fourth.
+  a.beat();
+  assert.deepEqual([partitions(), a.epoch], [2, 1]);
+  await scene.advance(15_000);
+  assert.ok(scene.group.describe().members.some(({ memberId }) => memberId === "a"));
+  await scene.advance(5001);
+  assert.ok(!scene.group.describe().members.some(({ memberId }) => memberId === "a"));
+});
+
 test("static members: reserved while away, taken over, fenced, refused while held", async () => {
   const scene = new Scene();
   const a = new Consumer(scene, "a", "i").join();

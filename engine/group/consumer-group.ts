@@ -480,7 +480,8 @@ export class ConsumerGroup {
     const isSame = epochBefore === member.epoch && stateBefore === member.state && before.equals(member.assigned);
     if (!isSame || member.state === "unrevoked") records.push(this.#currentRecord(member));
     if (member.state !== "unrevoked") member.revocation.clear();
-    else if (!member.revocation.isSet) member.revocation.set(member.rebalanceTimeoutMs);
+    // Told to give up more when it has given up what it was told before, it has all of the time again.
+    else if (!isSame || !member.revocation.isSet) member.revocation.set(member.rebalanceTimeoutMs);
   }
 
   #move(member: Member, state: MemberState, assigned: PartitionSet, revoking: PartitionSet): void {
