@@ -39,8 +39,6 @@ export {
 
 import { createTwinKernel, type Kernel, type MemoryStorageOptions } from "../engine/index.ts";
 
-export { createTwinKernel };
-
 /** What a store calls before its effects, and what it tells. */
 export type StorageHooks = Pick<MemoryStorageOptions, "onOperation">;
 export type StorageOperation = Parameters<NonNullable<StorageHooks["onOperation"]>>[0];

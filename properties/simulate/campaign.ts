@@ -9,7 +9,6 @@ import { Coverage } from "../coverage.ts";
 import { type SimPlan, simPlans } from "../sim/plan.ts";
 import { type SimResult, simulate } from "../sim/simulation.ts";
 import { trapping } from "../sim/trap.ts";
-import { createTwinKernel } from "../subject.ts";
 import { counts } from "./floors.ts";
 import type { Failure, Tally } from "./messages.ts";
 import { drawing } from "./seeds.ts";
@@ -26,9 +25,6 @@ export function emptyTally(): Tally {
   };
 }
 
-/** Worlds that take turns in one thread: what the runtime does between two events is then done once for all of them. */
-const worldsAtOnce = 12;
-
 export interface Outcome {
   readonly index: number;
   readonly plan: SimPlan;
@@ -37,37 +33,23 @@ export interface Outcome {
 }
 
 /**
- * Runs plans, several at once, each in a world of its own; `done` hears of each as it ends, and may
- * say that it is enough.
+ * Runs plans, each in a world of its own; `done` hears of each as it ends, and may say that it is enough.
+ * One after the other: worlds that take turns save the runtime's loop, and lose twice that to each other's caches.
  */
 export async function runPlans(
   plans: readonly SimPlan[],
   done: (outcome: Outcome, tally: Tally) => boolean,
 ): Promise<void> {
-  let next = 0;
-  let isEnough = false;
-  const slot = async (): Promise<void> => {
-    // Nothing of a kernel is shared: what one world's compaction holds would show in another's.
-    const kernel = createTwinKernel();
-    while (next < plans.length && !isEnough) {
-      const index = next++;
-      const plan = plans[index] as SimPlan;
-      const coverage = new Coverage();
-      const result = await simulate(plan, { coverage, kernel, judged: false });
-      const [found, judgingMs] = judged(result);
-      isEnough = !done({ index, plan, found }, tallyOf(result, coverage, judgingMs)) || isEnough;
-    }
-  };
   const { stackTraceLimit } = Error;
   // A refusal is an answer like any other here, and most of what it costs is its stack.
   Error.stackTraceLimit = 0;
   try {
-    await trapping(
-      async () => {
-        await Promise.all(Array.from({ length: Math.min(worldsAtOnce, plans.length) }, slot));
-      },
-      { besideOthers: false },
-    );
+    for (const [index, plan] of plans.entries()) {
+      const coverage = new Coverage();
+      const result = await trapping(() => simulate(plan, { coverage, judged: false }), { besideOthers: false });
+      const [found, judgingMs] = judged(result);
+      if (!done({ index, plan, found }, tallyOf(result, coverage, judgingMs))) return;
+    }
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
