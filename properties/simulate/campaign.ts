@@ -7,7 +7,7 @@ import { describeViolations } from "../check.ts";
 import { judge } from "../checker/index.ts";
 import { Coverage } from "../coverage.ts";
 import { type SimPlan, simPlans } from "../sim/plan.ts";
-import { type SimResult, simulate } from "../sim/simulation.ts";
+import { type SimOptions, type SimResult, simulate } from "../sim/simulation.ts";
 import { trapping } from "../sim/trap.ts";
 import { counts } from "./floors.ts";
 import type { Failure, Tally } from "./messages.ts";
@@ -16,7 +16,6 @@ import { drawing } from "./seeds.ts";
 const clock = performance;
 const now = clock.now.bind(clock);
 const shrinkLimitMs = 60_000;
-const trimLimitMs = 30_000;
 
 export function emptyTally(): Tally {
   return {
@@ -71,47 +70,58 @@ function tallyOf(result: SimResult, coverage: Coverage, judgingMs: number): Tall
   };
 }
 
-/** One plan, in a world of its own and with full stacks. */
-export async function runPlan(plan: SimPlan): Promise<{ readonly found: string | null; readonly tally: Tally }> {
+/** One plan, in a world of its own and with full stacks; `broken` is for showing that something is found. */
+export async function runPlan(
+  plan: SimPlan,
+  broken: Pick<SimOptions, "durability"> = {},
+): Promise<{ readonly found: string | null; readonly tally: Tally }> {
   const coverage = new Coverage();
-  const result = await trapping(() => simulate(plan, { coverage, judged: false }), { besideOthers: false });
+  const result = await trapping(() => simulate(plan, { ...broken, coverage, judged: false }), { besideOthers: false });
   const [found, judgingMs] = judged(result);
   return { found, tally: tallyOf(result, coverage, judgingMs) };
 }
 
-/** The smallest failing plan that a minute finds, beginning with this one of a unit. */
-export async function shrink(unitSeed: number, index: number, plan: SimPlan, found: string): Promise<Failure> {
+export interface ShrinkOptions extends Pick<SimOptions, "durability"> {
+  readonly limitMs?: number; // 60 s
+}
+
+/** The smallest failing plan that is found in time, beginning with this one of a unit. */
+export async function shrink(
+  unitSeed: number,
+  { index, plan, found }: Outcome,
+  { limitMs = shrinkLimitMs, ...broken }: ShrinkOptions = {},
+): Promise<Failure> {
   const result = await fc.check(
     fc.asyncProperty(simPlans(), async (smaller) => {
-      const { found: wrong } = await runPlan(smaller);
+      const { found: wrong } = await runPlan(smaller, broken);
       if (wrong !== null) throw new Error(wrong);
     }),
     {
       ...{ ...drawing, seed: unitSeed, path: String(index), numRuns: 1 },
-      ...{ interruptAfterTimeLimit: shrinkLimitMs, markInterruptAsFailure: false },
+      ...{ interruptAfterTimeLimit: limitMs, markInterruptAsFailure: false },
     },
   );
   const error = result.errorInstance;
   const smallest = {
     plan: result.counterexample?.[0] ?? plan,
-    found: error instanceof Error ? error.message : found,
+    found: error instanceof Error ? error.message : (found ?? ""),
     shrinks: result.numShrinks,
   };
-  return { unitSeed, index, ...(await trimmed(smallest)) };
+  return { unitSeed, index, ...(await trimmed(smallest, limitMs / 2, broken)) };
 }
 
 type Smallest = Pick<Failure, "plan" | "found" | "shrinks">;
 
 /** What is left of it when every actor, fault and topic is left out that it does not need. */
-async function trimmed(from: Smallest): Promise<Smallest> {
+async function trimmed(from: Smallest, limitMs: number, broken: Pick<SimOptions, "durability">): Promise<Smallest> {
   let smallest = from;
-  const deadlineMs = now() + trimLimitMs;
+  const deadlineMs = now() + limitMs;
   for (const part of ["faults", "actors", "topics"] as const) {
     for (let at = smallest.plan[part].length - 1; at >= 0 && now() < deadlineMs; at--) {
       const rest = smallest.plan[part].filter((_, place) => place !== at);
       if (rest.length === 0 && part !== "faults") continue;
       const plan = { ...smallest.plan, [part]: rest };
-      const { found } = await runPlan(plan);
+      const { found } = await runPlan(plan, broken);
       if (found !== null) smallest = { plan, found, shrinks: smallest.shrinks + 1 };
     }
   }

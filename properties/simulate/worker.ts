@@ -23,9 +23,9 @@ async function work(): Promise<void> {
       if (outcome.found !== null) failed.push(outcome);
       return !isStopped && failed.length === 0;
     });
-    for (const { index, plan, found } of failed.slice(0, 1)) {
-      tell({ kind: "shrinking", unitSeed: unitsSeed, index, found: found as string });
-      tell({ kind: "failure", failure: await shrink(unitsSeed, index, plan, found as string) });
+    for (const outcome of failed) {
+      tell({ kind: "shrinking", unitSeed: unitsSeed, index: outcome.index, found: outcome.found ?? "" });
+      tell({ kind: "failure", failure: await shrink(unitsSeed, outcome) });
     }
   }
   parentPort?.close();

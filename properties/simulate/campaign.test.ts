@@ -1,0 +1,43 @@
+// A campaign finds what is broken, makes the plan small, and the small plan shows it again.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { emptyTally, type Outcome, runPlan, runPlans, shrink } from "./campaign.ts";
+import { plansOf, unitSeed } from "./seeds.ts";
+import { add, summary } from "./summary.ts";
+
+const seed = unitSeed(20_261_126, 0);
+
+test("a failing plan is made small and fails again, and holds where nothing is broken", async () => {
+  const broken = { durability: "os" } as const;
+  let outcome: Outcome | null = null;
+  for (const [index, plan] of plansOf(seed).entries()) {
+    const { found } = await runPlan(plan, broken);
+    if (found === null) continue;
+    outcome = { index, plan, found };
+    break;
+  }
+  assert.ok(outcome !== null, "no plan shows that what is acknowledged is not synced");
+  const failure = await shrink(seed, outcome, { ...broken, limitMs: 8000 });
+  const size = (plan: Outcome["plan"]): number => plan.actors.length + plan.faults.length;
+  assert.ok(failure.shrinks > 0 && size(failure.plan) < size(outcome.plan));
+  const again = JSON.parse(JSON.stringify(failure.plan)) as Outcome["plan"];
+  assert.equal((await runPlan(again, broken)).found, failure.found);
+  assert.equal((await runPlan(again)).found, null);
+});
+
+test("a campaign adds up what its plans did, and stops when it is told to", async () => {
+  const tally = emptyTally();
+  await runPlans(plansOf(seed), ({ found }, one) => {
+    assert.equal(found, null);
+    add(tally, one);
+    return tally.plans < 5;
+  });
+  assert.equal(tally.plans, 5);
+  assert.equal(tally.coverage["healings"], 5);
+  assert.ok(tally.events > tally.operations && tally.operations > 0 && tally.simulatedMs > 5 * 15_000);
+  const text = summary(tally, { seconds: 1, workers: 1, processorSeconds: 1 });
+  for (const [name, count] of Object.entries(tally.coverage)) {
+    assert.ok(text.replaceAll(" ", "").includes(`${count}${name}`.replaceAll(" ", "")), name);
+  }
+});
