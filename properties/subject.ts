@@ -45,3 +45,9 @@ export type StorageOperation = Parameters<NonNullable<StorageHooks["onOperation"
 
 /** The plain twin: the same on every runtime, and slow enough in nothing that matters here. */
 export const kernel: Kernel = createTwinKernel();
+
+/** The same kernel, but what a life holds open of it ends with that life, as a process's memory does. */
+export function kernelOfALife(shared: Kernel): Kernel {
+  const own = createTwinKernel();
+  return { ...shared, openOffsetMap: (secret, baseOffset) => own.openOffsetMap(secret, baseOffset) };
+}

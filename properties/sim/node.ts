@@ -5,7 +5,15 @@
 // Never: decides when any of it happens (faults.ts), or judges.
 
 import { Stream } from "../random.ts";
-import { type Broker, type BrokerOptions, type Clock, type Logger, limits, openBroker } from "../subject.ts";
+import {
+  type Broker,
+  type BrokerOptions,
+  type Clock,
+  kernelOfALife,
+  type Logger,
+  limits,
+  openBroker,
+} from "../subject.ts";
 import { Disk, type DiskHost, type DiskMix } from "./disk.ts";
 import type { Scheduler } from "./scheduler.ts";
 
@@ -64,9 +72,10 @@ export class Node implements DiskHost {
     this.isFaulty = false;
     const { life } = this;
     const chance = new Stream(this.#scheduler.seed, this.name, "entropy", life).next();
-    const { disk: _, ...options } = this.#options;
+    const { disk: _, kernel, ...options } = this.#options;
     openBroker({
       ...options,
+      kernel: kernelOfALife(kernel),
       storage: this.disk.begin(life),
       clock: this.#clock(life),
       entropy: { fill: (bytes) => chance.fill(bytes) },
