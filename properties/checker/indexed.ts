@@ -6,10 +6,10 @@
 //
 // Events are named by their index in the history, values by a number of their log.
 
-import type { History, HistoryEvent, LogName, Produced, Read } from "../history.ts";
+import type { History, HistoryEvent, LogName, Produced, ProducedRecord, Read } from "../history.ts";
 import { type Replay, replay } from "../model.ts";
 
-const none: Int32Array = new Int32Array(0);
+const none: readonly number[] = [];
 
 /** What is known of the values of one log. -1: never sent there. */
 export class LogIndex {
@@ -26,6 +26,11 @@ export class LogIndex {
   readonly firstSent: number[] = [];
   readonly lastSent: number[] = [];
   readonly place: number[] = [];
+  /** As sent; negative when that is the broker's to say. */
+  readonly timestamp: number[] = [];
+  /** What was last seen at an offset: what is read again needs no other look-up. */
+  readonly #valueAt: string[] = [];
+  readonly #numberAt: number[] = [];
 
   constructor(name: LogName) {
     this.name = name;
@@ -43,15 +48,25 @@ export class LogIndex {
       this.firstSent.push(-1);
       this.lastSent.push(-1);
       this.place.push(-1);
+      this.timestamp.push(-1);
     }
     return number;
   }
 
-  sent(value: string, event: number, place: number): number {
+  numberAt(offset: number, value: string): number {
+    if (this.#valueAt[offset] === value) return this.#numberAt[offset] as number;
+    const number = this.number(value);
+    this.#valueAt[offset] = value;
+    this.#numberAt[offset] = number;
+    return number;
+  }
+
+  sent({ value, timestamp }: ProducedRecord, event: number, place: number): number {
     const number = this.number(value);
     if (this.firstSent[number] === -1) {
       this.firstSent[number] = event;
       this.place[number] = place;
+      this.timestamp[number] = timestamp;
     }
     this.lastSent[number] = event;
     return number;
@@ -64,7 +79,7 @@ export class IndexedHistory {
   /** Ends of the log's process that may have lost something. */
   readonly crashes: number[] = [];
   /** By event: the numbers of its records' values, of produces and of answered reads. */
-  readonly #values: Int32Array[];
+  readonly #values: (readonly number[])[];
 
   constructor(events: History) {
     this.events = events;
@@ -74,11 +89,11 @@ export class IndexedHistory {
       else if (event.kind === "produce") {
         const log = this.log(event.log);
         log.produces.push(index);
-        this.#values[index] = Int32Array.from(event.records, ({ value }, place) => log.sent(value, index, place));
+        this.#values[index] = event.records.map((record, place) => log.sent(record, index, place));
       } else if (event.kind === "read" && event.outcome === "ok") {
         const log = this.log(event.log);
         log.reads.push(index);
-        this.#values[index] = Int32Array.from(event.records, ({ value }) => log.number(value));
+        this.#values[index] = event.records.map(({ offset, value }) => log.numberAt(offset, value));
       } else if (event.kind === "describe" && event.state !== "offline") this.log(event.log).describes.push(index);
       else if (event.kind === "policy") this.log(event.log).compacted ||= event.compact;
     });
@@ -105,8 +120,8 @@ export class IndexedHistory {
     return this.events[index] as Read;
   }
 
-  valuesOf(index: number): Int32Array {
-    return this.#values[index] as Int32Array;
+  valuesOf(index: number): readonly number[] {
+    return this.#values[index] as readonly number[];
   }
 
   #replay: Replay | null = null;

@@ -131,7 +131,7 @@ export const sentAsRead: Invariant = {
             );
             return;
           }
-          const sent = history.produced(sentBy).records[log.place[number] as number]?.timestamp ?? -1;
+          const sent = log.timestamp[number] as number;
           if (sent >= 0 && sent !== timestamp)
             findings.violated(
               log.name,

@@ -66,33 +66,9 @@ export const conditionalAppends: Invariant = {
 
 /** The log ended where it was expected before the append was sent, and nobody had appended there when it was refused. */
 function refusedForNothing(history: IndexedHistory, log: LogIndex, findings: Findings): void {
-  /** By offset: the acknowledgements of what lay there; a crash may have made room for another one. */
-  const acknowledged = new Map<number, number[]>();
-  /** By offset: the first attempt to send it. */
-  const sent = new Map<number, number>();
-  const refusals: number[] = [];
-  const first = firstAttempts(history, log);
-  const note = (offset: number, value: number): void => {
-    const attempt = first.get(value);
-    if (attempt !== undefined) sent.set(offset, attempt);
-  };
-  for (const index of log.produces) {
-    const event = history.produced(index);
-    if (isMismatch(event)) refusals.push(index);
-    if (event.outcome !== "ok") continue;
-    const values = history.valuesOf(index);
-    event.offsets?.forEach((offset, place) => {
-      const known = acknowledged.get(offset);
-      if (known === undefined) acknowledged.set(offset, [index]);
-      else known.push(index);
-      note(offset, values[place] as number);
-    });
-  }
+  const refusals = log.produces.filter((index) => isMismatch(history.produced(index)));
   if (refusals.length === 0) return;
-  for (const index of log.reads) {
-    const values = history.valuesOf(index);
-    history.read(index).records.forEach(({ offset }, place) => note(offset, values[place] as number));
-  }
+  const { acknowledged, sent } = recordsAround(history, log, refusals);
   for (const index of refusals) {
     const refusal = history.produced(index);
     const end = refusal.expectedEndOffset as number;
@@ -114,17 +90,42 @@ function refusedForNothing(history: IndexedHistory, log: LogIndex, findings: Fin
   }
 }
 
-/** By value. The answer to a retry may overtake that to the first attempt, which stands behind it then. */
-function firstAttempts(history: IndexedHistory, log: LogIndex): Map<number, number> {
-  const attempts = new Map<number, number>();
-  for (const index of log.produces) {
-    const { invokedAt } = history.produced(index);
-    for (const value of history.valuesOf(index)) {
-      const known = attempts.get(value);
-      if (known === undefined || invokedAt < history.event(known).invokedAt) attempts.set(value, index);
-    }
+/** What lies where the refused appends expected the end, and right before it. */
+function recordsAround(
+  history: IndexedHistory,
+  log: LogIndex,
+  refusals: readonly number[],
+): { readonly acknowledged: ReadonlyMap<number, readonly number[]>; readonly sent: ReadonlyMap<number, number> } {
+  const wanted = new Set<number>();
+  for (const index of refusals) {
+    const end = history.produced(index).expectedEndOffset as number;
+    wanted.add(end).add(end - 1);
   }
-  return attempts;
+  /** By offset: the acknowledgements of what lay there; a crash may have made room for another one. */
+  const acknowledged = new Map<number, number[]>();
+  /** By offset: the first attempt to send it. */
+  const sent = new Map<number, number>();
+  const note = (offset: number, value: number): void => {
+    const first = log.firstSent[value] as number;
+    if (first >= 0) sent.set(offset, first);
+  };
+  for (const index of log.produces) {
+    const { outcome, offsets } = history.produced(index);
+    if (outcome !== "ok") continue;
+    offsets?.forEach((offset, place) => {
+      if (!wanted.has(offset)) return;
+      const known = acknowledged.get(offset);
+      if (known === undefined) acknowledged.set(offset, [index]);
+      else known.push(index);
+      note(offset, history.valuesOf(index)[place] as number);
+    });
+  }
+  for (const index of log.reads) {
+    history.read(index).records.forEach(({ offset }, place) => {
+      if (wanted.has(offset)) note(offset, history.valuesOf(index)[place] as number);
+    });
+  }
+  return { acknowledged, sent };
 }
 
 function isMismatch(event: Produced): boolean {
