@@ -11,6 +11,7 @@ import { kafkaBenchmarks } from "./macro/kafka.ts";
 import { partitionsBenchmarks } from "./macro/partitions.ts";
 import { startBenchmarks } from "./macro/start.ts";
 import { appendBenchmarks } from "./micro/append.ts";
+import { checkerBenchmarks } from "./micro/checker.ts";
 import { crc32cBenchmarks } from "./micro/crc32c.ts";
 import { encodeBenchmarks } from "./micro/encode.ts";
 import { searchBenchmarks } from "./micro/search.ts";
@@ -29,6 +30,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...startBenchmarks,
   ...growthBenchmarks,
   ...partitionsBenchmarks,
+  ...checkerBenchmarks,
 ];
 
 /** Those with this part in "group name"; a group's name alone takes its whole group. */

@@ -47,6 +47,7 @@ export const targets: readonly Target[] = [
   ...ratio("fetch 1 MiB, Kafka", "bare TCP server of the file", 0.8),
   { benchmark: "start to ready", goal: { kind: "at most", value: 300, unit: "ms", only: "node" } },
   { benchmark: "idle memory", goal: { kind: "at most", value: 90, unit: "MiB" } },
+  { benchmark: "judge a million operations", goal: { kind: "at most", value: 10, unit: "s" } },
   { benchmark: "growth", goal: { kind: "flat", within: 0.1, curve: "append" } },
   { benchmark: "growth", goal: { kind: "flat", within: 0.1, curve: "look-up" } },
   { benchmark: "growth", goal: { kind: "flat", within: 0.1, curve: "fetch" } },

@@ -149,6 +149,8 @@ export interface LogAdapter {
   joinGroup?(group: string, topics: readonly string[], listener: MemberListener): Promise<GroupMember>;
   /** groups: null when nothing is committed. */
   committed?(group: string, place: Place): Promise<number | null>;
+  /** For logs that a test can start again: in an orderly way, or as if the power had gone. Resolves when it answers. */
+  restart?(how: "close" | "crash"): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -133,7 +133,7 @@ class Writer {
 
   write(): HistoryEvent[] {
     const { operations, crashEvery } = this.#options;
-    this.#push({ kind: "policy", log: "compacted-0", compact: true, deleteRetentionMs: 50 });
+    this.#push({ kind: "policy", log: "compacted-0", compact: true, deleteRetentionMs: 1e9 });
     this.#rebalance();
     while (this.#operations < operations) {
       this.#nowMs += this.#random.next();
@@ -219,7 +219,7 @@ class Writer {
   #addKeyed(process: string): void {
     this.#add(process, () => {
       const key = `${process}-${this.#random.below(4)}`;
-      const tombstone = this.#random.chance(0.1);
+      const tombstone = this.#random.chance(0.3);
       const records = this.#records(process, 1).map((record) => ({ ...record, key, ...(tombstone && { tombstone }) }));
       return this.#append(process, this.#logs[0] as TrueLog, records, "all", {}, () => {});
     });
@@ -271,9 +271,11 @@ class Writer {
       const batch = state.batch;
       const stamp = `${id} ${state.sequence}`;
       const event = {
-        ...{ kind: "produce", process, log: log.name, acks: "all", records: batch, retry },
+        kind: "produce" as const,
+        acks: "all" as const,
+        ...{ process, log: log.name, records: batch, retry },
         producer: { id, epoch: 0, sequence: state.sequence },
-      } as const;
+      };
       const invokedAt = this.#history.length;
       let stored: readonly number[] = [];
       let duplicate = false;

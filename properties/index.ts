@@ -1,0 +1,60 @@
+// The door of `moldau/properties`: the invariants of a log, and what holds any log to them.
+//
+// Owns: the list. Two of what it exports need a package that is installed only where it is wanted:
+//   `checkLog` fast-check, `openKafkaAdapter` kafkajs; each says so when it isn't there.
+
+export {
+  type Acks,
+  type Appended,
+  type AppendOptions,
+  type GroupMember,
+  type LogAdapter,
+  LogError,
+  type Manifest,
+  type MemberListener,
+  type Membership,
+  type Offsets,
+  outcomeOf,
+  type Place,
+  type ProducerStamp,
+  type ReadAnswer,
+  type ReadOptions,
+  type RecordToAppend,
+  type StoredRecord,
+  supportsNothing,
+  type TopicOptions,
+} from "./adapter/contract.ts";
+export { EngineAdapter } from "./adapter/engine.ts";
+export { type HttpAdapterOptions, openHttpAdapter } from "./adapter/http.ts";
+export { type KafkaAdapterOptions, openKafkaAdapter } from "./adapter/kafka.ts";
+export {
+  type Checked,
+  type Findings,
+  type Invariant,
+  invariants,
+  judge,
+  type NotApplicable,
+  type Verdict,
+  type Violation,
+} from "./checker/index.ts";
+export type * from "./history.ts";
+export { tell, when } from "./history.ts";
+export { type CheckLogOptions, checkLog, describeVerdict, type LogVerdict } from "./library/check-log.ts";
+export {
+  type LogCommand,
+  type LogPlan,
+  type LogPlanConstraints,
+  type LogRound,
+  logPlans,
+} from "./library/log-plan.ts";
+export { type PlayOptions, playPlan } from "./library/play.ts";
+export { type Claim, lookUp, PartitionModel, type Replay, replay } from "./model.ts";
+export {
+  defaultProcesses,
+  type FaultControl,
+  type Processes,
+  type Progress,
+  runWorkload,
+  type WorkloadOptions,
+  type WorkloadResult,
+} from "./workload/index.ts";

@@ -1,0 +1,107 @@
+// Holds somebody's log to every invariant, over many plans, and shrinks a plan that breaks one.
+//
+// Owns: the runs, their seed, and what a failure says. fast-check is loaded when it is needed.
+
+import type { LogAdapter } from "../adapter/contract.ts";
+import { judge, type Verdict, type Violation } from "../checker/index.ts";
+import type { HistoryEvent } from "../history.ts";
+import { type LogPlan, logPlans } from "./log-plan.ts";
+import { playPlan } from "./play.ts";
+
+export interface CheckLogOptions {
+  /** A new log for every plan. */
+  readonly open: () => LogAdapter | Promise<LogAdapter>;
+  readonly runs?: number; // 100
+  readonly seed?: number; // 1
+  /** fast-check's way to a counter-example, as a failure tells it: that plan alone is played. */
+  readonly path?: string;
+  readonly operationTimeoutMs?: number; // 2000
+}
+
+export interface LogVerdict {
+  readonly holds: boolean;
+  readonly runs: number;
+  readonly seed: number;
+  /** Of all runs. */
+  readonly operations: number;
+  /** By invariant: how many times something was held against it, over all runs; 0 says that nothing was shown of it. */
+  readonly checked: Readonly<Record<string, number>>;
+  /** The smallest plan found that breaks something. */
+  readonly counterexample?: {
+    readonly plan: LogPlan;
+    readonly history: readonly HistoryEvent[];
+    readonly violations: readonly Violation[];
+    /** With the seed: for `path`. */
+    readonly path: string;
+  };
+}
+
+/** Rejects when a log cannot be opened, or when fast-check is not installed. */
+export async function checkLog(options: CheckLogOptions): Promise<LogVerdict> {
+  const { open, runs = 100, seed = 1, path, operationTimeoutMs = 2000 } = options;
+  const fc = await loadFastCheck();
+  const first = await open();
+  const { supports } = first;
+  const restarts = first.restart !== undefined;
+  await first.close();
+  let operations = 0;
+  const checked: Record<string, number> = {};
+  const run = async (plan: LogPlan): Promise<{ history: readonly HistoryEvent[]; verdict: Verdict }> => {
+    const adapter = await open();
+    try {
+      const history = await playPlan(adapter, plan, { operationTimeoutMs });
+      return { history, verdict: judge(history) };
+    } finally {
+      await adapter.close();
+    }
+  };
+  const property = fc.asyncProperty(logPlans(fc, { supports, restarts }), async (plan) => {
+    const { verdict } = await run(plan);
+    operations += verdict.operations;
+    for (const { invariant, times } of verdict.checked) checked[invariant] = (checked[invariant] ?? 0) + times;
+    for (const { invariant } of verdict.notApplicable) checked[invariant] ??= 0;
+    return verdict.holds;
+  });
+  const result = await fc.check(property, { seed, numRuns: runs, ...(path === undefined ? {} : { path }) });
+  const outcome = { holds: !result.failed, runs: result.numRuns, seed, operations, checked };
+  const plan = result.counterexample?.[0];
+  if (plan === undefined || !result.failed) return outcome;
+  // Thrown by the adapter or by us, not found.
+  if (result.errorInstance instanceof Error && !/property failed|returned false/i.test(result.errorInstance.message))
+    throw result.errorInstance;
+  const { history, verdict } = await run(plan);
+  return {
+    ...outcome,
+    counterexample: { plan, history, violations: verdict.violations, path: result.counterexamplePath ?? "" },
+  };
+}
+
+/** What a person wants to read of it. */
+export function describeVerdict({ holds, runs, seed, operations, checked, counterexample }: LogVerdict): string {
+  const about = `${runs} plans, ${operations} operations, seed ${seed}`;
+  const silent = Object.keys(checked).filter((name) => checked[name] === 0);
+  if (holds || counterexample === undefined) {
+    const held = Object.keys(checked).length - silent.length;
+    return [
+      `holds: ${held} invariants over ${about}`,
+      ...silent.map((name) => `  not shown by these histories: ${name}`),
+    ].join("\n");
+  }
+  return [
+    `violated, after ${about}; again: seed ${seed}, path '${counterexample.path}'`,
+    ...counterexample.violations
+      .filter(({ invariant }, place, all) => all.findIndex((one) => one.invariant === invariant) === place)
+      .map(({ invariant, source, message }) => `${invariant}\n  (${source})\n  ${message}`),
+    `the smallest plan found: ${JSON.stringify(counterexample.plan)}`,
+  ].join("\n");
+}
+
+async function loadFastCheck(): Promise<typeof import("fast-check").default> {
+  try {
+    return (await import("fast-check")).default;
+  } catch (error) {
+    throw new Error("fast-check is not installed; it draws and shrinks the plans: npm install --save-dev fast-check", {
+      cause: error,
+    });
+  }
+}
