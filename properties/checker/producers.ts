@@ -114,17 +114,8 @@ export const sequencesWithoutGap: Invariant = {
   },
 };
 
-/** Codes that say the partition could not answer, that a newer epoch fenced the producer, or that a limit was lowered since. */
-const unavailable = new Set([
-  "MESSAGE_TOO_LARGE",
-  "KAFKA_STORAGE_ERROR",
-  "LEADER_NOT_AVAILABLE",
-  "NOT_LEADER_OR_FOLLOWER",
-  "THROTTLING_QUOTA_EXCEEDED",
-  "BROKER_CLOSED",
-  "UNKNOWN_TOPIC_OR_PARTITION",
-  "INVALID_PRODUCER_EPOCH",
-]);
+/** Codes that find fault with the batch itself. Any other may say that the log could not answer just then. */
+const aboutTheBatch = /SEQUENCE|PRODUCER_ID|INVALID_RECORD|INVALID_REQUEST|INVALID_TIMESTAMP|CORRUPT|UNSUPPORTED/;
 
 export const retriesAreRecognised: Invariant = {
   name: "A15 A20: a retry of one of a producer's last five batches is answered with the first offset",
@@ -164,7 +155,7 @@ function judgeRetry(
   if (event.outcome === "ok") {
     if (event.offsets?.[0] !== first.offsets?.[0]) violated("the retry got another offset");
     else if (event.duplicate === false) violated("the retry was not recognised");
-  } else if (!unavailable.has(event.code ?? "") && isRemembered(history, sent, original, index))
+  } else if (aboutTheBatch.test(event.code ?? "") && isRemembered(history, sent, original, index))
     violated("the retry was refused");
 }
 

@@ -146,10 +146,15 @@ class Workload {
     try {
       const { cursors, members, running } = this.#start(stage);
       const faults = this.#fault(stage);
+      // What a source of faults throws ends the work, and is thrown when that has ended.
+      faults.catch(() => this.#timeUp.abort());
       await this.#untilDone();
-      await faults;
-      this.#ended.abort();
-      await Promise.all(running);
+      try {
+        await faults;
+      } finally {
+        this.#ended.abort();
+        await Promise.all(running);
+      }
       this.#phase = "healing";
       const group = groupOf(seed);
       const auditing = { stage, cursors, members, group, random: draw(seed, "audit"), healMs };
@@ -245,6 +250,7 @@ class Workload {
     const { seconds, operations, signal } = this.#options;
     const isDone = (): boolean =>
       signal?.aborted === true ||
+      this.#timeUp.signal.aborted ||
       (seconds !== undefined && this.#recorder.elapsedMs() >= seconds * 1000) ||
       (operations !== undefined && this.#recorder.operations >= operations) ||
       this.#recorder.isFull;

@@ -1,0 +1,153 @@
+// `checkLog` on the engine, and on adapters that break one promise each.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Broker, type MemoryStorage, memoryStorage, openBroker } from "../../server/runtime/web/index.ts";
+import {
+  type Appended,
+  type AppendOptions,
+  LogError,
+  type Place,
+  type ReadAnswer,
+  type RecordToAppend,
+} from "../adapter/contract.ts";
+import { EngineAdapter } from "../adapter/engine.ts";
+import { draw, type Random } from "../random.ts";
+import { checkLog } from "./check-log.ts";
+
+/** The engine on a memory that loses at a crash what was not synced, or tears it. */
+class RestartingEngine extends EngineAdapter {
+  #storage: MemoryStorage;
+  #broker: Broker;
+  readonly #random: Random = draw(1, "crash");
+
+  static async open(): Promise<RestartingEngine> {
+    const storage = memoryStorage();
+    return new RestartingEngine(storage, await openBroker({ storage }));
+  }
+
+  private constructor(storage: MemoryStorage, broker: Broker) {
+    super(broker);
+    this.#storage = storage;
+    this.#broker = broker;
+  }
+
+  async restart(how: "close" | "crash"): Promise<void> {
+    if (how === "close") await this.#broker.close();
+    this.replace(null);
+    const dead = this.#broker;
+    this.#storage = how === "close" ? this.#storage.restart() : this.#storage.crash(() => this.#random.next());
+    // Its timers go; its store is dead already.
+    await dead.close().catch(() => {});
+    this.#broker = await openBroker({ storage: this.#storage });
+    this.replace(this.#broker);
+  }
+}
+
+test("the engine holds", async () => {
+  const verdict = await checkLog({ open: () => RestartingEngine.open(), runs: 30, seed: 20261126 });
+  assert.deepEqual(verdict.counterexample?.violations ?? [], [], JSON.stringify(verdict.counterexample?.plan));
+  assert.equal(verdict.holds, true);
+  const shown = Object.entries(verdict.checked).filter(([, times]) => times > 0);
+  assert.ok(shown.length >= 20, JSON.stringify(verdict.checked));
+  for (const about of [/answered with the first offset/, /conditional append/, /is not read again/, /look-up by time/])
+    assert.ok(
+      shown.some(([name]) => about.test(name)),
+      `${about} was shown`,
+    );
+});
+
+/** What one method of a log does wrong, and which invariant finds it. */
+const broken: readonly (readonly [
+  what: string,
+  finds: RegExp,
+  make: (engine: EngineAdapter) => Partial<EngineAdapter>,
+])[] = [
+  [
+    "says that it refused what it appended",
+    /effect 'none' is never read/,
+    (engine) => ({
+      async append(place: Place, records: readonly RecordToAppend[], options: AppendOptions): Promise<Appended> {
+        const appended = await engine.append(place, records, options);
+        if (records.length === 2) throw new LogError("KAFKA_STORAGE_ERROR", "none");
+        return appended;
+      },
+    }),
+  ],
+  [
+    "appends a batch again that is sent again",
+    /one value is stored at one offset/,
+    (engine) => ({
+      append: (place: Place, records: readonly RecordToAppend[], options: AppendOptions): Promise<Appended> => {
+        const { producer: _, ...rest } = options;
+        return engine.append(place, records, rest);
+      },
+    }),
+  ],
+  [
+    "does not look at the expected end",
+    /conditional append/,
+    (engine) => ({
+      append: (place: Place, records: readonly RecordToAppend[], options: AppendOptions): Promise<Appended> => {
+        const { expectedEndOffset: _, ...rest } = options;
+        return engine.append(place, records, rest);
+      },
+    }),
+  ],
+  [
+    "leaves out a record in the middle",
+    /offsets are dense/,
+    (engine) => ({
+      async read(place: Place, options: { offset: number; maxWaitMs: number }): Promise<ReadAnswer> {
+        const answer = await engine.read(place, options);
+        return answer.records.length < 4 ? answer : { ...answer, records: answer.records.filter((_, at) => at !== 2) };
+      },
+    }),
+  ],
+  [
+    "hands out one producer id for ever",
+    /handed out twice/,
+    () => ({ allocateProducer: () => Promise.resolve({ id: 5, epoch: 0 }) }),
+  ],
+  [
+    "finds the record after the one that is looked up",
+    /look-up by time/,
+    (engine) => ({ lookUp: (place: Place, timestamp: number) => engine.lookUp(place, timestamp + 1) }),
+  ],
+  [
+    "answers with offsets that are one too low",
+    /holds one value/,
+    (engine) => ({
+      async append(place: Place, records: readonly RecordToAppend[], options: AppendOptions): Promise<Appended> {
+        const { offsets, ...rest } = await engine.append(place, records, options);
+        return { ...rest, ...(offsets && { offsets: offsets.map((offset) => Math.max(0, offset - 1)) }) };
+      },
+    }),
+  ],
+];
+
+for (const [what, finds, make] of broken) {
+  test(`found: a log that ${what}`, async () => {
+    const open = async (): Promise<EngineAdapter> => {
+      const engine = new EngineAdapter(await openBroker({ storage: memoryStorage() }));
+      const wrong = make(engine);
+      // Everything else is the engine's.
+      return new Proxy(engine, {
+        get(target, name) {
+          const own = (wrong as Record<PropertyKey, unknown>)[name];
+          if (own !== undefined) return own;
+          const value = (target as unknown as Record<PropertyKey, unknown>)[name];
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+    };
+    const verdict = await checkLog({ open, runs: 60, seed: 1 });
+    const found = verdict.counterexample?.violations.map(({ invariant }) => invariant) ?? [];
+    assert.ok(
+      found.some((name) => finds.test(name)),
+      `expected ${finds}, found: ${found.join("; ")}`,
+    );
+    const again = await checkLog({ open, runs: 60, seed: 1, path: verdict.counterexample?.path ?? "" });
+    assert.equal(again.holds, false, "the path leads to it again");
+  });
+}

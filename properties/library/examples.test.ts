@@ -1,0 +1,72 @@
+// The examples do what they say, and stay as short as they promise.
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { after, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { LogVerdict } from "./check-log.ts";
+
+const folder = new URL("./", import.meta.url);
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+const written: string[] = [];
+after(() => {
+  for (const file of written) rmSync(file, { force: true });
+});
+
+/** The repository's folder of examples, from the sources or from dist/. */
+function examples(): URL {
+  for (const path of ["../../examples/", "../../../examples/"]) {
+    const url = new URL(path, folder);
+    try {
+      if (readdirSync(url).length > 0) return url;
+    } catch {}
+  }
+  throw new Error("there are no examples");
+}
+
+/** Runs one with `moldau/properties` being what is tested here. */
+async function run(name: string): Promise<{ verdict: LogVerdict; said: string }> {
+  const text = readFileSync(new URL(name, examples()), "utf8");
+  assert.ok(text.trimEnd().split("\n").length < 50, `${name} is under 50 lines`);
+  assert.ok(text.includes('from "moldau/properties"'));
+  const copy = fileURLToPath(new URL(`.example-${process.pid}-${name}`, folder));
+  written.push(copy);
+  const door = new URL(`../index.${extension}`, folder).href;
+  writeFileSync(copy, text.replace("moldau/properties", door));
+  const said: string[] = [];
+  const { log } = console;
+  console.log = (line: string) => void said.push(line);
+  try {
+    const { verdict } = (await import(pathToFileURL(copy).href)) as { verdict: LogVerdict };
+    return { verdict, said: said.join("\n") };
+  } finally {
+    console.log = log;
+  }
+}
+
+test("there are two examples", () => {
+  assert.deepEqual(readdirSync(examples()).sort(), ["hasty-log.mjs", "simple-log.mjs"]);
+});
+
+test("the simple log holds", async () => {
+  const { verdict, said } = await run("simple-log.mjs");
+  assert.equal(verdict.holds, true, said);
+  assert.equal(verdict.runs, 200);
+  assert.ok(verdict.operations > 3000);
+  const shown = Object.entries(verdict.checked).filter(([, times]) => times > 0);
+  assert.ok(shown.length >= 15, said);
+  assert.match(said, /^holds: \d+ invariants over 200 plans/);
+});
+
+test("the log that answers before it has stored is found, with a small plan and who was told what", async () => {
+  const { verdict, said } = await run("hasty-log.mjs");
+  assert.equal(verdict.holds, false);
+  const { plan, violations, history } = verdict.counterexample ?? assert.fail("no counter-example");
+  assert.ok(plan.rounds.length <= 2, JSON.stringify(plan));
+  assert.ok(plan.rounds.some(({ end }) => end === "crash"));
+  assert.ok(plan.rounds.flatMap(({ commands }) => commands).length <= 4, JSON.stringify(plan));
+  assert.ok(violations.some(({ invariant }) => /outlives every crash/.test(invariant)));
+  assert.ok(history.some(({ kind }) => kind === "crash"));
+  assert.match(said, /^violated, after \d+ plans/);
+  assert.match(said, /held 'p\d\.\d+' \(p\d produced .* acknowledged at \d+ at \d+ ms in life 1\)/);
+});
