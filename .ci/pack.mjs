@@ -1,10 +1,10 @@
 // Packs the package, installs it into an empty project and uses it there under every runtime.
 //
 // Owns: the proof that what ships is complete: every export loads, the types check, the command
-//   runs, and `moldau/engine` needs no other package.
+//   runs, `moldau/engine` needs no other package, and `moldau/properties` says which one it lacks.
 // Never: looks into the repository's sources from the installed package.
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,8 +19,9 @@ import { readFileSync } from "node:fs";
 import * as server from "moldau";
 import * as engine from "moldau/engine";
 import * as node from "moldau/node";
+import * as properties from "moldau/properties";
 import { fileURLToPath } from "node:url";
-for (const [name, module] of Object.entries({ server, engine, node })) {
+for (const [name, module] of Object.entries({ server, engine, node, properties })) {
   if (Object.keys(module).length === 0) throw new Error(name + " exports nothing");
 }
 const wasm = readFileSync(fileURLToPath(import.meta.resolve("moldau/engine.wasm")));
@@ -41,7 +42,33 @@ async function roundTrip(storage) {
     await broker.close();
   }
 }
-console.log("every export loads and works");
+await says(properties.checkLog({ open: () => null }), "npm install --save-dev fast-check");
+await says(properties.openKafkaAdapter({ brokers: ["127.0.0.1:2"] }), "npm install kafkajs@2");
+console.log("every export loads and works, and says which package it lacks");
+
+async function says(promise, words) {
+  const message = await promise.then(() => "nothing", (error) => error.message);
+  if (!message.includes(words)) throw new Error("not '" + words + "' but: " + message);
+}
+`;
+
+const usesTypesOfProperties = `
+import fc from "fast-check";
+import { checkLog, judge, type LogAdapter, logPlans, runWorkload, supportsNothing } from "moldau/properties";
+declare const adapter: LogAdapter;
+const { holds, counterexample } = await checkLog({ open: () => adapter });
+export const said: string | undefined = holds ? undefined : counterexample?.violations[0]?.message;
+export const plans: fc.Arbitrary<unknown> = logPlans(fc, { supports: supportsNothing, restarts: true });
+export const events: number = judge((await runWorkload({ adapter, seed: 1, seconds: 1 })).history).events;
+// @ts-expect-error: no such option
+await checkLog({ open: () => adapter, seeds: 1 });
+`;
+
+const reachesNobody = `
+import { openKafkaAdapter } from "moldau/properties";
+const error = await openKafkaAdapter({ brokers: ["127.0.0.1:2"] }).then(() => null, (error) => error);
+if (error?.effect !== "none" || /npm install/.test(error.message)) throw new Error("no refused connection: " + error);
+console.log("kafkajs is used, and says that nobody listens");
 `;
 
 const usesTypes = `
@@ -93,6 +120,24 @@ try {
   console.log(`npx moldau --version: ${said.trim()}`);
   checkTypes(project);
 
+  // Somebody else's log: with the packages that checking needs, and nothing of the repository but its examples.
+  const checked = emptyProject("checked");
+  npm(checked, ["install", "--no-audit", "--no-fund", tarball, ...peers()]);
+  cpSync(join(checked, "node_modules/moldau/examples"), checked, { recursive: true });
+  writeFileSync(join(checked, "nobody.mjs"), reachesNobody);
+  for (const name of Object.keys(runtimes)) {
+    mustSay(run(checked, name, "simple-log.mjs"), "holds: ");
+    mustSay(run(checked, name, "hasty-log.mjs"), "violated, ");
+    run(checked, name, "nobody.mjs");
+  }
+  const nodeTypes = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
+  checkProgram(checked, "properties.mts", usesTypesOfProperties, [
+    "--lib",
+    "es2023,esnext.disposable,dom",
+    ...nodeTypes,
+  ]);
+  console.log("the types of moldau/properties check");
+
   // Nothing installed beside it: the portable engine has no other package in its graph.
   const alone = emptyProject("alone");
   mkdirSync(join(alone, "node_modules/moldau"), { recursive: true });
@@ -104,8 +149,30 @@ try {
   rmSync(scratch, { recursive: true, force: true });
 }
 
+/** Those that the package asks for where they are wanted, as the repository has them. */
+function peers() {
+  const { peerDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return Object.keys(peerDependencies).map((name) => {
+    const installed = JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8"));
+    return `${name}@${installed.version}`;
+  });
+}
+
+function mustSay(said, words) {
+  if (!said.startsWith(words)) throw new Error(`it did not say '${words}' but:\n${said}`);
+}
+
 function checkContents(paths) {
-  for (const needed of ["README.md", "LICENSE", "CHANGELOG.md", "docs/format.md", "docs/http.md", "dist/engine.wasm"]) {
+  for (const needed of [
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    "docs/format.md",
+    "docs/http.md",
+    "docs/properties.md",
+    "dist/engine.wasm",
+    "examples/simple-log.mjs",
+  ]) {
     if (!paths.includes(needed)) throw new Error(`the package lacks ${needed}`);
   }
   const strangers = paths.filter(
@@ -150,7 +217,8 @@ function run(cwd, name, program, ...args) {
   const { command, run: verb } = runtime(name);
   const { status, stdout, stderr } = spawnSync(command, [...verb, program, ...args], { cwd, encoding: "utf8" });
   if (status !== 0) throw new Error(`${name} ${program}: status ${status}\n${stdout}${stderr}`);
-  console.log(`${name}: ${stdout.trim()}`);
+  console.log(`${name}: ${stdout.trim().split("\n", 1)[0]}`);
+  return stdout;
 }
 
 function npm(cwd, args) {

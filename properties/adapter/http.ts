@@ -211,10 +211,19 @@ export class HttpAdapter implements LogAdapter {
   }
 }
 
+/** Nobody listens, in the words of each runtime. */
+const refusal = /ECONNREFUSED|ConnectionRefused|connection refused|unable to connect/i;
+
 function withoutAnswer(error: unknown): [code: string, effect: "none" | "unknown", message: string] {
-  const cause = (error as { cause?: { code?: unknown } }).cause;
-  const code = typeof cause?.code === "string" ? cause.code : (error as Error).name;
-  return [code, code === "ECONNREFUSED" ? "none" : "unknown", `no answer: ${(error as Error).message} (${code})`];
+  const { name, message, code, cause } = error as {
+    name: string;
+    message: string;
+    code?: unknown;
+    cause?: { code?: unknown; message?: string };
+  };
+  const known = [cause?.code, code].find((one): one is string => typeof one === "string") ?? name;
+  const refused = refusal.test(`${known} ${message} ${cause?.message ?? ""}`);
+  return [refused ? "ECONNREFUSED" : known, refused ? "none" : "unknown", `no answer: ${message} (${known})`];
 }
 
 function recordsOf({ topic, partition }: Place): string {

@@ -1,0 +1,37 @@
+// docs/properties.md has the invariants as they are, and every part of the contract.
+//
+// `node properties/house/properties-doc.test.ts --write` writes the table (on Node 24).
+
+import { deepStrictEqual, ok } from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { supportsNothing } from "../adapter/contract.ts";
+import { invariants } from "../checker/index.ts";
+import { repositoryRoot } from "./repository.ts";
+
+const path = join(repositoryRoot(), "docs/properties.md");
+const table = /(<!-- invariants -->\n)([\s\S]*?)(<!-- \/invariants -->)/;
+const rows = [
+  "| invariant | source | needs |",
+  "|---|---|---|",
+  ...invariants.map(({ name, source, needs }) => `| ${name} | ${source} | ${needs} |`),
+];
+
+if (process.argv.includes("--write")) {
+  const text = readFileSync(path, "utf8");
+  writeFileSync(
+    path,
+    text.replace(table, (_, begin, __, end) => `${begin}${rows.join("\n")}\n${end}`),
+  );
+}
+
+test("the table of invariants is that of the code", () => {
+  const written = table.exec(readFileSync(path, "utf8"))?.[2]?.trimEnd().split("\n");
+  deepStrictEqual(written, rows);
+});
+
+test("everything that an adapter may support is explained", () => {
+  const text = readFileSync(path, "utf8");
+  for (const name of Object.keys(supportsNothing)) ok(text.includes(`| \`${name}\` |`), name);
+});
