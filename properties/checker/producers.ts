@@ -114,8 +114,8 @@ export const sequencesWithoutGap: Invariant = {
   },
 };
 
-/** Codes that find fault with the batch itself. Any other may say that the log could not answer just then. */
-const aboutTheBatch = /SEQUENCE|PRODUCER_ID|INVALID_RECORD|INVALID_REQUEST|INVALID_TIMESTAMP|CORRUPT|UNSUPPORTED/;
+/** Refusals that say the retry was taken for another batch; any other says that nobody could answer, or may. */
+const forItsSequence = new Set(["OUT_OF_ORDER_SEQUENCE_NUMBER", "DUPLICATE_SEQUENCE_NUMBER", "UNKNOWN_PRODUCER_ID"]);
 
 export const retriesAreRecognised: Invariant = {
   name: "A15 A20: a retry of one of a producer's last five batches is answered with the first offset",
@@ -155,7 +155,7 @@ function judgeRetry(
   if (event.outcome === "ok") {
     if (event.offsets?.[0] !== first.offsets?.[0]) violated("the retry got another offset");
     else if (event.duplicate === false) violated("the retry was not recognised");
-  } else if (aboutTheBatch.test(event.code ?? "") && isRemembered(history, sent, original, index))
+  } else if (forItsSequence.has(event.code ?? "") && isRemembered(history, sent, original, index))
     violated("the retry was refused");
 }
 
