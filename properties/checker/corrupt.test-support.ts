@@ -451,7 +451,7 @@ export const corruptions: readonly Corruption[] = [
     breaks: /look-up by time/,
     corrupt: replacing(
       "look up",
-      ({ offset }) => offset !== null,
+      ({ log, offset }) => log.startsWith("log") && offset !== null,
       ({ offset }) => ({ offset: (offset ?? 0) + 1 }),
     ),
   },
