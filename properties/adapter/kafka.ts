@@ -139,6 +139,7 @@ export class KafkaAdapter implements LogAdapter {
     // The first batch may begin before the offset asked for, and the last may be cut off.
     const messages = fetched.messages.filter((message) => Number(message.offset) >= offset);
     const last = messages.at(-1);
+    const nextOffset = last === undefined ? offset : Number(last.offset) + 1;
     return {
       records: messages
         .filter((message) => message.isControlRecord !== true)
@@ -148,9 +149,12 @@ export class KafkaAdapter implements LogAdapter {
           value: message.value === null ? null : text.decode(message.value),
           ...(message.key === null ? {} : { key: text.decode(message.key) }),
         })),
-      nextOffset: last === undefined ? offset : Number(last.offset) + 1,
+      nextOffset,
       logStartOffset: Number(fetched.lastStartOffset ?? 0),
-      highWatermark: Number(fetched.highWatermark),
+      // Kafka notes it before it reads (Partition.readRecords), and the records may go beyond what it notes. Who is
+      // handed a record has been told that the watermark is above it: no later answer may be below that.
+      highWatermark:
+        last === undefined ? Number(fetched.highWatermark) : Math.max(Number(fetched.highWatermark), nextOffset),
     };
   }
 

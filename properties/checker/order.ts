@@ -31,22 +31,24 @@ interface Turns {
   readonly turn: Float64Array;
 }
 
-/** Values that end in `.N` are counted by their process; of others the order of sending is that of the history. */
+/** A value `who.N` is the N-th of `who`; of others the order of sending is that of the history. */
 function turnsOf(history: IndexedHistory, log: LogIndex): Turns {
   const process = new Int32Array(log.values).fill(-1);
   const turn = new Float64Array(log.values);
   const numbers = new Map<string, number>();
   for (const index of log.produces) {
     const event = history.produced(index);
-    let number = numbers.get(event.process);
-    if (number === undefined) {
-      number = numbers.size;
-      numbers.set(event.process, number);
-    }
     history.valuesOf(index).forEach((value, place) => {
       if (log.firstSent[value] !== index) return;
       const name = event.records[place]?.value ?? "";
-      const counted = Number.parseInt(name.slice(name.lastIndexOf(".") + 1), 10);
+      const dot = name.lastIndexOf(".");
+      const counted = Number.parseInt(name.slice(dot + 1), 10);
+      const who = Number.isNaN(counted) ? event.process : name.slice(0, dot);
+      let number = numbers.get(who);
+      if (number === undefined) {
+        number = numbers.size;
+        numbers.set(who, number);
+      }
       process[value] = number;
       turn[value] = Number.isNaN(counted) ? event.invokedAt + place / (event.records.length + 1) : counted;
     });
