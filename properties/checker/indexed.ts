@@ -22,12 +22,13 @@ export class LogIndex {
   readonly describes: number[] = [];
   compacted = false;
   readonly #numbers: Map<string, number> = new Map();
-  /** By value: the first and the last attempt to send it, and its place in the batch. */
+  /** By value: the attempt to send it that was begun first, the last one answered, and its place in the batch. */
   readonly firstSent: number[] = [];
   readonly lastSent: number[] = [];
   readonly place: number[] = [];
   /** As sent; negative when that is the broker's to say. */
   readonly timestamp: number[] = [];
+  readonly #firstInvoked: number[] = [];
   /** What was last seen at an offset: what is read again needs no other look-up. */
   readonly #valueAt: string[] = [];
   readonly #numberAt: number[] = [];
@@ -61,9 +62,12 @@ export class LogIndex {
     return number;
   }
 
-  sent({ value, timestamp }: ProducedRecord, event: number, place: number): number {
+  /** The answer to a retry may overtake that to the first attempt: `invokedAt` says which was first. */
+  sent({ value, timestamp }: ProducedRecord, event: number, invokedAt: number, place: number): number {
     const number = this.number(value);
-    if (this.firstSent[number] === -1) {
+    const first = this.#firstInvoked[number];
+    if (first === undefined || invokedAt < first) {
+      this.#firstInvoked[number] = invokedAt;
       this.firstSent[number] = event;
       this.place[number] = place;
       this.timestamp[number] = timestamp;
@@ -89,7 +93,7 @@ export class IndexedHistory {
       else if (event.kind === "produce") {
         const log = this.log(event.log);
         log.produces.push(index);
-        this.#values[index] = event.records.map((record, place) => log.sent(record, index, place));
+        this.#values[index] = event.records.map((record, place) => log.sent(record, index, event.invokedAt, place));
       } else if (event.kind === "read" && event.outcome === "ok") {
         const log = this.log(event.log);
         log.reads.push(index);

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type MemoryStorage, memoryStorage, openBroker } from "../../server/runtime/web/index.ts";
-import { LogError, type Place, type ReadAnswer, type ReadOptions } from "../adapter/contract.ts";
-import { EngineAdapter } from "../adapter/engine.ts";
 import { judge } from "../checker/index.ts";
 import { draw } from "../random.ts";
-import { type FaultControl, runWorkload } from "./index.ts";
+import { type FaultControl, runWorkload } from "../workload/index.ts";
+import { LogError, type Place, type ReadAnswer, type ReadOptions } from "./contract.ts";
+import { EngineAdapter } from "./engine.ts";
 
 interface Subject {
   readonly adapter: EngineAdapter;

@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Broker, type MemoryStorage, memoryStorage, openBroker } from "../../server/runtime/web/index.ts";
+import { checkLog } from "../library/check-log.ts";
+import { draw, type Random } from "../random.ts";
 import {
   type Appended,
   type AppendOptions,
@@ -10,10 +12,8 @@ import {
   type Place,
   type ReadAnswer,
   type RecordToAppend,
-} from "../adapter/contract.ts";
-import { EngineAdapter } from "../adapter/engine.ts";
-import { draw, type Random } from "../random.ts";
-import { checkLog } from "./check-log.ts";
+} from "./contract.ts";
+import { EngineAdapter } from "./engine.ts";
 
 /** The engine on a memory that loses at a crash what was not synced, or tears it. */
 class RestartingEngine extends EngineAdapter {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { LogVerdict } from "./check-log.ts";
+import type { LogVerdict } from "../library/check-log.ts";
 
 const folder = new URL("./", import.meta.url);
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
