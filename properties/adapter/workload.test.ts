@@ -64,7 +64,7 @@ test("a healthy log holds through three lives, and what was done to it is in the
     "read (group): ok": 50,
     "read (audit): ok": 4,
     "commit: ok": 20,
-    "look up": 20,
+    "look up": 15,
     assign: 3,
   };
   for (const [name, floor] of Object.entries(floors))
