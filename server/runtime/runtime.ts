@@ -94,6 +94,16 @@ export class BrokenPipeError extends Error {
   }
 }
 
+/** A command and all that it started: one process group. */
+export interface RunningCommand {
+  /** How the command itself ended, for people. Never rejects. */
+  readonly ended: Promise<string>;
+  /** To all of the group; nothing happens when nobody is left. */
+  signal(name: "SIGTERM" | "SIGKILL"): void;
+  /** Whether anyone of the group is left. */
+  isAlive(): boolean;
+}
+
 export interface Process {
   /** Without the program itself. */
   readonly args: readonly string[];
@@ -111,6 +121,10 @@ export interface Process {
   onSignal(run: (signal: Signal, isRepeated: boolean) => void): void;
   exit(code: number): never;
   readTextFile(path: string | URL): string;
+  /** Throws when it can't. A file that is there is replaced. */
+  writeTextFile(path: string, text: string): void;
+  /** Runs a line with the shell, beside this process and no longer than it. `onOutput` is told what it prints on either stream. */
+  startCommand(line: string, onOutput: (text: string) => void): RunningCommand;
   /** The absolute form of a path. */
   resolvePath(path: string): string;
 }

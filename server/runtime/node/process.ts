@@ -3,11 +3,12 @@
 // Owns: arguments, standard streams, signals, small text files.
 // Never: the data folder (storage.ts).
 
-import { readFileSync, writeSync } from "node:fs";
+import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import tty from "node:tty";
 import { BrokenPipeError, type Process } from "../runtime.ts";
+import { startCommand } from "./command.ts";
 
 const retryAfterMs = 2;
 /** A signal that follows the first within this is the same one, passed on. */
@@ -55,5 +56,7 @@ export const nodeProcess: Process = {
   },
   exit: (code) => process.exit(code),
   readTextFile: (file) => readFileSync(file, "utf8"),
+  writeTextFile: (file, text) => writeFileSync(file, text),
+  startCommand,
   resolvePath: (file) => path.resolve(file),
 };

@@ -1,0 +1,55 @@
+// Commands that a person gives, run by the shell, each in a process group of its own.
+//
+// Owns: that a signal reaches all that a command started (`npx` and the shell stand before the server), and that
+//   nothing of it is left when this process ends, however it ends but by SIGKILL.
+// Never: interprets what a command prints.
+
+import { spawn } from "node:child_process";
+import process from "node:process";
+import type { RunningCommand } from "../runtime.ts";
+
+const running = new Set<number>();
+let watches = false;
+
+export function startCommand(line: string, onOutput: (text: string) => void): RunningCommand {
+  if (!watches) process.on("exit", endAll);
+  watches = true;
+  const child = spawn("/bin/sh", ["-c", line], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const { pid } = child;
+  if (pid !== undefined) running.add(pid);
+  const decoder = new TextDecoder();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Uint8Array) => onOutput(decoder.decode(chunk, { stream: true })));
+  }
+  const ended = new Promise<string>((resolve) => {
+    child.once("error", (error) => resolve(`it could not be started: ${error.message}`));
+    // Not "close": what the command left behind may hold the pipes open.
+    child.once("exit", (status, signal) =>
+      resolve(signal === null ? `it ended with status ${status}` : `it ended by ${signal}`),
+    );
+  });
+  return {
+    ended,
+    signal(name) {
+      if (pid === undefined) return;
+      signalGroup(pid, name);
+      if (name === "SIGKILL") running.delete(pid);
+    },
+    isAlive: () => pid !== undefined && signalGroup(pid, 0),
+  };
+}
+
+/** Whether there was anyone to receive it. */
+function signalGroup(pid: number, name: "SIGTERM" | "SIGKILL" | 0): boolean {
+  try {
+    process.kill(-pid, name);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+function endAll(): void {
+  for (const pid of running) signalGroup(pid, "SIGKILL");
+}
