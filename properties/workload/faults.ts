@@ -45,7 +45,7 @@ export class Faults implements FaultControl {
     this.#stage.recorder.push({ kind: "crash", detail });
   }
 
-  async restarted(detail: string): Promise<void> {
+  async restarted(detail: string, signal?: AbortSignal): Promise<boolean> {
     const { recorder, adapter, logs } = this.#stage;
     // Whoever starts it again has seen it dead.
     this.crashed(detail);
@@ -53,10 +53,11 @@ export class Faults implements FaultControl {
     recorder.incarnation++;
     recorder.push({ kind: "open", detail });
     const [log] = logs;
-    while (log !== undefined) {
+    while (log !== undefined && signal?.aborted !== true) {
       const answer = await recorder.call(() => adapter.offsets(log.place));
-      if (answer.outcome === "ok") return;
+      if (answer.outcome === "ok") return true;
       await new Promise((resolve) => setTimeout(resolve, lookMs));
     }
+    return false;
   }
 }

@@ -88,8 +88,11 @@ export interface FaultControl {
   crashing(what: string, detail: string): void;
   /** Call it once the process is dead, before another is started: the `crash` event. */
   crashed(detail: string): void;
-  /** Call it when it was started again; the work's processes reconnect by themselves. Resolves when it answers. */
-  restarted(detail: string): Promise<void>;
+  /**
+   * Call it when it was started again; the work's processes reconnect by themselves. Resolves to whether it
+   * answers: at once when it does, to false when `signal` is aborted before.
+   */
+  restarted(detail: string, signal?: AbortSignal): Promise<boolean>;
 }
 
 export interface WorkloadResult {
@@ -180,7 +183,7 @@ class Workload {
 
   async #createTopics(): Promise<Log[]> {
     const { seed, partitions = 3 } = this.#options;
-    const name = `check-${seed}-${Date.now().toString(36)}`;
+    const name = `moldau-check-${seed}-${Date.now().toString(36)}`;
     const logs: Log[] = [];
     const create = async (topic: string, count: number, configs: Record<string, string>, compacted: boolean) => {
       const answer = await this.#recorder.call(() => this.#adapter.createTopic(topic, { partitions: count, configs }));
@@ -280,5 +283,5 @@ const compactedConfigs = {
 };
 
 function groupOf(seed: number): string {
-  return `check-${seed}`;
+  return `moldau-check-${seed}`;
 }
