@@ -45,6 +45,7 @@ async function bundleProgram() {
     target: "node20",
     // Native code, which is there or not.
     external: ["cbor-extract"],
+    plugins: [propertiesStayOutside()],
     // For packages that are CommonJS and ask for Node's own modules.
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module";\nconst require = requireFrom(import.meta.url);',
@@ -55,6 +56,19 @@ async function bundleProgram() {
   writeFileSync("dist/server/main.js", '#!/usr/bin/env node\nimport "#program";\n');
   chmodSync("dist/server/main.js", 0o755);
   writeFileSync("dist/server/program.node.LICENSES.txt", licenses(Object.keys(metafile.inputs)));
+}
+
+/** `moldau check` loads them when it is asked to, from where they lie: they are no part of a start. */
+function propertiesStayOutside() {
+  return {
+    name: "properties-stay-outside",
+    setup({ onResolve }) {
+      onResolve({ filter: /^(\.\.\/)+properties\// }, ({ path }) => ({
+        path: path.replace(/^(\.\.\/)+/, "../"),
+        external: true,
+      }));
+    },
+  };
 }
 
 /** What the bundled packages ask whoever passes them on to pass on too. */

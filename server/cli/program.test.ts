@@ -77,6 +77,7 @@ test("every command has examples in its help", async () => {
     ["log", "dump"],
     ["log", "verify"],
     ["log", "index"],
+    ["check"],
   ]) {
     const { status, out } = await ran(...command, "--help");
     assert.equal(status, 0, command.join(" "));

@@ -1,12 +1,14 @@
 // The command line: which commands there are, and how they end.
 //
 // Owns: exit codes. 0: done, or whoever read our output has gone. 1: it could not be done; one
-//   line says why. 2: the command line itself is wrong. `log` has its own: it says 1 for damage found.
+//   line says why. 2: the command line itself is wrong. `log` and `check` have their own:
+//   1 for damage found, 1 for a property that is violated.
 // Never: does a command's work.
 
 import { Command, CommanderError } from "commander";
 import { MoldauError, StorageError } from "../../engine/index.ts";
 import { BrokenPipeError, type Runtime } from "../runtime/runtime.ts";
+import { addCheck } from "./check.ts";
 import { ClientError } from "./client.ts";
 import { addConsume } from "./consume.ts";
 import { addGroups } from "./groups.ts";
@@ -35,6 +37,7 @@ export function buildProgram(context: CommandContext): Command {
   addConsume(program, context);
   addGroups(program, context);
   addLog(program, context);
+  addCheck(program, context);
   program.addHelpText("after", () => {
     const help = program.createHelp();
     return `\nOptions of serve, and of moldau alone:\n${help
@@ -50,6 +53,7 @@ export function buildProgram(context: CommandContext): Command {
       "echo hello | moldau produce events",
       "moldau consume events --follow",
       "moldau log verify",
+      "moldau check --target kafka://127.0.0.1:9092",
     ),
   );
   return program;
