@@ -32,7 +32,8 @@ process.on("exit", () => {
 /** Below this a run of so many seconds has shown nothing. */
 const leastOperationsASecond = 20;
 const faces = ["http", "kafka"];
-const { mutants } = await import(pathToFileURL(join(dist, "properties/mutants.js")));
+const { mutants } = await import(pathToFileURL(join(dist, "properties/mutants/index.js")));
+const { applyEdit, editsOf } = await import(pathToFileURL(join(dist, "properties/mutants/mutant.js")));
 
 /**
  * A broker that acknowledged what it had not synced says, once its recovery point has been recorded, that a partition
@@ -123,14 +124,10 @@ function lossyCopy(mutant) {
 }
 
 function putIn(name, copy) {
-  const { file, find, replace } = mutants.find((mutant) => mutant.name === name);
-  const path = join(copy, "dist/engine", `${file}.js`);
-  const text = readFileSync(path, "utf8");
-  assert.equal(text.split(find).length, 2, `'${find}' is to be in engine/${file} exactly once`);
-  writeFileSync(
-    path,
-    text.replace(find, () => replace),
-  );
+  for (const edit of editsOf(mutants.find((mutant) => mutant.name === name))) {
+    const path = join(copy, "dist/engine", `${edit.file}.js`);
+    writeFileSync(path, applyEdit(readFileSync(path, "utf8"), edit));
+  }
 }
 
 async function couldNotRun() {
