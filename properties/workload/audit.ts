@@ -66,9 +66,12 @@ async function finishGroup(
   late: () => boolean,
   partitions: number,
 ): Promise<boolean> {
+  // For good: a member that is joining just then takes over from one that has stopped, and nobody is behind.
+  let done = false;
   const isDone = (): boolean => {
     const shared = members.reduce((sum, member) => sum + member.partitions, 0);
-    return shared === partitions && members.every((member) => member.partitions === 0 || member.behind(ends) === 0);
+    done ||= shared === partitions && members.every((member) => member.partitions === 0 || member.behind(ends) === 0);
+    return done;
   };
   // Each on its own: a member that joins waits until the others have heard of it.
   const turns = async (member: Member): Promise<void> => {
