@@ -280,11 +280,24 @@ export const corruptions: readonly Corruption[] = [
   {
     what: "the last value of a key gone",
     breaks: /latest committed value of a key/,
-    corrupt: replacing(
-      "read",
-      (event) => isCompacted(event) && latest(event.records, false).length > 0,
-      ({ records }, random) => ({ records: without(records, random.pick(latest(records, false))) }),
-    ),
+    corrupt: (history, random) => {
+      // A tombstone without an answer may have come behind a value, and have gone again.
+      const doubtful = new Set(
+        history.flatMap((event) =>
+          event.kind === "produce" && event.outcome === "info"
+            ? event.records.flatMap(({ key, tombstone }) => (tombstone === true ? [key] : []))
+            : [],
+        ),
+      );
+      const certain = (records: readonly ReadRecord[]): number[] =>
+        latest(records, false).filter((place) => !doubtful.has(records[place]?.key));
+      const corrupt = replacing(
+        "read",
+        (event) => isCompacted(event) && certain(event.records).length > 0,
+        ({ records }) => ({ records: without(records, random.pick(certain(records))) }),
+      );
+      return corrupt(history, random);
+    },
   },
   {
     what: "a tombstone gone early",
