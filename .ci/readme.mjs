@@ -218,8 +218,13 @@ function markdownIn(folder) {
     .map((name) => `${folder}/${name}`);
 }
 
-function sizeOf(path) {
+/** On the disk: a file with two names is there once. */
+function sizeOf(path, seen = new Set()) {
   const entry = lstatSync(path);
+  if (entry.nlink > 1 && !entry.isDirectory()) {
+    if (seen.has(entry.ino)) return 0;
+    seen.add(entry.ino);
+  }
   if (!entry.isDirectory()) return entry.blocks * 512;
-  return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), entry.blocks * 512);
+  return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name), seen), entry.blocks * 512);
 }
