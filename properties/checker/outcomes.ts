@@ -120,8 +120,11 @@ function recordsAround(
       note(offset, history.valuesOf(index)[place] as number);
     });
   }
+  // What had no answer is known by where it lies; an audit shows all that is left.
   for (const index of log.reads) {
-    history.read(index).records.forEach(({ offset }, place) => {
+    const { manner, records } = history.read(index);
+    if (manner !== "audit") continue;
+    records.forEach(({ offset }, place) => {
       if (wanted.has(offset)) note(offset, history.valuesOf(index)[place] as number);
     });
   }
