@@ -30,9 +30,11 @@ export { type KafkaAdapterOptions, openKafkaAdapter } from "./adapter/kafka.ts";
 export {
   type Checked,
   type Findings,
+  type IndexedHistory,
   type Invariant,
   invariants,
   judge,
+  type LogIndex,
   type NotApplicable,
   type Verdict,
   type Violation,
