@@ -40,9 +40,9 @@ test("raw answers hold the pool until they have left; for whom there is no room 
       break;
     }
     answers.push(await answer);
-    assert.ok(answers.length <= 16, "slow readers hold no more than the pool");
+    assert.ok(answers.length <= 64, "slow readers hold no more than the pool");
   }
-  assert.ok(answers.length >= 4);
+  assert.ok(answers.length > 16, "each takes a share of what is free");
   const next = fetch("maxBytes=1000000", raw);
   await drain();
   left();
