@@ -162,6 +162,7 @@ function readFrame(pieces: readonly Uint8Array[]): unknown {
 
 function receive(pieces: readonly Uint8Array[]): void {
   const budget = new Budget(1 << 20);
+  const decoded = new Budget(1 << 26);
   let isPaused = false;
   let hasEnded = false;
   const connection = new Connection({
@@ -170,6 +171,7 @@ function receive(pieces: readonly Uint8Array[]): void {
     logger: { log: () => {} },
     clock,
     budget,
+    decoded,
     maxFrameBytes: 1 << 20,
     wire: {
       write(_, sent) {

@@ -10,6 +10,7 @@ import { readResponse, writeRequest } from "./schema/codec.ts";
 import { describeLogDirs } from "./schema/describe-log-dirs.ts";
 import { fetch } from "./schema/fetch.ts";
 import { heartbeat } from "./schema/heartbeat.ts";
+import { metadata } from "./schema/metadata.ts";
 import type { ApiDefinition, ResponseOf } from "./schema/notation.ts";
 import { produce } from "./schema/produce.ts";
 
@@ -49,6 +50,7 @@ function open(handlers: readonly AnyHandler[], options: Partial<ConnectionOption
     logger: { log: (level, message) => void logged.push(`${level}: ${message}`) },
     clock,
     budget: new Budget(64 * 1024 * 1024),
+    decoded: new Budget(64 * 1024 * 1024),
     wire: {
       write(chunks, sent) {
         ok(!calls.includes("end"), "a write after the end");
@@ -703,3 +705,83 @@ test("a wait for the budget ends with the connection, and holds nothing", async 
   await turn();
   strictEqual(budget.usedBytes, 0);
 });
+
+/** A question for so many topics, which become as many objects. */
+const asking = (correlationId: number, count: number): Uint8Array =>
+  concat(
+    writeRequest(
+      metadata,
+      9,
+      { correlationId, clientId },
+      {
+        topics: Array.from({ length: count }, (_, at) => ({ name: `${at}`, topicId: "0".repeat(32) })),
+        allowAutoTopicCreation: false,
+      },
+    ),
+  );
+
+test("what requests become when they are decoded is bounded, over all connections", async () => {
+  const decoded = new Budget(1000 * 256);
+  const held: (() => void)[] = [];
+  const asked: number[] = [];
+  const handler: Handler<typeof metadata> = {
+    api: metadata,
+    handle: ({ topics }) => {
+      asked.push(topics?.length ?? -1);
+      return new Promise((resolve) =>
+        held.push(() => resolve({ brokers: [], clusterId: "c", controllerId: 0, topics: [] })),
+      );
+    },
+  };
+  const one = open([handler], { decoded });
+  const other = open([handler], { decoded });
+  one.connection.receive(concat([asking(1, 700), asking(2, 400), asking(3, 1)]));
+  deepStrictEqual(asked, [700]);
+  strictEqual(decoded.usedBytes, 700 * 256);
+  strictEqual(one.state.isPaused, true, "it is not read meanwhile");
+  // Small ones of others are not held up by those who wait.
+  other.connection.receive(asking(1, 16));
+  deepStrictEqual(asked, [700, 16]);
+  held.shift()!();
+  await turn();
+  deepStrictEqual(asked, [700, 16, 400, 1], "in the order of their coming");
+  strictEqual(one.state.isPaused, false);
+  for (const answer of held.splice(0)) answer();
+  await turn();
+  deepStrictEqual(one.ids(), [1, 2, 3]);
+  strictEqual(decoded.usedBytes, 0);
+});
+
+test("a wait for room to decode ends with the connection, and holds nothing", async () => {
+  for (const isGranted of [false, true]) {
+    const decoded = new Budget(1000 * 256);
+    const budget = new Budget(1 << 20);
+    const release = decoded.tryReserve(1000 * 256)!;
+    const handler: Handler<typeof metadata> = { api: metadata, handle: () => ok(false, "handled") as never };
+    const { connection, logged } = open([handler], { decoded, budget });
+    connection.receive(asking(1, 500));
+    strictEqual(decoded.waiting, 1);
+    // Granted, and the connection ends before it hears of it.
+    if (isGranted) release();
+    connection.closed();
+    await turn();
+    strictEqual(decoded.waiting, 0);
+    if (!isGranted) release();
+    await turn();
+    strictEqual(decoded.usedBytes, 0);
+    strictEqual(budget.usedBytes, 0);
+    deepStrictEqual(logged, []);
+  }
+});
+
+test("a request that can never be decoded ends the connection, with a line in the log", async () => {
+  const { connection, calls, logged } = open([heldHeartbeats().handler, heldMetadata()], { decoded: new Budget(1000) });
+  connection.receive(asking(1, 100));
+  await turn();
+  deepStrictEqual(calls, ["end"]);
+  match(logged.join(), /warn: a Kafka connection ends: a request of 25600 bytes can never fit/);
+});
+
+function heldMetadata(): Handler<typeof metadata> {
+  return { api: metadata, handle: () => new Promise(() => {}) };
+}

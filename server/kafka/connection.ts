@@ -9,7 +9,15 @@
 //   while the wire is full; every `onSent` is called once, whether or not the answer could leave;
 //   once it has ended nothing is read, handled or written.
 
-import { type Broker, type Clock, type Logger, limits, MoldauError, toMoldauError } from "../../engine/index.ts";
+import {
+  type Broker,
+  type Budget,
+  type Clock,
+  type Logger,
+  limits,
+  MoldauError,
+  toMoldauError,
+} from "../../engine/index.ts";
 import type { ServedApis } from "./api-versions.ts";
 import { malformed } from "./codec/malformed.ts";
 import { errorAnswer } from "./error-answer.ts";
@@ -43,6 +51,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   /** Where a request's bytes are reserved before they are gathered: the broker has it for all its faces. */
   readonly budget: Pick<Broker, "reserve" | "tryReserve">;
+  /** Where what requests become when they are decoded is reserved, of all connections. None waits for `budget` that holds of it. */
+  readonly decoded: Pick<Budget, "reserve" | "tryReserve">;
   /** A larger request ends the connection. limits.inFlightBytes. */
   readonly maxFrameBytes?: number;
   /** Requests read and not answered yet. 64. */
@@ -55,11 +65,16 @@ export interface ConnectionOptions {
   readonly isMemoryAwaited?: () => boolean;
 }
 
+/** What an element of a decoded request takes in memory, with what handlers note of it. Bytes, measured. */
+const elementBytes = 256;
+/** So many are not counted: what most clients send never waits for those who send much. */
+const freeElements = 16;
+
 /** A request in hand, or its answer that waits for those before it. */
 interface Slot {
   /** The request's, then the answer's. Bytes. */
   heldBytes: number;
-  readonly release: () => void;
+  release: () => void;
   readonly onSent: (() => void)[];
   /** Null while it is in hand, empty when there is no answer. */
   answer: readonly Uint8Array[] | null;
@@ -84,6 +99,8 @@ export class Connection {
   /** For the frame that is coming; null: not reserved. */
   #release: (() => void) | null = null;
   #isReserving = false;
+  /** A request waits for room to be decoded in: those behind it may not be handled before it. */
+  #isDecoding = false;
   #isReading = false;
   #receivedBytes = 0;
   readonly #watch: FrameWatch;
@@ -148,6 +165,10 @@ export class Connection {
 
   /** False when it has to wait: for bytes, for room, or for the budget. */
   #readOne(): boolean {
+    if (this.#isDecoding) {
+      this.#pause(true);
+      return false;
+    }
     const sizeBytes = this.#splitter.peekSize();
     const isBlocked = sizeBytes !== null && (this.#isAtBounds(sizeBytes) || !this.#isReserved(sizeBytes));
     const frame = isBlocked ? null : this.#splitter.next();
@@ -198,7 +219,7 @@ export class Connection {
     try {
       const peeked = peekRequest(frame.bytes);
       const handler = this.#handlerFor(peeked, slot);
-      if (handler !== null) this.#handle(handler, peeked.apiVersion, frame, slot);
+      if (handler !== null) this.#decode(handler, peeked.apiVersion, frame, slot);
     } catch (error) {
       this.#fail(slot, toMoldauError(error).message);
     }
@@ -221,9 +242,55 @@ export class Connection {
     return null;
   }
 
-  #handle(handler: AnyHandler, version: number, frame: Frame, slot: Slot): void {
+  /** A request may become thirty times its bytes: it is handled once there is room for that. */
+  #decode(handler: AnyHandler, version: number, frame: Frame, slot: Slot): void {
+    const { decoded } = this.#options;
+    const { header, request, elements } = readRequest(handler.api, version, frame.bytes);
+    if (elements <= freeElements) {
+      this.#handle(handler, header, request, slot);
+      return;
+    }
+    const sizeBytes = elements * elementBytes;
+    const release = decoded.tryReserve(sizeBytes);
+    if (release === null) this.#decodeLater(handler, version, frame, slot, sizeBytes);
+    else {
+      this.#hold(slot, release);
+      this.#handle(handler, header, request, slot);
+    }
+  }
+
+  /** What was decoded is let go meanwhile, and decoded anew: those who wait hold their frames alone. */
+  #decodeLater(handler: AnyHandler, version: number, frame: Frame, slot: Slot, sizeBytes: number): void {
+    this.#isDecoding = true;
+    this.#options.decoded
+      .reserve(sizeBytes, this.#abort.signal)
+      .then((release) => {
+        this.#hold(slot, release);
+        if (this.#state !== "open") throw this.#abort.signal.reason;
+        const { header, request } = readRequest(handler.api, version, frame.bytes);
+        this.#handle(handler, header, request, slot);
+      })
+      .catch((error: unknown) => {
+        if (this.#state === "open") this.#fail(slot, toMoldauError(error).message);
+        else this.#answer(slot, []);
+      })
+      .then(() => {
+        this.#isDecoding = false;
+        this.#read();
+      });
+  }
+
+  #hold(slot: Slot, release: () => void): void {
+    const before = slot.release;
+    slot.release = () => {
+      before();
+      release();
+    };
+  }
+
+  #handle(handler: AnyHandler, header: RequestHeader, request: unknown, slot: Slot): void {
     const { api } = handler;
-    const { header, request } = readRequest(api, version, frame.bytes);
+    const version = header.apiVersion;
     const signalOf = (): AbortSignal => this.#signalOf(slot);
     const context: RequestContext = {
       version,

@@ -3,6 +3,7 @@
 // Owns: which APIs are served; who is a client, and how long one may be silent.
 // Never: listens (server/runtime), or answers (connection.ts, handler/).
 
+import { Budget } from "../../engine/index.ts";
 import { serveApis } from "./api-versions.ts";
 import { Connection, type ConnectionOptions, type Wire } from "./connection.ts";
 import type { KafkaFace } from "./face.ts";
@@ -34,6 +35,8 @@ interface Peer {
 }
 
 const looksPerWait = 4;
+/** What all requests in hand may take once they are decoded: 262 144 elements, one message's at least. Bytes. */
+const decodedBytes = 64 * 1024 * 1024;
 
 export class KafkaServer {
   readonly #face: KafkaFace;
@@ -41,6 +44,7 @@ export class KafkaServer {
   readonly #firstRequestMs: number;
   readonly #idleMs: number;
   readonly #apis: ReturnType<typeof serveApis>;
+  readonly #decoded = new Budget(decodedBytes);
   readonly #peers: Set<Peer> = new Set();
   #unschedule: (() => void) | null = null;
 
@@ -75,6 +79,7 @@ export class KafkaServer {
       logger,
       clock,
       budget: broker,
+      decoded: this.#decoded,
       isMemoryAwaited: () => broker.reservationsAwaited > 0,
     });
     const peer: Peer = { connection, client, isAnswered: false, lastHeardMs: clock.monotonic() };

@@ -46,6 +46,11 @@ export class Reader {
     }
   }
 
+  /** Of all arrays that were read so far. */
+  get elements(): number {
+    return maxElements - this.#elementsLeft;
+  }
+
   /** Bytes. */
   get remaining(): number {
     return this.#bytes.length - this.#at + this.#laterBytes;

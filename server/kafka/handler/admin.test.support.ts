@@ -2,7 +2,7 @@
 
 import { type ManualClock, testWorld } from "../../../engine/broker/world.test.support.ts";
 import type { BrokerOptions, Storage } from "../../../engine/index.ts";
-import { type Broker, memoryStorage, openBroker } from "../../../engine/index.ts";
+import { type Broker, Budget, memoryStorage, openBroker } from "../../../engine/index.ts";
 import { serveApis } from "../api-versions.ts";
 import { Connection } from "../connection.ts";
 import { kafkaErrors } from "../errors.ts";
@@ -56,7 +56,7 @@ export async function openAsked(
     const waiting: ((frame: Uint8Array) => void)[] = [];
     const written: Uint8Array[] = [];
     const connection = new Connection({
-      ...{ apis, client: { address: "127.0.0.1:1" }, logger, clock, budget: broker },
+      ...{ apis, client: { address: "127.0.0.1:1" }, logger, clock, budget: broker, decoded: new Budget(1 << 26) },
       wire: {
         write(chunks, sent) {
           written.push(Uint8Array.from(chunks.flatMap((chunk) => [...chunk])));

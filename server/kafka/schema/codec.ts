@@ -33,16 +33,18 @@ export function peekRequest(frame: RunBytes): Pick<RequestHeader, "apiKey" | "ap
   return { apiKey: reader.int16(), apiVersion: reader.int16(), correlationId: reader.int32() };
 }
 
-/** Of a request of this API in this version, as peeked. */
+/** Of a request of this API in this version, as peeked. `elements`: how many its arrays have, all told. */
 export function readRequest<Api extends ApiDefinition>(
   api: Api,
   version: number,
   frame: RunBytes,
-): { readonly header: RequestHeader; readonly request: RequestOf<Api> } {
+): { readonly header: RequestHeader; readonly request: RequestOf<Api>; readonly elements: number } {
   const reader = new Reader(frame);
   const codec = codecOf(api, api.request, version);
   const header = codecOf(requestHeader, requestHeader.fields, isFlexible(api, version) ? 2 : 1);
-  return { header: header.read(reader) as RequestHeader, request: codec.read(reader) as RequestOf<Api> };
+  const readHeader = header.read(reader) as RequestHeader;
+  const request = codec.read(reader) as RequestOf<Api>;
+  return { header: readHeader, request, elements: reader.elements };
 }
 
 export function writeRequest<Api extends ApiDefinition>(
