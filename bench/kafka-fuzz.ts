@@ -163,6 +163,7 @@ function readFrame(pieces: readonly Uint8Array[]): unknown {
 function receive(pieces: readonly Uint8Array[]): void {
   const budget = new Budget(1 << 20);
   const decoded = new Budget(1 << 26);
+  const answers = { totalBytes: 1 << 26, usedBytes: 0 };
   let isPaused = false;
   let hasEnded = false;
   const connection = new Connection({
@@ -172,6 +173,7 @@ function receive(pieces: readonly Uint8Array[]): void {
     clock,
     budget,
     decoded,
+    answers,
     maxFrameBytes: 1 << 20,
     wire: {
       write(_, sent) {

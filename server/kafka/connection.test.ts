@@ -51,6 +51,7 @@ function open(handlers: readonly AnyHandler[], options: Partial<ConnectionOption
     clock,
     budget: new Budget(64 * 1024 * 1024),
     decoded: new Budget(64 * 1024 * 1024),
+    answers: { totalBytes: 64 * 1024 * 1024, usedBytes: 0 },
     wire: {
       write(chunks, sent) {
         ok(!calls.includes("end"), "a write after the end");
@@ -785,3 +786,57 @@ test("a request that can never be decoded ends the connection, with a line in th
 function heldMetadata(): Handler<typeof metadata> {
   return { api: metadata, handle: () => new Promise(() => {}) };
 }
+
+test("answers that clients do not take are bounded, over all connections", async () => {
+  const answers = { totalBytes: 100_000, usedBytes: 0 };
+  let handled = 0;
+  const handler: Handler<typeof metadata> = {
+    api: metadata,
+    handle: async () => {
+      handled += 1;
+      return { brokers: [], clusterId: "c".repeat(30_000), controllerId: 0, topics: [] };
+    },
+  };
+  // What is written does not leave: `sendAll` is not called.
+  const greedy = Array.from({ length: 5 }, () => open([handler], { answers }));
+  for (let round = 1; round <= 4; round++) {
+    for (const { connection } of greedy) {
+      connection.receive(asking(round, 1));
+      await turn();
+    }
+  }
+  strictEqual(handled, 5, "one of each, however many the others have");
+  ok(answers.usedBytes > 100_000 && answers.usedBytes < 200_000, `${answers.usedBytes}`);
+  strictEqual(greedy[0]!.state.isPaused, true);
+
+  // Who takes its answers goes on.
+  const [first, ...others] = greedy;
+  for (const { connection, sendAll } of others) {
+    connection.closed();
+    sendAll();
+  }
+  for (let round = 0; round < 4; round++) {
+    first!.sendAll();
+    await turn();
+  }
+  deepStrictEqual(first!.ids(), [1, 2, 3, 4]);
+  first!.sendAll();
+  strictEqual(answers.usedBytes, 0);
+});
+
+test("answers that wait for their turn count no more once their connection has ended", async () => {
+  const answers = { totalBytes: 100_000, usedBytes: 0 };
+  const { held, handler } = heldHeartbeats();
+  const { connection, sendAll } = open([handler], { answers });
+  connection.receive(concat([beat(1), beat(2), beat(3)]));
+  held[1]!.answer();
+  await turn();
+  ok(answers.usedBytes > 0);
+  connection.closed();
+  strictEqual(answers.usedBytes, 0);
+  held[0]!.answer();
+  held[2]!.answer();
+  await turn();
+  sendAll();
+  strictEqual(answers.usedBytes, 0);
+});

@@ -53,6 +53,8 @@ export interface ConnectionOptions {
   readonly budget: Pick<Broker, "reserve" | "tryReserve">;
   /** Where what requests become when they are decoded is reserved, of all connections. None waits for `budget` that holds of it. */
   readonly decoded: Pick<Budget, "reserve" | "tryReserve">;
+  /** Of all connections: one that has answers under way is not read while there is no room. */
+  readonly answers: AnswerRoom;
   /** A larger request ends the connection. limits.inFlightBytes. */
   readonly maxFrameBytes?: number;
   /** Requests read and not answered yet. 64. */
@@ -63,6 +65,13 @@ export interface ConnectionOptions {
   readonly stalledMs?: number;
   /** Somebody waits for what requests hold: a large one that comes slowly then ends the connection. Nobody ever. */
   readonly isMemoryAwaited?: () => boolean;
+}
+
+/** What answers hold until they have left, of those whose clients do not take them as well. */
+export interface AnswerRoom {
+  readonly totalBytes: number;
+  /** May pass the total: one answer a connection is made in any case, and how long it is is known then only. */
+  usedBytes: number;
 }
 
 /** What an element of a decoded request takes in memory, with what handlers note of it. Bytes, measured. */
@@ -92,6 +101,8 @@ export class Connection {
   readonly #abort: AbortController = new AbortController();
   readonly #slots: Slot[] = [];
   #heldBytes = 0;
+  /** Of answers that were made and have not left. */
+  #unsentBytes = 0;
   /** "ending": what is in hand is answered, and nothing more is read. */
   #state: "open" | "ending" | "ended" = "open";
   #isPaused = false;
@@ -185,6 +196,8 @@ export class Connection {
   }
 
   #isAtBounds(sizeBytes: number): boolean {
+    const { usedBytes, totalBytes } = this.#options.answers;
+    if (usedBytes >= totalBytes && (this.#slots.length > 0 || this.#unsentBytes > 0)) return true;
     if (this.#slots.length === 0) return false;
     return this.#slots.length >= this.#maxRequests || this.#heldBytes + sizeBytes > this.#maxBytes;
   }
@@ -372,6 +385,7 @@ export class Connection {
     this.#heldBytes += sizeBytes - slot.heldBytes;
     slot.heldBytes = sizeBytes;
     slot.answer = chunks;
+    this.#countUnsent(sizeBytes);
     this.#flush();
   }
 
@@ -390,16 +404,29 @@ export class Connection {
     const chunks: Uint8Array[] = [];
     const onSent: (() => void)[] = [];
     let isFatal = false;
+    let sizeBytes = 0;
     for (let slot = this.#slots[0]; slot?.answer != null && !isFatal; slot = this.#slots[0]) {
       this.#slots.shift();
       this.#heldBytes -= slot.heldBytes;
+      sizeBytes += slot.heldBytes;
       for (const chunk of slot.answer) chunks.push(chunk);
       for (const run of slot.onSent) onSent.push(run);
       isFatal = slot.isFatal;
     }
     if (chunks.length === 0) runAll(onSent);
-    else this.#isFull = !this.#options.wire.write(chunks, () => runAll(onSent));
+    else this.#isFull = !this.#options.wire.write(chunks, () => this.#haveSent(sizeBytes, onSent));
     if (isFatal) this.#end();
+  }
+
+  #haveSent(sizeBytes: number, onSent: readonly (() => void)[]): void {
+    this.#countUnsent(-sizeBytes);
+    runAll(onSent);
+    if (this.#state === "open") this.#read();
+  }
+
+  #countUnsent(bytes: number): void {
+    this.#unsentBytes += bytes;
+    this.#options.answers.usedBytes += bytes;
   }
 
   /** Nothing can be said in the place of this answer; those before it are said, and none after it. */
@@ -438,7 +465,11 @@ export class Connection {
     this.#forgetFrame();
     this.#abortAll("the connection has ended");
     // Those in hand are not awaited: their own run when they come to an end.
-    for (const { answer, onSent } of this.#slots.splice(0)) if (answer !== null) runAll(onSent);
+    for (const { answer, heldBytes, onSent } of this.#slots.splice(0)) {
+      if (answer === null) continue;
+      this.#countUnsent(-heldBytes);
+      runAll(onSent);
+    }
     this.#heldBytes = 0;
   }
 

@@ -5,7 +5,7 @@
 
 import { Budget } from "../../engine/index.ts";
 import { serveApis } from "./api-versions.ts";
-import { Connection, type ConnectionOptions, type Wire } from "./connection.ts";
+import { type AnswerRoom, Connection, type ConnectionOptions, type Wire } from "./connection.ts";
 import type { KafkaFace } from "./face.ts";
 import { kafkaHandlers } from "./handler/index.ts";
 import type { Client } from "./handler.ts";
@@ -35,6 +35,8 @@ interface Peer {
 }
 
 const looksPerWait = 4;
+/** Answers that have not left; of fetched records, whose room is the broker's (64 MiB), as well. Bytes. */
+const answerBytes = 128 * 1024 * 1024;
 /** What all requests in hand may take once they are decoded: 262 144 elements, one message's at least. Bytes. */
 const decodedBytes = 64 * 1024 * 1024;
 
@@ -45,6 +47,7 @@ export class KafkaServer {
   readonly #idleMs: number;
   readonly #apis: ReturnType<typeof serveApis>;
   readonly #decoded = new Budget(decodedBytes);
+  readonly #answers: AnswerRoom = { totalBytes: answerBytes, usedBytes: 0 };
   readonly #peers: Set<Peer> = new Set();
   #unschedule: (() => void) | null = null;
 
@@ -80,6 +83,7 @@ export class KafkaServer {
       clock,
       budget: broker,
       decoded: this.#decoded,
+      answers: this.#answers,
       isMemoryAwaited: () => broker.reservationsAwaited > 0,
     });
     const peer: Peer = { connection, client, isAnswered: false, lastHeardMs: clock.monotonic() };

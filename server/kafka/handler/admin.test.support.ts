@@ -56,7 +56,15 @@ export async function openAsked(
     const waiting: ((frame: Uint8Array) => void)[] = [];
     const written: Uint8Array[] = [];
     const connection = new Connection({
-      ...{ apis, client: { address: "127.0.0.1:1" }, logger, clock, budget: broker, decoded: new Budget(1 << 26) },
+      ...{
+        apis,
+        client: { address: "127.0.0.1:1" },
+        logger,
+        clock,
+        budget: broker,
+        decoded: new Budget(1 << 26),
+        answers: { totalBytes: 1 << 26, usedBytes: 0 },
+      },
       wire: {
         write(chunks, sent) {
           written.push(Uint8Array.from(chunks.flatMap((chunk) => [...chunk])));
