@@ -101,11 +101,15 @@ function huntResult(end: TaskEnd | { readonly reason: string }): HuntResult {
   const { kill, played, others, ms } = end;
   return {
     seeds: played,
-    killedBy:
-      kill === null ? null : { seed: kill.seed, invariant: kill.invariant, message: kill.message.slice(0, 400) },
+    killedBy: kill === null ? null : { seed: kill.seed, invariant: kill.invariant, message: firstLine(kill.message) },
     seconds: Math.round(ms / 100) / 10,
     others: others.map(([what, times]) => `${what} (${times}×)`),
   };
+}
+
+/** Without the stack of an error, which is of this machine. */
+function firstLine(message: string): string {
+  return (message.split("\n")[0] ?? "").slice(0, 300);
 }
 
 async function lookAtHealthy(options: Options, seeds: number): Promise<number> {

@@ -177,6 +177,7 @@ and this page is made of that; a test fails when it says something else.
 
 ${sections.join("\n\n")}
 
-Taken on ${taken.date}: ${taken.machine}, ${taken.runtime}, ${taken.workers} threads; ${Math.round(taken.seconds)} s for the mutants, ${Math.round(healthy.taken.seconds)} s for the healthy engine.
+Taken on ${taken.date}: ${taken.machine}, ${taken.runtime}, ${taken.workers} threads; ${Math.round(taken.seconds)} s for the mutants, ${Math.round(healthy.taken.seconds)} s for the healthy engine,
+beside whatever else the machine had to do.
 `;
 }
