@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { command, dist, freePort, moldau, temporaryFolder } from "./moldau.mjs";
+import { command, dist, freePort, moldau, startServer, temporaryFolder } from "./moldau.mjs";
 
 const { values: flags } = parseArgs({
   options: {
@@ -133,7 +133,9 @@ function putIn(name, copy) {
 async function couldNotRun() {
   const port = await freePort();
   const nobody = `http://127.0.0.1:${port}`;
+  const other = await startServer("node");
   const cases = [
+    ["another log in its place", ["--target", other.url, "--restart-command", "sleep 60"], /something answers at/],
     ["nobody listens", ["--target", nobody], /no answer from http.*is it running/],
     ["nobody listens, Kafka", ["--target", `kafka://127.0.0.1:${port}`], /no answer from kafka.*is it running/],
     [
@@ -156,5 +158,6 @@ async function couldNotRun() {
     assert.equal(status, 2, `${name}: ended with ${status}\n${text}${stderr}`);
     assert.match(stderr, said, name);
   }
+  await other.stop();
   return `${cases.length} ways, each exits with 2 and says what to do`;
 }

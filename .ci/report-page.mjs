@@ -146,10 +146,10 @@ test("a violated run says so at a glance, and leads to what happened", async () 
 
   // Another event by a click, by keys, and back by the violation's button.
   const before = await details.textContent();
-  await page.locator("#lanes").press("ArrowRight");
+  await page.locator("#lanes").press("ArrowLeft");
   const stepped = await details.textContent();
   assert.notEqual(stepped, before);
-  await page.locator("#lanes").press("ArrowDown");
+  await page.locator("#lanes").press("ArrowUp");
   assert.notEqual(await details.textContent(), stepped);
   await page.locator("#violations button[data-event]").first().click();
   await painted(page);

@@ -49,7 +49,10 @@ const maxRecords = 4_000_000;
 /** Rejects with CouldNotRunError when the log can't be reached, or when what is needed to reach it isn't there. */
 export async function checkLive(check: LiveCheck): Promise<Report> {
   const { target, seed, seconds, process, stop, onProgress } = check;
-  process?.start();
+  if (process !== undefined) {
+    await demandSilence(target);
+    process.start();
+  }
   const adapter = await firstAnswer(check);
   let killed = 0;
   try {
@@ -82,6 +85,16 @@ export async function checkLive(check: LiveCheck): Promise<Report> {
   } finally {
     await adapter.close();
   }
+}
+
+/** Another log where the command's is to listen would be checked in its stead, and never killed. */
+async function demandSilence(target: string): Promise<void> {
+  const other = await openAdapter(target).catch(() => null);
+  if (other === null) return;
+  await other.close();
+  throw new CouldNotRunError(
+    `something answers at ${target} already, before the command was started: stop it, or give the command another port`,
+  );
 }
 
 /** A log that is stuck keeps them; the verdict is not about that. */

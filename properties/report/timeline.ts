@@ -100,10 +100,14 @@ export function isToldByFault(events: readonly HistoryEvent[], position: number)
 
 /** The marks of a lane that reach into a stretch of time. */
 export function marksWithin(lane: Lane, fromMs: number, toMs: number): readonly Mark[] {
-  const first = firstAtOrAfter(lane.marks, fromMs);
-  // What ends later may have begun within.
-  const last = firstAtOrAfter(lane.marks, toMs + lane.longestMs + Number.MIN_VALUE);
-  return lane.marks.slice(first, last).filter(({ startMs }) => startMs <= toMs);
+  const found: Mark[] = [];
+  for (let index = firstAtOrAfter(lane.marks, fromMs); index < lane.marks.length; index++) {
+    const mark = lane.marks[index] as Mark;
+    // What ends later may have begun within.
+    if (mark.endMs - lane.longestMs > toMs) break;
+    if (mark.startMs <= toMs) found.push(mark);
+  }
+  return found;
 }
 
 /** The mark of a lane that is nearest to a time. */
