@@ -687,7 +687,7 @@ test("a wait for the budget ends with the connection, and holds nothing", async 
   const budget = new Budget(1000);
   const release = budget.tryReserve(1000);
   const { connection, logged } = open([heldHeartbeats().handler], { budget });
-  connection.receive(beat(1));
+  connection.receive(beat(1, "g".repeat(600)));
   strictEqual(budget.waiting, 1);
   connection.closed();
   await turn();
@@ -699,7 +699,7 @@ test("a wait for the budget ends with the connection, and holds nothing", async 
 
   const late = open([heldHeartbeats().handler], { budget });
   const whole = budget.tryReserve(1000);
-  late.connection.receive(beat(1));
+  late.connection.receive(beat(1, "g".repeat(600)));
   // Granted, and the connection ends before it hears of it.
   whole?.();
   late.connection.closed();
@@ -839,4 +839,27 @@ test("answers that wait for their turn count no more once their connection has e
   await turn();
   sendAll();
   strictEqual(answers.usedBytes, 0);
+});
+
+test("small requests come through while large ones wait, one a connection", async () => {
+  const budget = new Budget(1000);
+  const release = budget.tryReserve(1000);
+  const large = open([heldHeartbeats().handler], { budget });
+  large.connection.receive(beat(1, "g".repeat(600)));
+  strictEqual(budget.waiting, 1);
+  const { held, handler } = heldHeartbeats();
+  const { connection, ids } = open([handler], { budget });
+  connection.receive(concat([beat(1), beat(2)]));
+  strictEqual(held.length, 1, "a second one of the connection waits");
+  held[0]!.answer();
+  await turn();
+  deepStrictEqual(ids(), [1]);
+  release?.();
+  large.connection.closed();
+  await turn();
+  strictEqual(held.length, 2);
+  held[1]!.answer();
+  await turn();
+  deepStrictEqual(ids(), [2]);
+  strictEqual(budget.usedBytes, 0);
 });

@@ -76,6 +76,8 @@ export interface AnswerRoom {
 
 /** What an element of a decoded request takes in memory, with what handlers note of it. Bytes, measured. */
 const elementBytes = 256;
+/** A frame that is no larger needs no room when it is its connection's only one: heartbeats come through. Bytes. */
+const freeFrameBytes = 512;
 /** So many are not counted: what most clients send never waits for those who send much. */
 const freeElements = 16;
 
@@ -205,6 +207,10 @@ export class Connection {
   #isReserved(sizeBytes: number): boolean {
     if (this.#release !== null) return true;
     if (this.#isReserving) return false;
+    if (sizeBytes <= freeFrameBytes && this.#slots.length === 0) {
+      this.#release = () => {};
+      return true;
+    }
     const { budget } = this.#options;
     this.#release = budget.tryReserve(sizeBytes);
     if (this.#release !== null) return true;
