@@ -118,6 +118,7 @@ try {
   const said = execFileSync("npx", ["--no-install", "moldau", "--version"], { cwd: project, encoding: "utf8" });
   if (!said.includes(version)) throw new Error(`moldau --version says ${said}, not ${version}`);
   console.log(`npx moldau --version: ${said.trim()}`);
+  checkALog(project);
   checkTypes(project);
 
   // Somebody else's log: with the packages that checking needs, and nothing of the repository but its examples.
@@ -179,6 +180,22 @@ function checkContents(paths) {
     (path) => /\.test[.-]/.test(path) || (path.endsWith(".ts") && !path.endsWith(".d.ts")) || path.startsWith("."),
   );
   if (strangers.length > 0) throw new Error(`the package holds what nobody needs: ${strangers.join(", ")}`);
+}
+
+/** The command, with a log that it starts and kills, and without the client that it would need for Kafka's protocol. */
+function checkALog(cwd) {
+  const moldau = join(cwd, "node_modules/moldau/dist/server/main.js");
+  const check = (...args) => spawnSync(process.execPath, [moldau, "check", ...args], { cwd, encoding: "utf8" });
+  const port = 28_000 + (process.pid % 1000);
+  const serve = `'${process.execPath}' '${moldau}' serve --http-port ${port} --kafka-port off --data-dir ./checked`;
+  const target = ["--target", `http://127.0.0.1:${port}`, "--seconds", "1", "--seed", "7"];
+  const held = check(...target, "--restart-command", serve, "--kills", "1", "--report", "check.html");
+  const page = held.status === 0 ? readFileSync(join(cwd, "check.html"), "utf8") : "";
+  if (!page.includes("✔ Holds")) throw new Error(`moldau check: status ${held.status}\n${held.stdout}${held.stderr}`);
+  const lacking = check("--target", "kafka://127.0.0.1:9");
+  if (lacking.status !== 2 || !lacking.stderr.includes("npm install kafkajs"))
+    throw new Error(`moldau check without kafkajs: status ${lacking.status}\n${lacking.stderr}`);
+  console.log(held.stdout.split("\n")[0]);
 }
 
 /** Strict, the declarations themselves included. */
