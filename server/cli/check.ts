@@ -67,7 +67,7 @@ export function addCheck(program: Command, context: CommandContext): void {
     )
     .option("--report <file>", "write the report as an HTML page (a violated check writes one anyhow)")
     .option("--json <file>", "write the report as JSON")
-    .option("--keep", "leave the topics and groups that it made")
+    .option("--keep", "leave the topics that it made (its groups stay either way, and expire)")
     .addHelpText(
       "after",
       examples(
