@@ -5,7 +5,8 @@
 
 import type { LogAdapter } from "./adapter/contract.ts";
 import { openAdapter } from "./adapter/open.ts";
-import { judge } from "./checker/index.ts";
+import { judge, type Verdict } from "./checker/index.ts";
+import type { History } from "./history.ts";
 import { createReport, type Report } from "./report/report.ts";
 import { type Progress, runWorkload } from "./workload/index.ts";
 import { type KillableProcess, killAndRestart } from "./workload/kills.ts";
@@ -43,7 +44,7 @@ export class CouldNotRunError extends Error {
   }
 }
 
-/** Half of them are for the work. It comes to about 1.5 GB of memory when all of them are there. */
+/** Half of them are for the work, in about 1 GB of memory; what the end of it reads comes on top. */
 const maxRecords = 4_000_000;
 
 /** Rejects with CouldNotRunError when the log can't be reached, or when what is needed to reach it isn't there. */
@@ -76,15 +77,27 @@ export async function checkLive(check: LiveCheck): Promise<Report> {
     const notes = notesOf(adapter, check);
     if (result.seconds < seconds && check.operations === undefined && stop?.aborted !== true)
       notes.push(`The history was full before the time was: the work ended after ${Math.round(result.seconds)} s.`);
+    const verdict = judge(result.history);
+    demandRecords(result.history, verdict, target);
+    const ended = result.coverage["fault: ended by itself"] ?? 0;
+    if (ended > 0) notes.push(`The log's process ended by itself, without having been killed: ${ended} times.`);
     return createReport({
       ...{ target, seed, seconds: result.seconds, startedAt: new Date(result.startedAt), tool: check.tool },
       ...{ command: check.command, notes, coverage: result.coverage },
-      ...{ verdict: judge(result.history), history: result.history },
+      ...{ verdict, history: result.history },
       output: check.output?.() ?? null,
     });
   } finally {
     await adapter.close();
   }
+}
+
+/** Nothing is against a log in which nothing could be stored, and nothing is shown of it either. */
+export function demandRecords(history: History, verdict: Verdict, target: string): void {
+  if (!verdict.holds || history.some((event) => event.kind === "read" && event.records.length > 0)) return;
+  const refused = history.findLast((event) => event.kind === "produce" && event.outcome !== "ok");
+  const why = refused?.kind === "produce" && refused.code !== undefined ? ` (${refused.code})` : "";
+  throw new CouldNotRunError(`${target} answers, but nothing could be stored there and read${why}: nothing is shown`);
 }
 
 /** Another log where the command's is to listen would be checked in its stead, and never killed. */

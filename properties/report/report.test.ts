@@ -102,6 +102,18 @@ test("reads lose their middles when there are too many records, but not those th
   assert.match(kept.cut ?? "", /the records in the middle of 299 reads/);
 });
 
+test("a read that a violation names keeps its beginning and its end, however long it is", () => {
+  const history = [read(1, 10_000), read(2, 1)];
+  const { history: kept } = createReport(source(history, verdictOf(history, [0])), bounds);
+  const [named] = kept.events;
+  assert.ok(named?.kind === "read");
+  assert.deepEqual(
+    [named.records.length, named.records.at(249)?.offset, named.records.at(250)?.offset],
+    [500, 249, 9750],
+  );
+  assert.equal(kept.shortened[0], 10_000);
+});
+
 test("an operation was sent no earlier than the last answer before it", () => {
   const history = [read(10, 1), { ...read(20, 1), invokedAt: 1 }, { ...read(30, 1), invokedAt: 1 }];
   assert.deepEqual(createReport(source(history), bounds).history.sentMs, [0, 10, 10]);

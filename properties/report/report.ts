@@ -71,6 +71,8 @@ export const reportBounds: HistoryBounds = { maxEvents: 100_000, maxRecords: 250
 const surroundings = 200;
 /** What is left of a read that is shortened, at either end. */
 const keptRecords = 2;
+/** ... and of one that a violation names, or that stands beside such a one: an audit is all of a log. */
+const namedRecords = 250;
 
 export function createReport(source: ReportSource, bounds: HistoryBounds = reportBounds): Report {
   const { target, seed, startedAt, seconds, tool, command, notes = [], history, output = null } = source;
@@ -106,9 +108,10 @@ function bound(history: History, violations: readonly Violation[], bounds: Histo
   const shortened: Record<number, number> = {};
   const events = indices.map((index) => {
     const event = history[index] as HistoryEvent;
-    if (event.kind !== "read" || event.records.length <= longest || named[index] === 1) return event;
+    const half = named[index] === 1 ? namedRecords : keptRecords;
+    if (event.kind !== "read" || event.records.length <= Math.max(longest, 2 * half)) return event;
     shortened[index] = event.records.length;
-    const kept = [...event.records.slice(0, keptRecords), ...event.records.slice(-keptRecords)];
+    const kept = [...event.records.slice(0, half), ...event.records.slice(-half)];
     return { ...event, records: kept };
   });
   return {
@@ -149,5 +152,5 @@ function cutText(events: number, reads: number): string | null {
   if (events > 0) parts.push(`${events} of the events, spread evenly over the run`);
   if (reads > 0) parts.push(`the records in the middle of ${reads} reads`);
   if (parts.length === 0) return null;
-  return `Left out to keep this report small: ${parts.join(", and ")}. What the violations name, and ${surroundings} events on either side of it, is all there.`;
+  return `Left out to keep this report small: ${parts.join(", and ")}. What the violations name, and ${surroundings} events on either side of it, is there; of a read with its first and last ${namedRecords} records.`;
 }

@@ -47,14 +47,17 @@ export async function audit(options: AuditOptions): Promise<void> {
   const { stage, cursors, members, group } = options;
   const { recorder, logs } = stage;
   for (const log of logs) await describe(stage, log, true);
-  const deadline = recorder.elapsedMs() + options.healMs;
-  const late = (): boolean => recorder.elapsedMs() > deadline;
+  const lateFromNow = (): (() => boolean) => {
+    const deadline = recorder.elapsedMs() + options.healMs;
+    return () => recorder.elapsedMs() > deadline;
+  };
+  const late = lateFromNow();
   const finished = await Promise.all(cursors.map((cursor) => cursor.finish(late)));
   if (finished.includes(false))
     recorder.push({ kind: "stuck", detail: `a cursor did not come to the end within ${options.healMs} ms` });
   const ends = new Map<LogName, number>();
   for (const log of logs) ends.set(log.name, (await readAll(options, log)) ?? 0);
-  if (members.length > 0 && !(await finishGroup(members, ends, late, logs.length)))
+  if (members.length > 0 && !(await finishGroup(members, ends, lateFromNow(), logs.length)))
     recorder.push({ kind: "stuck", detail: `${group} did not come to the end within ${options.healMs} ms` });
   await lookUpOffsets(options);
   if (members.length > 0) for (const log of logs) await askCommitted(options, log);

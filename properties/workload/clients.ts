@@ -290,6 +290,9 @@ export class Cursor {
   }
 }
 
+/** Of one look of a wanderer. Records. */
+const mostLookedAt = 50;
+
 /** Reads anywhere, deletes a little now and then. */
 export async function wanderer(stage: Stage, process: string, random: Random): Promise<void> {
   const { adapter, recorder } = stage;
@@ -302,9 +305,13 @@ export async function wanderer(stage: Stage, process: string, random: Random): P
       const from = logStartOffset + random.below(span + 1);
       const answer = await recorder.call(() => adapter.read(log.place, { offset: from, maxWaitMs: 0 }));
       if (answer.outcome === "ok") {
-        const { records, ...rest } = answer.value;
+        const { records: all, ...bounds } = answer.value;
+        // The room of the history has to last for all of the time.
+        const records = all.slice(0, mostLookedAt);
+        const last = records.at(-1);
+        const nextOffset = records.length === all.length || last === undefined ? bounds.nextOffset : last.offset + 1;
         const read = { kind: "read", process, log: log.name, manner: "fetch", from, outcome: "ok" } as const;
-        recorder.push({ ...read, ...rest, records: records.map(toRead) }, answer.invokedAt);
+        recorder.push({ ...read, ...bounds, nextOffset, records: records.map(toRead) }, answer.invokedAt);
       }
       if (adapter.supports.deleteRecords && !log.compacted && span > 200 && random.chance(0.05)) {
         const before = logStartOffset + random.below(Math.floor(span / 4));

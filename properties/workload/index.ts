@@ -115,6 +115,8 @@ const progressEveryMs = 500;
 
 class Workload {
   readonly #options: WorkloadOptions;
+  /** Of the topics and the group: another check with the same seed has others. */
+  readonly #name: string;
   readonly #adapter: LogAdapter;
   readonly #recorder: Recorder;
   readonly #startedAt: string = new Date().toISOString();
@@ -126,6 +128,7 @@ class Workload {
     if (options.seconds === undefined && options.operations === undefined)
       throw new Error("runWorkload: seconds or operations is needed, or it would never end");
     this.#options = options;
+    this.#name = `moldau-check-${options.seed}-${Date.now().toString(36)}`;
     this.#adapter = options.adapter;
     this.#recorder = new Recorder({
       operationTimeoutMs: options.operationTimeoutMs ?? 10_000,
@@ -159,7 +162,7 @@ class Workload {
         await Promise.all(running);
       }
       this.#phase = "healing";
-      const group = groupOf(seed);
+      const group = this.#name;
       const auditing = { stage, cursors, members, group, random: draw(seed, "audit"), healMs };
       if (await heal(auditing)) {
         this.#phase = "audit";
@@ -182,8 +185,8 @@ class Workload {
   }
 
   async #createTopics(): Promise<Log[]> {
-    const { seed, partitions = 3 } = this.#options;
-    const name = `moldau-check-${seed}-${Date.now().toString(36)}`;
+    const { partitions = 3 } = this.#options;
+    const name = this.#name;
     const logs: Log[] = [];
     const create = async (topic: string, count: number, configs: Record<string, string>, compacted: boolean) => {
       const answer = await this.#recorder.call(() => this.#adapter.createTopic(topic, { partitions: count, configs }));
@@ -192,7 +195,7 @@ class Workload {
       for (let partition = 0; partition < count; partition++)
         logs.push({ place: { topic, partition }, name: `${topic}-${partition}`, compacted });
     };
-    await create(name, partitions, {}, false);
+    await create(name, partitions, plainConfigs, false);
     if (this.#adapter.supports.compaction) {
       const topic = `${name}-compacted`;
       await create(topic, 1, compactedConfigs, true);
@@ -205,7 +208,7 @@ class Workload {
     const { seed } = this.#options;
     const processes = { ...defaultProcesses, ...this.#options.processes };
     const { supports } = this.#adapter;
-    const group = groupOf(seed);
+    const group = this.#name;
     const some = <T>(
       count: number,
       letter: string,
@@ -232,6 +235,8 @@ class Workload {
       ...cursors.map((cursor) => cursor.run()),
       ...members.map((member) => member.run()),
     ];
+    // What one of them throws ends the work, and is thrown when that has ended.
+    for (const one of running) one.catch(() => this.#timeUp.abort());
     return { cursors, members, running };
   }
 
@@ -274,14 +279,23 @@ class Workload {
 
 /** How long a tombstone stays at least: shorter than a run, so that some go. */
 const deleteRetentionMs = 5000;
+/** What a cluster's own defaults must not change under the checkers; all of it is Kafka's default as it comes. */
+const pinnedConfigs = {
+  "compression.type": "producer",
+  "message.timestamp.type": "CreateTime",
+  "min.insync.replicas": "1",
+};
+const plainConfigs = {
+  ...pinnedConfigs,
+  "cleanup.policy": "delete",
+  "retention.ms": "-1",
+  "retention.bytes": "-1",
+};
 /** So that compaction has something to do within a minute. */
 const compactedConfigs = {
+  ...pinnedConfigs,
   "cleanup.policy": "compact",
   "segment.ms": "1000",
   "min.cleanable.dirty.ratio": "0.01",
   "delete.retention.ms": `${deleteRetentionMs}`,
 };
-
-function groupOf(seed: number): string {
-  return `moldau-check-${seed}`;
-}

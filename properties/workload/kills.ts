@@ -45,9 +45,11 @@ export function killAndRestart(options: KillOptions): (control: FaultControl) =>
     const random = draw(seed, "kills");
     const moments = killMoments(random, kills, seconds);
     let livesSince = control.elapsedMs();
+    // When the work ends before its time there is nothing to wait for.
+    const soon = stop === undefined ? control.signal : AbortSignal.any([control.signal, stop]);
     for (let kill = 0; kill < kills; ) {
       const atMs = Math.max(moments[kill] as number, livesSince + leastLifeMs);
-      const ended = await Promise.race([process.ended(), pause(atMs - control.elapsedMs(), stop)]);
+      const ended = await Promise.race([process.ended(), pause(atMs - control.elapsedMs(), soon)]);
       if (stop?.aborted === true) return;
       if (ended === undefined) {
         kill += 1;

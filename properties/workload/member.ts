@@ -150,7 +150,7 @@ export class Member {
     if (this.#positions.has(log.name)) return true;
     const { adapter, recorder } = this.#stage;
     const answer = await recorder.call(async () => (await adapter.committed?.(this.#group, log.place)) ?? null);
-    if (answer.outcome !== "ok") return false;
+    if (answer.outcome !== "ok" || this.#share !== share) return false;
     const offset = answer.value ?? -1;
     const committed = { kind: "committed", group: this.#group, member: share.member } as const;
     recorder.push({ ...committed, log: log.name, offset }, answer.invokedAt);
@@ -159,7 +159,7 @@ export class Member {
       this.#committed.set(log.name, offset);
     } else {
       const bounds = await recorder.call(() => adapter.offsets(log.place));
-      if (bounds.outcome !== "ok") return false;
+      if (bounds.outcome !== "ok" || this.#share !== share) return false;
       this.#positions.set(log.name, bounds.value.logStartOffset);
     }
     return true;
@@ -169,6 +169,8 @@ export class Member {
     const { adapter, recorder } = this.#stage;
     const from = this.#positions.get(log.name) as number;
     const answer = await recorder.call(() => adapter.read(log.place, { offset: from, maxWaitMs }));
+    // A heartbeat's answer that came late has changed its share meanwhile: a client delivers nothing of that.
+    if (this.#share !== share) return false;
     if (answer.outcome !== "ok") {
       // What lay there is deleted: it goes on where the log begins now.
       if (answer.code === "OFFSET_OUT_OF_RANGE") {

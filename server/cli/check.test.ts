@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import fc from "fast-check";
-import { commandLine } from "./check.ts";
+import { BrokenPipeError, type Runtime } from "../runtime/runtime.ts";
+import { commandLine, tell } from "./check.ts";
+import { Exit } from "./options.ts";
 
 test("the line that runs it again gives a shell what was given", () => {
   fc.assert(
@@ -35,3 +37,40 @@ test("the line that runs it again gives a shell what was given", () => {
     { numRuns: 20 },
   );
 });
+
+const { createReport } = await import("../../properties/report/report.ts");
+const violated = createReport({
+  ...{ target: "http://h:1", seed: 7, seconds: 1, startedAt: new Date(0), command: "npx moldau check", history: [] },
+  tool: { moldau: "0", runtime: "node 0" },
+  verdict: {
+    ...{ holds: false, events: 0, operations: 0, checked: [], notApplicable: [] },
+    violations: [{ invariant: "A1", source: "s", message: "m", events: [] }],
+  },
+});
+
+for (const [what, writeOut] of [
+  ["is printed", null],
+  ["can be printed no more", new BrokenPipeError()],
+] as const) {
+  test(`a violation that cannot be saved and ${what} is still the exit code`, async () => {
+    let printed = "";
+    let complained = "";
+    const process = {
+      writeTextFile: () => {
+        throw new Error("EROFS");
+      },
+      writeError: (text: string) => void (complained += text),
+      writeOut: async (bytes: Uint8Array) => {
+        if (writeOut !== null) throw writeOut;
+        printed += new TextDecoder().decode(bytes);
+      },
+      resolvePath: (path: string) => path,
+    };
+    const runtime = { process } as unknown as Runtime;
+    await assert.rejects(tell(violated, { json: "/no/such/x.json" }, { runtime }), (error) => {
+      return error instanceof Exit && error.code === 1;
+    });
+    assert.match(complained, /could not be written: EROFS/);
+    if (writeOut === null) assert.match(printed, /^VIOLATED: http:\/\/h:1/);
+  });
+}

@@ -4,6 +4,7 @@
 // Never: judges (properties/), which is loaded only when it is needed; leaves a process behind that it started.
 
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { BrokenPipeError } from "../runtime/runtime.ts";
 import { CheckedCommand } from "./checked-command.ts";
 import { type CommandContext, Exit, UserError } from "./options.ts";
 import { parseEndpoint, parseInteger, parseUrl } from "./parse.ts";
@@ -98,12 +99,32 @@ async function check(flags: CheckFlags, context: CommandContext): Promise<void> 
   } catch (error) {
     throw explain(error, context, command);
   } finally {
-    await command?.stop();
+    await command?.stop().catch((error: Error) => process.writeError(`moldau: ${error.message}\n`));
   }
+  await tell(report, flags, context);
+}
+
+/** A verdict is told, and is the exit code, whether or not it can be saved or printed. */
+export async function tell(
+  report: Report,
+  flags: Pick<CheckFlags, "report" | "json">,
+  context: Pick<CommandContext, "runtime">,
+): Promise<void> {
   const page = flags.report ?? (report.verdict.holds ? undefined : `moldau-check-${report.seed}.html`);
-  await write(report, { page, json: flags.json }, context);
-  await print(report, page, context);
+  let unsaved: Error | null = null;
+  try {
+    await write(report, { page, json: flags.json }, context);
+  } catch (error) {
+    unsaved = error as Error;
+  }
+  try {
+    await print(report, unsaved === null ? page : undefined, context);
+  } catch (error) {
+    if (!(error instanceof BrokenPipeError)) throw error;
+  }
+  if (unsaved !== null) context.runtime.process.writeError(`moldau: ${unsaved.message}\n`);
   if (!report.verdict.holds) throw new Exit(1);
+  if (unsaved !== null) throw new Exit(couldNotRun);
 }
 
 async function run(
@@ -158,7 +179,7 @@ function explain(error: unknown, { runtime }: CommandContext, command: CheckedCo
 async function write(
   report: Report,
   { page, json }: { readonly page: string | undefined; readonly json: string | undefined },
-  { runtime: { process } }: CommandContext,
+  { runtime: { process } }: Pick<CommandContext, "runtime">,
 ): Promise<void> {
   const save = (path: string, text: string): void => {
     try {
@@ -174,7 +195,11 @@ async function write(
   }
 }
 
-async function print(report: Report, page: string | undefined, { runtime }: CommandContext): Promise<void> {
+async function print(
+  report: Report,
+  page: string | undefined,
+  { runtime }: Pick<CommandContext, "runtime">,
+): Promise<void> {
   const { verdict, target, seed, seconds, notes, coverage } = report;
   const word = verdict.holds ? "holds" : "VIOLATED";
   const lines = [
@@ -204,7 +229,11 @@ export function commandLine(flags: CheckFlags): string {
   if (flags.restartCommand !== undefined) {
     words.push("--restart-command", flags.restartCommand, "--kills", flags.kills ?? defaultKills);
   }
+  if (flags.startSeconds !== undefined && flags.startSeconds !== 60) words.push("--start-seconds", flags.startSeconds);
+  if (flags.healSeconds !== undefined && flags.healSeconds !== 60) words.push("--heal-seconds", flags.healSeconds);
+  if (flags.keep === true) words.push("--keep");
   if (flags.report !== undefined) words.push("--report", flags.report);
+  if (flags.json !== undefined) words.push("--json", flags.json);
   return words.map((word) => quoted(String(word))).join(" ");
 }
 

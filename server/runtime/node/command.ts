@@ -12,7 +12,11 @@ const running = new Set<number>();
 let watches = false;
 
 export function startCommand(line: string, onOutput: (text: string) => void): RunningCommand {
-  if (!watches) process.on("exit", endAll);
+  if (!watches) {
+    process.on("exit", endAll);
+    // Their default ends this process without an "exit".
+    for (const signal of ["SIGHUP", "SIGQUIT"] as const) process.once(signal, () => process.exit(129));
+  }
   watches = true;
   const child = spawn("/bin/sh", ["-c", line], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const { pid } = child;
@@ -28,15 +32,16 @@ export function startCommand(line: string, onOutput: (text: string) => void): Ru
       resolve(signal === null ? `it ended with status ${status}` : `it ended by ${signal}`),
     );
   });
-  return {
-    ended,
-    signal(name) {
-      if (pid === undefined) return;
-      signalGroup(pid, name);
-      if (name === "SIGKILL") running.delete(pid);
-    },
-    isAlive: () => pid !== undefined && signalGroup(pid, 0),
+  let isGone = pid === undefined;
+  const send = (name: "SIGTERM" | "SIGKILL" | 0): boolean => {
+    if (isGone) return false;
+    if (signalGroup(pid as number, name)) return true;
+    // Its number may be somebody else's from now on.
+    isGone = true;
+    running.delete(pid as number);
+    return false;
   };
+  return { ended, signal: (name) => void send(name), isAlive: () => send(0) };
 }
 
 /** Whether there was anyone to receive it. */
