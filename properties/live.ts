@@ -148,7 +148,7 @@ async function firstAnswer({ target, process, startMs, stop }: LiveCheck): Promi
       }
       if (process === undefined) {
         throw new CouldNotRunError(
-          `no answer from ${target} (${message}): is it running, and is that where it listens? --restart-command starts one`,
+          `no answer from ${target} (${message}): is it running, is that where it listens, and is it kafka://, http:// or https://? --restart-command starts one`,
           error,
         );
       }

@@ -45,6 +45,7 @@ function whole(text: string): number {
 
 function parse(): Options {
   const program = new Command("simulate")
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
     .description("Simulates a broker, its clients, a bad network and a bad disk, and judges what clients saw.")
     .option("--hours <n>", "of real time", positive)
     .option("--minutes <n>", "of real time", positive)

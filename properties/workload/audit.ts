@@ -6,6 +6,7 @@
 import type { LogName } from "../history.ts";
 import type { Random } from "../random.ts";
 import { type Cursor, describe, type Log, type Stage } from "./clients.ts";
+import { unknownTopic } from "./faults.ts";
 import type { Member } from "./member.ts";
 import { toRead } from "./values.ts";
 
@@ -33,7 +34,7 @@ export async function heal({ stage, healMs }: AuditOptions): Promise<boolean> {
         if (logEndOffset === undefined || logEndOffset === highWatermark) break;
       }
       if (recorder.elapsedMs() > deadline) {
-        const why = answer.outcome === "ok" ? "does not become readable" : `does not answer: ${answer.code}`;
+        const why = answer.outcome === "ok" ? "does not become readable" : unanswered(answer.code);
         recorder.push({ kind: "stuck", detail: `${log.name} ${why}, ${healMs} ms after the faults have ended` });
         return false;
       }
@@ -41,6 +42,10 @@ export async function heal({ stage, healMs }: AuditOptions): Promise<boolean> {
     }
   }
   return true;
+}
+
+function unanswered(code: string): string {
+  return code === unknownTopic ? "is gone, with all that was acknowledged in it" : `does not answer: ${code}`;
 }
 
 export async function audit(options: AuditOptions): Promise<void> {

@@ -5,6 +5,7 @@
 // Never: interprets what a command prints.
 
 import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import process from "node:process";
 import type { RunningCommand } from "../runtime.ts";
 
@@ -41,7 +42,29 @@ export function startCommand(line: string, onOutput: (text: string) => void): Ru
     running.delete(pid as number);
     return false;
   };
-  return { ended, signal: (name) => void send(name), isAlive: () => send(0) };
+  return { ended, signal: (name) => void send(name), isAlive: () => send(0) && groupRuns(pid as number) };
+}
+
+/** Whoever is dead and was not reaped yet runs no more: some containers have nobody who reaps. */
+function groupRuns(group: number): boolean {
+  let pids: string[];
+  try {
+    pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  } catch {
+    return true;
+  }
+  return pids.length === 0 || pids.some((pid) => isRunning(pid, group));
+}
+
+function isRunning(pid: string, group: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name in brackets may hold anything.
+    const [state, , groupOf] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return Number(groupOf) === group && state !== "Z" && state !== "X";
+  } catch {
+    return false;
+  }
 }
 
 /** Whether there was anyone to receive it. */
