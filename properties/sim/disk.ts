@@ -132,6 +132,11 @@ export class Disk {
     this.#crashesOnlyProcess = onlyProcess;
   }
 
+  /** Power goes, where the process alone was to end. */
+  crashWholly(): void {
+    this.#crashesOnlyProcess = false;
+  }
+
   fail(kind: FailingKind, count: number): void {
     this.#failing.set(kind, count);
     this.#watch();

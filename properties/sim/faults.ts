@@ -107,7 +107,11 @@ export class Faults {
         if (node.state === "down") return coverage.add("faults that found nothing");
         this.#note(`fail disk (${fault.kind})`, `${fault.count} times`);
         node.isFaulty = true;
-        if (fault.kind.startsWith("sync")) this.#syncFailedIn = node.life;
+        if (fault.kind.startsWith("sync")) {
+          this.#syncFailedIn = node.life;
+          // An end that was asked for before, and comes after so many writes, comes after this too.
+          node.disk.crashWholly();
+        }
         return node.disk.fail(fault.kind, fault.count);
       case "jump clock":
         this.#note("jump clock", `${fault.byMs} ms`);
