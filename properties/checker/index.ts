@@ -2,7 +2,7 @@
 //
 // Owns: the list. Each invariant is an export of a file beside this one.
 
-import type { History, HistoryEvent } from "../history.ts";
+import type { History } from "../history.ts";
 import { compactionKeepsOrder, latestOfAKeySurvives, tombstonesOutliveTheirTime } from "./compaction.ts";
 import {
   acknowledgedIsVisible,
@@ -120,18 +120,8 @@ export function judge(history: History, against: readonly Invariant[] = invarian
     holds: violations.length === 0,
     violations,
     events: history.length,
-    operations: history.reduce((count, event) => count + (isOperation(event) ? 1 : 0), 0),
+    operations: indexed.operations,
     checked,
     notApplicable,
   };
-}
-
-const operations: ReadonlySet<string> = new Set([
-  ...["produce", "read", "look up", "delete records", "allocate producer"],
-  ...["create topic", "delete topic", "commit", "committed"],
-]);
-
-/** Whether a client asked for it; the others tell what happened to the log, or what it looks like from within. */
-export function isOperation(event: HistoryEvent): boolean {
-  return operations.has(event.kind);
 }

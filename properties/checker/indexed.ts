@@ -84,11 +84,15 @@ export class IndexedHistory {
   readonly crashes: number[] = [];
   /** By event: the numbers of its records' values, of produces and of answered reads. */
   readonly #values: (readonly number[])[];
+  /** Of clients. */
+  operations = 0;
 
   constructor(events: History) {
     this.events = events;
     this.#values = new Array(events.length).fill(none);
     events.forEach((event, index) => {
+      // Counted here: to look at a million events once more costs as much as some invariants do.
+      if (isOperation(event)) this.operations += 1;
       if (event.kind === "crash" || (event.kind === "close" && event.clean !== true)) this.crashes.push(index);
       else if (event.kind === "produce") {
         const log = this.log(event.log);
@@ -146,5 +150,23 @@ export class IndexedHistory {
       else high = middle;
     }
     return low < this.crashes.length && (this.crashes[low] as number) < to;
+  }
+}
+
+/** Whether a client asked for it; the others tell what happened to the log, or what it looks like from within. */
+function isOperation({ kind }: HistoryEvent): boolean {
+  switch (kind) {
+    case "produce":
+    case "read":
+    case "look up":
+    case "delete records":
+    case "allocate producer":
+    case "create topic":
+    case "delete topic":
+    case "commit":
+    case "committed":
+      return true;
+    default:
+      return false;
   }
 }
