@@ -81,18 +81,53 @@ const freeFrameBytes = 512;
 /** So many are not counted: what most clients send never waits for those who send much. */
 const freeElements = 16;
 
-/** A request in hand, or its answer that waits for those before it. */
-interface Slot {
+/**
+ * A request in hand, or its answer that waits for those before it. A class: objects made by a literal that often outlive
+ * a young collection are put among V8's old ones, each with its request, and collected with everything only.
+ */
+class Slot {
   /** The request's, then the answer's. Bytes. */
   heldBytes: number;
   release: () => void;
-  readonly onSent: (() => void)[];
+  readonly onSent: (() => void)[] = [];
   /** Null while it is in hand, empty when there is no answer. */
-  answer: readonly Uint8Array[] | null;
+  answer: readonly Uint8Array[] | null = null;
   /** Nothing can be said from here on. */
   isFatal: boolean;
   /** Ends what the request waits for; null: it waits for nothing. */
-  abort: AbortController | null;
+  abort: AbortController | null = null;
+
+  constructor(heldBytes: number, release: () => void, isFatal: boolean = false) {
+    this.heldBytes = heldBytes;
+    this.release = release;
+    this.isFatal = isFatal;
+  }
+}
+
+/** What a handler is told; the signal is made for those who ask. */
+class Context implements RequestContext {
+  readonly version: number;
+  readonly correlationId: number;
+  readonly clientId: string | null;
+  readonly client: Client;
+  readonly #slot: Slot;
+  readonly #signalOf: (slot: Slot) => AbortSignal;
+
+  constructor(header: RequestHeader, client: Client, slot: Slot, signalOf: (slot: Slot) => AbortSignal) {
+    this.version = header.apiVersion;
+    this.correlationId = header.correlationId;
+    this.clientId = header.clientId;
+    this.client = client;
+    this.#slot = slot;
+    this.#signalOf = signalOf;
+  }
+
+  get signal(): AbortSignal {
+    return this.#signalOf(this.#slot);
+  }
+
+  /** Handlers take it off the context. */
+  readonly onSent = (run: () => void): void => void this.#slot.onSent.push(run);
 }
 
 export class Connection {
@@ -232,7 +267,7 @@ export class Connection {
   }
 
   #take(frame: Frame, release: () => void): void {
-    const slot: Slot = { heldBytes: frame.sizeBytes, release, onSent: [], answer: null, isFatal: false, abort: null };
+    const slot = new Slot(frame.sizeBytes, release);
     this.#slots.push(slot);
     this.#heldBytes += slot.heldBytes;
     try {
@@ -309,18 +344,7 @@ export class Connection {
 
   #handle(handler: AnyHandler, header: RequestHeader, request: unknown, slot: Slot): void {
     const { api } = handler;
-    const version = header.apiVersion;
-    const signalOf = (): AbortSignal => this.#signalOf(slot);
-    const context: RequestContext = {
-      version,
-      correlationId: header.correlationId,
-      clientId: header.clientId,
-      client: this.#options.client,
-      get signal() {
-        return signalOf();
-      },
-      onSent: (run) => void slot.onSent.push(run),
-    };
+    const context = new Context(header, this.#options.client, slot, this.#signalOf);
     const answer = (response: unknown): void => this.#respond(slot, api, header, request, response);
     const fail = (error: unknown): void => this.#explain(slot, api, header, request, error);
     let response: unknown;
@@ -335,14 +359,14 @@ export class Connection {
   }
 
   /** A signal of the request's own: one for all of a connection's would be listened to by as many as it has in hand. */
-  #signalOf(slot: Slot): AbortSignal {
+  readonly #signalOf = (slot: Slot): AbortSignal => {
     if (slot.abort === null) {
       slot.abort = new AbortController();
       const { signal } = this.#abort;
       if (signal.aborted) slot.abort.abort(signal.reason);
     }
     return slot.abort.signal;
-  }
+  };
 
   #abortAll(words: string): void {
     const reason = new MoldauError("BROKER_CLOSED", words);
@@ -448,7 +472,7 @@ export class Connection {
 
   /** What comes cannot be read. */
   #refuse(reason: string): void {
-    const slot: Slot = { heldBytes: 0, release: () => {}, onSent: [], answer: null, isFatal: true, abort: null };
+    const slot = new Slot(0, () => {}, true);
     this.#slots.push(slot);
     this.#fail(slot, reason);
   }
