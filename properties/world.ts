@@ -9,6 +9,7 @@
 //   client and none of its pending effects reaches the disk.
 
 import { draw, type Random } from "./random.ts";
+import { settle } from "./settled.ts";
 import { Queue, type Queued } from "./sim/queue.ts";
 import {
   type Clock,
@@ -407,16 +408,6 @@ class SimulatedStorage implements Storage {
 
   #alive(): boolean {
     return this.#world.crashed === null && this.#world.incarnation === this.#life;
-  }
-}
-
-type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
-
-async function settle<T>(effect: () => Promise<T>): Promise<Settled<T>> {
-  try {
-    return { ok: true, value: await effect() };
-  } catch (error) {
-    return { ok: false, error };
   }
 }
 

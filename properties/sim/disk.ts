@@ -8,6 +8,7 @@
 // Invariant: nothing reaches the disk, and nobody hears of it, once the life that asked is over.
 
 import { hashOf, mix, type Random, Stream } from "../random.ts";
+import { type Settled, settle } from "../settled.ts";
 import {
   type MemoryStorage,
   memoryStorage,
@@ -372,16 +373,6 @@ class NodeStorage implements Storage {
     if (!this.disk.host.lives(this.#life)) return never();
     if (outcome.ok) return outcome.value;
     throw outcome.error;
-  }
-}
-
-type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
-
-async function settle<T>(effect: () => Promise<T>): Promise<Settled<T>> {
-  try {
-    return { ok: true, value: await effect() };
-  } catch (error) {
-    return { ok: false, error };
   }
 }
 
