@@ -1,6 +1,7 @@
 // Plans that found something once hold ever after.
 //
-// A file is `{ found, fixedBy, plan }`: what was violated then, and what was done about it.
+// A file is `{ found, fixedBy, plan }`: what was violated then, and what was done about it; one that is not mended says
+// so there, and why it is borne.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
