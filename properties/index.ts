@@ -50,7 +50,7 @@ export {
   logPlans,
 } from "./library/log-plan.ts";
 export { type PlayOptions, playPlan } from "./library/play.ts";
-export { type Claim, lookUp, PartitionModel, type Replay, replay } from "./model.ts";
+export { type Claim, lookUp, PartitionModel } from "./model.ts";
 export {
   defaultProcesses,
   type FaultControl,

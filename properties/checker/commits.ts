@@ -26,8 +26,8 @@ export class Commits {
 
   constructor(history: IndexedHistory) {
     this.#history = history;
-    history.events.forEach((event, index) => {
-      if (event.kind !== "commit" || event.outcome === "fail") return;
+    history.forEach(["commit"], (event, index) => {
+      if (event.outcome === "fail") return;
       const key = `${event.group} ${event.log}`;
       let register = this.#registers.get(key);
       if (register === undefined) {

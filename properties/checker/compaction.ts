@@ -4,7 +4,7 @@
 // Never: knows when a pass ran: a tombstone's time is counted from when it can have been appended at
 //   the earliest, so that nothing is demanded that a pass may have taken.
 
-import type { LogName, ReadRecord } from "../history.ts";
+import type { LogName, ProducedRecord, ReadRecord } from "../history.ts";
 import { tell } from "../history.ts";
 import type { IndexedHistory, LogIndex } from "./indexed.ts";
 import type { Invariant } from "./invariant.ts";
@@ -53,8 +53,9 @@ export const tombstonesOutliveTheirTime: Invariant = {
   needs: "audits of a compacted log with tombstones",
   check(history, findings) {
     const retention = new Map<LogName, number>();
-    for (const event of history.events)
-      if (event.kind === "policy" && event.compact) retention.set(event.log, event.deleteRetentionMs);
+    history.forEach(["policy"], ({ log, compact, deleteRetentionMs }) => {
+      if (compact) retention.set(log, deleteRetentionMs);
+    });
     forEachAudit(history, (log, index, latest) => {
       const read = history.read(index);
       const offsets = new Set(read.records.map((record) => record.offset));
@@ -128,40 +129,32 @@ function forEachAudit(
   for (const log of history.logs.values()) {
     if (!log.compacted) continue;
     const latest = new Map<string, Keyed>();
-    const note = (key: string | undefined, keyed: Keyed): void => {
-      if (key !== undefined && (latest.get(key)?.offset ?? -1) < keyed.offset) latest.set(key, keyed);
-    };
     /** What is known once the audits that were asked for before it are judged. */
     const known = [...log.produces, ...log.reads].sort((a, b) => a - b);
     const audits = log.reads.filter((index) => history.read(index).manner === "audit");
     let next = 0;
     for (const audit of audits) {
       for (; next < known.length && (known[next] as number) < history.read(audit).invokedAt; next++)
-        learn(history, log, known[next] as number, note);
+        learn(history, log, known[next] as number, latest);
       audited(log, audit, latest);
     }
   }
 }
 
-function learn(
-  history: IndexedHistory,
-  log: LogIndex,
-  index: number,
-  note: (key: string | undefined, keyed: Keyed) => void,
-): void {
+function learn(history: IndexedHistory, log: LogIndex, index: number, latest: Map<string, Keyed>): void {
   const event = history.event(index);
-  if (event.kind === "read") {
-    history.valuesOf(index).forEach((value, place) => {
-      const record = event.records[place] as ReadRecord;
-      const sinceMs = sentSinceMs(history, log.firstSent[value] as number);
-      note(record.key, { ...record, tombstone: record.tombstone === true, by: index, sinceMs });
-    });
-  } else if (event.kind === "produce" && event.outcome === "ok" && event.acks === "all") {
-    event.offsets?.forEach((offset, place) => {
-      const { key, value, tombstone } = event.records[place] ?? { value: "" };
-      const sinceMs = sentSinceMs(history, index);
-      note(key, { offset, value, tombstone: tombstone === true, by: index, sinceMs });
-    });
+  const isPromised =
+    event.kind === "read" || (event.kind === "produce" && event.outcome === "ok" && event.acks === "all");
+  if (!isPromised) return;
+  const first = history.firstRow(index);
+  const end = history.endRow(index);
+  for (let row = first; row < end; row++) {
+    const { key, value, tombstone } = event.records[row - first] as ProducedRecord | ReadRecord;
+    const offset = history.offset[row] as number;
+    if (key === undefined || offset <= (latest.get(key)?.offset ?? -1)) continue;
+    const sentBy = event.kind === "read" ? (log.firstSent[history.value[row] as number] as number) : index;
+    const sinceMs = sentSinceMs(history, sentBy);
+    latest.set(key, { offset, value, tombstone: tombstone === true, by: index, sinceMs });
   }
 }
 

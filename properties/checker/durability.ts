@@ -14,10 +14,11 @@ export const nothingPromisedIsLost: Invariant = {
   source: "KIP-966; Jepsen's kafka workload (lost-write); correctness.md, group 'ours'",
   needs: "an audit, or a description after a crash",
   check(history, findings) {
-    const { contradictions, endsCompared } = history.replay;
-    findings.look(endsCompared);
-    for (const { kind, log, events, message } of contradictions)
-      if (kind === "lost") findings.violated(log, events, message);
+    for (const { name, replay } of history.logs.values()) {
+      findings.look(replay.endsCompared);
+      for (const { kind, events, message } of replay.contradictions)
+        if (kind === "lost") findings.violated(name, events, message);
+    }
   },
 };
 
@@ -27,7 +28,7 @@ export const acknowledgedIsVisible: Invariant = {
   needs: "an acknowledgement with acks=all, and a read or description after it",
   check(history, findings) {
     const promised = new Map<string, Rising>();
-    history.events.forEach((event, index) => {
+    history.forEach(["produce", "read", "describe"], (event, index) => {
       if (event.kind === "produce" && event.outcome === "ok" && event.acks === "all" && event.offsets !== undefined) {
         let rising = promised.get(event.log);
         if (rising === undefined) {
@@ -64,28 +65,35 @@ export const nothingIsUnseen: Invariant = {
       if (audit === undefined || log.compacted) continue;
       const last = history.read(audit);
       const seen = new OffsetSet();
-      for (const { offset } of last.records) seen.add(offset);
+      for (let row = history.firstRow(audit); row < history.endRow(audit); row++)
+        seen.add(history.offset[row] as number);
       let others: OffsetSet | null = null;
       const seenByOthers = (offset: number): boolean => {
         if (others === null) {
           others = new OffsetSet();
-          for (const index of log.reads) for (const record of history.read(index).records) others.add(record.offset);
+          for (const index of log.reads)
+            for (let row = history.firstRow(index); row < history.endRow(index); row++)
+              others.add(history.offset[row] as number);
         }
         return others.has(offset);
       };
       for (const index of log.produces) {
         const event = history.produced(index);
         if (event.outcome !== "ok" || event.acks !== "all" || index >= last.invokedAt) continue;
-        event.offsets?.forEach((offset, place) => {
-          if (offset < last.logStartOffset || offset >= last.nextOffset) return;
+        const first = history.firstRow(index);
+        const end = history.endRow(index);
+        for (let row = first; row < end; row++) {
+          const offset = history.offset[row] as number;
+          if (offset < last.logStartOffset || offset >= last.nextOffset) continue;
           findings.look();
           if (!seen.has(offset) && !seenByOthers(offset))
             findings.violated(
               log.name,
               [audit, index],
-              () => `'${event.records[place]?.value}' at ${offset} was read by nobody: ${tell(event)}; ${tell(last)}`,
+              () =>
+                `'${event.records[row - first]?.value}' at ${offset} was read by nobody: ${tell(event)}; ${tell(last)}`,
             );
-        });
+        }
       }
     }
   },
@@ -100,7 +108,7 @@ export const topicsOutlive: Invariant = {
     const gone = new Map<string, { readonly words: string; readonly index: number }>();
     /** A deletion whose outcome is not known may have its effect at any later time. */
     const doubtful = new Set<string>();
-    history.events.forEach((event, index) => {
+    history.forEach(["create topic", "delete topic", "topics"], (event, index) => {
       if (event.kind === "create topic" && event.outcome === "ok" && event.id !== undefined)
         alive.set(event.id, { words: `topic ${event.topic} was created ${when(event)}`, index });
       else if (event.kind === "delete topic" && event.id !== undefined) {
@@ -139,7 +147,7 @@ export const progress: Invariant = {
   source: "architecture.md: every unsynced byte is scheduled for sync within 10 ms or 8 MiB, whatever its acks",
   needs: "a description when all is quiet, an audit, or a client that waited in vain",
   check(history, findings) {
-    history.events.forEach((event, index) => {
+    history.forEach(["stuck", "read", "describe"], (event, index) => {
       if (event.kind === "stuck") {
         findings.look();
         findings.violated(undefined, [index], () => `${event.detail} ${when(event)}`);

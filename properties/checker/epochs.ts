@@ -11,8 +11,7 @@ export const epochsAsWritten: Invariant = {
   source: "KIP-101; KAFKA-16541; Kafka's LeaderEpochFileCache",
   needs: "leader epochs, of batches and as told",
   check(history, findings) {
-    history.events.forEach((event, index) => {
-      if (event.kind !== "epochs") return;
+    history.forEach(["epochs"], (event, index) => {
       for (const { offset, written, told } of event.batches) {
         findings.look();
         if (written === told) continue;

@@ -17,8 +17,7 @@ export const oneOwnerAGeneration: Invariant = {
   needs: "assignments",
   check(history, findings) {
     const owners = new Map<string, { readonly member: string; readonly index: number }>();
-    history.events.forEach((event, index) => {
-      if (event.kind !== "assign") return;
+    history.forEach(["assign"], (event, index) => {
       for (const log of event.partitions) {
         const key = `${event.group} ${event.generation} ${log}`;
         const before = owners.get(key);
@@ -51,13 +50,13 @@ export const staleCommitsAreRefused: Invariant = {
       }
       rising.add(index, generation);
     };
-    history.events.forEach((event, index) => {
+    history.forEach(["assign", "commit"], (event, index) => {
       if (event.kind === "assign") {
         protocols.set(event.group, event.protocol);
         note(event.group, index, event.generation);
         note(`${event.group} member ${event.member}`, index, event.generation);
         for (const log of event.partitions) note(`${event.group} log ${log}`, index, event.generation);
-      } else if (event.kind === "commit" && event.generation >= 0) {
+      } else if (event.generation >= 0) {
         const { group, member, log } = event;
         // In the classic protocol a generation is the group's, else each member has an epoch of its own.
         const keys =
@@ -80,8 +79,7 @@ export const commitsSurvive: Invariant = {
   needs: "questions for committed offsets",
   check(history, findings) {
     const commits = new Commits(history);
-    history.events.forEach((event, index) => {
-      if (event.kind !== "committed") return;
+    history.forEach(["committed"], (event, index) => {
       findings.look();
       const complaint = commits.judge(event.group, event.log, event.offset, event.invokedAt, index);
       if (complaint !== null)
@@ -104,7 +102,7 @@ function followTenures(
 ): void {
   const shares = new Map<string, Map<LogName, Tenure>>();
   const givenUp = new Map<string, number>();
-  history.events.forEach((event, index) => {
+  history.forEach(["assign", "revoke", "read"], (event, index) => {
     if (event.kind === "assign") {
       const key = `${event.group} ${event.member}`;
       const before = shares.get(key);
@@ -116,7 +114,7 @@ function followTenures(
     } else if (event.kind === "revoke") {
       const key = `${event.group} ${event.member}`;
       for (const log of event.partitions) if (shares.get(key)?.delete(log)) givenUp.set(`${key} ${log}`, index);
-    } else if (event.kind === "read" && event.manner === "group" && event.outcome === "ok") {
+    } else if (event.manner === "group" && event.outcome === "ok") {
       const key = `${event.group} ${event.member}`;
       const tenure = shares.get(key)?.get(event.log) ?? null;
       delivery(event, index, tenure, givenUp.get(`${key} ${event.log}`) ?? -1);
@@ -187,7 +185,7 @@ export const committedWasDelivered: Invariant = {
   needs: "deliveries to members, and commits",
   check(history, findings) {
     const delivered = new Map<string, Stretches>();
-    history.events.forEach((event, index) => {
+    history.forEach(["read", "commit"], (event, index) => {
       if (event.kind === "read" && event.manner === "group" && event.outcome === "ok") {
         const key = `${event.group} ${event.log}`;
         let stretches = delivered.get(key);

@@ -10,8 +10,7 @@ export const lentBytesStay: Invariant = {
   source: "Node and Deno streams sent what had been written over the bytes meanwhile",
   needs: "bytes given back",
   check(history, findings) {
-    history.events.forEach((event, index) => {
-      if (event.kind !== "lent") return;
+    history.forEach(["lent"], (event, index) => {
       findings.look();
       if (!event.intact)
         findings.violated(

@@ -16,10 +16,11 @@ export const lookUpByTime: Invariant = {
       LogName,
       { readonly index: number; readonly find: (timestamp: number) => ReadRecord | null }
     >();
-    history.events.forEach((event, index) => {
-      if (event.kind === "read" && event.manner === "audit" && event.outcome === "ok")
-        audits.set(event.log, { index, find: finder(event.records) });
-      else if (event.kind === "delete records" || event.kind === "retention") audits.delete(event.log);
+    history.forEach(["read", "delete records", "retention", "look up"], (event, index) => {
+      if (event.kind === "read") {
+        if (event.manner === "audit" && event.outcome === "ok")
+          audits.set(event.log, { index, find: finder(event.records) });
+      } else if (event.kind === "delete records" || event.kind === "retention") audits.delete(event.log);
       else if (event.kind === "look up") {
         const audit = audits.get(event.log);
         if (audit === undefined) return;

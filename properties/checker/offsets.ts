@@ -2,7 +2,7 @@
 //
 // Owns: correctness.md A 1, 2 and 5.
 
-import type { Read } from "../history.ts";
+import type { ReadRecord } from "../history.ts";
 import { tell } from "../history.ts";
 import type { IndexedHistory, LogIndex } from "./indexed.ts";
 import type { Findings, Invariant } from "./invariant.ts";
@@ -12,10 +12,11 @@ export const oneOffsetOneValue: Invariant = {
   source: "Jepsen's kafka workload (tests/kafka.clj: inconsistent-offsets)",
   needs: "acknowledgements with offsets, or reads",
   check(history, findings) {
-    const { contradictions, recordsCompared } = history.replay;
-    findings.look(recordsCompared);
-    for (const { kind, log, events, message } of contradictions)
-      if (kind === "changed") findings.violated(log, events, message);
+    for (const { name, replay } of history.logs.values()) {
+      findings.look(replay.recordsCompared);
+      for (const { kind, events, message } of replay.contradictions)
+        if (kind === "changed") findings.violated(name, events, message);
+    }
   },
 };
 
@@ -28,25 +29,27 @@ export const oneValueOneOffset: Invariant = {
       const offsetOf = new Float64Array(log.values).fill(-1);
       const readBy = new Int32Array(log.values);
       for (const index of log.reads) {
-        const values = history.valuesOf(index);
-        const read = history.read(index);
-        findings.look(values.length);
-        read.records.forEach(({ offset, value }, place) => {
-          const number = values[place] as number;
+        const first = history.firstRow(index);
+        const end = history.endRow(index);
+        findings.look(end - first);
+        for (let row = first; row < end; row++) {
+          const number = history.value[row] as number;
+          const offset = history.offset[row] as number;
           const earlier = offsetOf[number] as number;
           if (earlier < 0) {
             offsetOf[number] = offset;
             readBy[number] = index;
           } else if (earlier !== offset) {
+            const read = history.read(index);
             const before = readBy[number] as number;
             findings.violated(
               log.name,
               [index, before, log.firstSent[number] as number],
               () =>
-                `'${value}' is stored twice, at ${earlier} (${tell(history.event(before))}) and at ${offset}: ${tell(read)}`,
+                `'${read.records[row - first]?.value}' is stored twice, at ${earlier} (${tell(history.event(before))}) and at ${offset}: ${tell(read)}`,
             );
           }
-        });
+        }
       }
     }
   },
@@ -61,7 +64,7 @@ export const dense: Invariant = {
       if (log.compacted) continue;
       for (const index of log.reads) {
         findings.look();
-        isDense(history.read(index), (message) =>
+        isDense(history, index, (message) =>
           findings.violated(log.name, [index], () => `${message()}: ${tell(history.event(index))}`),
         );
       }
@@ -69,13 +72,17 @@ export const dense: Invariant = {
   },
 };
 
-function isDense(read: Read, violated: (message: () => string) => void): void {
-  const first = read.records[0]?.offset;
+function isDense(history: IndexedHistory, index: number, violated: (message: () => string) => void): void {
+  const read = history.read(index);
+  const firstRow = history.firstRow(index);
+  const endRow = history.endRow(index);
+  const first = firstRow === endRow ? undefined : (history.offset[firstRow] as number);
   const begin = Math.max(read.from, read.manner === "audit" ? read.logStartOffset : 0);
   if (first !== undefined && read.manner !== "raw" && first !== begin)
     violated(() => `offset ${begin} was asked for and the first record is at ${first}`);
   let expected = first ?? read.nextOffset;
-  for (const { offset } of read.records) {
+  for (let row = firstRow; row < endRow; row++) {
+    const offset = history.offset[row] as number;
     const missing = expected;
     if (offset !== missing) violated(() => `offset ${missing} is missing before ${offset}`);
     expected = offset + 1;
@@ -116,55 +123,60 @@ export const sentAsRead: Invariant = {
   check(history, findings) {
     for (const log of history.logs.values()) {
       for (const index of log.reads) {
-        const read = history.read(index);
-        const values = history.valuesOf(index);
-        findings.look(values.length);
-        read.records.forEach(({ offset, value, timestamp }, place) => {
-          const number = values[place] as number;
-          const sentBy = log.firstSent[number] as number;
-          // A read may complete before the produce that it saw: the whole history counts.
-          if (sentBy < 0) {
-            findings.violated(
-              log.name,
-              [index],
-              () => `'${value}' at ${offset} was never sent to ${log.name}: ${tell(read)}`,
-            );
-            return;
-          }
+        const first = history.firstRow(index);
+        const end = history.endRow(index);
+        findings.look(end - first);
+        for (let row = first; row < end; row++) {
+          const number = history.value[row] as number;
           const sent = log.timestamp[number] as number;
-          if (sent >= 0 && sent !== timestamp)
-            findings.violated(
-              log.name,
-              [index, sentBy],
-              () => `'${value}' at ${offset} was sent with timestamp ${sent} and read with ${timestamp}: ${tell(read)}`,
-            );
-        });
-        if (read.manner === "audit" && !log.compacted) batchesAreWhole(history, log, index, findings);
+          // A read may complete before the produce that it saw: the whole history counts.
+          if ((log.firstSent[number] as number) < 0 || (sent >= 0 && sent !== history.timestamp[row]))
+            notAsSent(history, log, index, row - first, findings);
+        }
+        if (history.read(index).manner === "audit" && !log.compacted) batchesAreWhole(history, log, index, findings);
       }
     }
   },
 };
 
+function notAsSent(history: IndexedHistory, log: LogIndex, index: number, place: number, findings: Findings): void {
+  const read = history.read(index);
+  const { value, offset, timestamp } = read.records[place] as ReadRecord;
+  const number = history.value[history.firstRow(index) + place] as number;
+  const sentBy = log.firstSent[number] as number;
+  findings.violated(log.name, [index, sentBy], () =>
+    sentBy < 0
+      ? `'${value}' at ${offset} was never sent to ${log.name}: ${tell(read)}`
+      : `'${value}' at ${offset} was sent with timestamp ${log.timestamp[number]} and read with ${timestamp}: ${tell(read)}`,
+  );
+}
+
 /** A stamped append is one batch: its records lie side by side, from the first to the last. */
 function batchesAreWhole(history: IndexedHistory, log: LogIndex, index: number, findings: Findings): void {
   const read = history.read(index);
-  const values = history.valuesOf(index);
+  const first = history.firstRow(index);
+  const end = history.endRow(index);
   const violated = (sentBy: number, part: string): void =>
     findings.violated(
       log.name,
       [index, sentBy],
       () => `only ${part} is stored of one batch: ${tell(history.event(sentBy))}; ${tell(read)}`,
     );
-  values.forEach((number, at) => {
+  /** Whether the record there is the one of the batch at a place of it. */
+  const holds = (row: number, sentBy: number, place: number): boolean => {
+    if (row < first || row >= end) return false;
+    const number = history.value[row] as number;
+    return log.firstSent[number] === sentBy && log.place[number] === place;
+  };
+  for (let row = first; row < end; row++) {
+    const number = history.value[row] as number;
     const sentBy = log.firstSent[number] as number;
-    if (sentBy < 0) return;
+    if (sentBy < 0) continue;
     const { producer, records } = history.produced(sentBy);
-    if (producer === undefined || records.length === 1) return;
+    if (producer === undefined || records.length === 1) continue;
     const place = log.place[number] as number;
-    const isBeside = (other: number | undefined, otherPlace: number): boolean =>
-      other !== undefined && log.firstSent[other] === sentBy && log.place[other] === otherPlace;
-    const cutByStart = at === 0 && (read.records[0]?.offset ?? 0) - place < read.logStartOffset;
-    if (place > 0 && !isBeside(values[at - 1], place - 1) && !cutByStart) violated(sentBy, "an end");
-    if (place < records.length - 1 && !isBeside(values[at + 1], place + 1)) violated(sentBy, "a beginning");
-  });
+    const cutByStart = row === first && (history.offset[row] as number) - place < read.logStartOffset;
+    if (place > 0 && !holds(row - 1, sentBy, place - 1) && !cutByStart) violated(sentBy, "an end");
+    if (place < records.length - 1 && !holds(row + 1, sentBy, place + 1)) violated(sentBy, "a beginning");
+  }
 }

@@ -6,6 +6,7 @@ import type { LogName, Produced } from "../history.ts";
 import { tell } from "../history.ts";
 import type { IndexedHistory, LogIndex } from "./indexed.ts";
 import type { Findings, Invariant } from "./invariant.ts";
+import { OffsetSet } from "./offset-set.ts";
 
 export const failuresLeaveNothing: Invariant = {
   name: "A20: what was refused with effect 'none' is never read",
@@ -20,26 +21,31 @@ export const failuresLeaveNothing: Invariant = {
       for (const index of log.produces) {
         const failed = history.produced(index).outcome === "fail";
         if (failed) refused++;
-        for (const value of history.valuesOf(index)) {
+        const end = history.endRow(index);
+        for (let row = history.firstRow(index); row < end; row++) {
+          const value = history.value[row] as number;
           if (failed) refusedBy[value] = index;
           else possible[value] = 1;
         }
       }
       if (refused === 0) continue;
       for (const index of log.reads) {
-        const read = history.read(index);
         findings.look();
-        history.valuesOf(index).forEach((value, place) => {
+        const first = history.firstRow(index);
+        const end = history.endRow(index);
+        for (let row = first; row < end; row++) {
+          const value = history.value[row] as number;
           const by = refusedBy[value] as number;
-          if (by < 0 || possible[value] === 1) return;
-          const record = read.records[place];
+          if (by < 0 || possible[value] === 1) continue;
+          const read = history.read(index);
+          const record = read.records[row - first];
           findings.violated(
             log.name,
             [index, by],
             () =>
               `'${record?.value}' is at ${record?.offset} (${tell(read)}) though refused: ${tell(history.event(by))}`,
           );
-        });
+        }
       }
     }
   },
@@ -50,24 +56,32 @@ export const conditionalAppends: Invariant = {
   source: "S2's match_seq_num; linearizability of compare-and-set",
   needs: "conditional appends that were acknowledged or refused",
   check(history, findings) {
-    for (const log of history.logs.values()) {
-      for (const index of log.produces) {
-        const event = history.produced(index);
-        if (event.expectedEndOffset === undefined || event.outcome !== "ok" || event.offsets === undefined) continue;
+    const refusals = new Map<LogName, number[]>();
+    history.forEach(["produce"], (event, index) => {
+      const { log, expectedEndOffset, outcome, offsets, duplicate } = event;
+      if (expectedEndOffset === undefined) return;
+      if (outcome === "ok" && offsets !== undefined) {
         findings.look();
-        if (event.duplicate !== true && event.offsets[0] !== event.expectedEndOffset)
-          findings.violated(log.name, [index], () => `it expected ${event.expectedEndOffset}: ${tell(event)}`);
+        if (duplicate !== true && offsets[0] !== expectedEndOffset)
+          findings.violated(log, [index], () => `it expected ${expectedEndOffset}: ${tell(event)}`);
+      } else if (isMismatch(event)) {
+        const ofLog = refusals.get(log);
+        if (ofLog === undefined) refusals.set(log, [index]);
+        else ofLog.push(index);
       }
-      refusedForNothing(history, log, findings);
-    }
+    });
+    for (const [log, ofLog] of refusals) refusedForNothing(history, history.log(log), ofLog, findings);
     refusedBetweenDescriptions(history, findings);
   },
 };
 
 /** The log ended where it was expected before the append was sent, and nobody had appended there when it was refused. */
-function refusedForNothing(history: IndexedHistory, log: LogIndex, findings: Findings): void {
-  const refusals = log.produces.filter((index) => isMismatch(history.produced(index)));
-  if (refusals.length === 0) return;
+function refusedForNothing(
+  history: IndexedHistory,
+  log: LogIndex,
+  refusals: readonly number[],
+  findings: Findings,
+): void {
   const { acknowledged, sent } = recordsAround(history, log, refusals);
   for (const index of refusals) {
     const refusal = history.produced(index);
@@ -96,10 +110,11 @@ function recordsAround(
   log: LogIndex,
   refusals: readonly number[],
 ): { readonly acknowledged: ReadonlyMap<number, readonly number[]>; readonly sent: ReadonlyMap<number, number> } {
-  const wanted = new Set<number>();
+  const wanted = new OffsetSet();
   for (const index of refusals) {
     const end = history.produced(index).expectedEndOffset as number;
-    wanted.add(end).add(end - 1);
+    wanted.add(end);
+    if (end > 0) wanted.add(end - 1);
   }
   /** By offset: the acknowledgements of what lay there; a crash may have made room for another one. */
   const acknowledged = new Map<number, number[]>();
@@ -110,23 +125,25 @@ function recordsAround(
     if (first >= 0) sent.set(offset, first);
   };
   for (const index of log.produces) {
-    const { outcome, offsets } = history.produced(index);
-    if (outcome !== "ok") continue;
-    offsets?.forEach((offset, place) => {
-      if (!wanted.has(offset)) return;
+    if (history.produced(index).outcome !== "ok") continue;
+    const end = history.endRow(index);
+    for (let row = history.firstRow(index); row < end; row++) {
+      const offset = history.offset[row] as number;
+      if (!wanted.has(offset)) continue;
       const known = acknowledged.get(offset);
       if (known === undefined) acknowledged.set(offset, [index]);
       else known.push(index);
-      note(offset, history.valuesOf(index)[place] as number);
-    });
+      note(offset, history.value[row] as number);
+    }
   }
   // What had no answer is known by where it lies; an audit shows all that is left.
   for (const index of log.reads) {
-    const { manner, records } = history.read(index);
-    if (manner !== "audit") continue;
-    records.forEach(({ offset }, place) => {
-      if (wanted.has(offset)) note(offset, history.valuesOf(index)[place] as number);
-    });
+    if (history.read(index).manner !== "audit") continue;
+    const end = history.endRow(index);
+    for (let row = history.firstRow(index); row < end; row++) {
+      const offset = history.offset[row] as number;
+      if (wanted.has(offset)) note(offset, history.value[row] as number);
+    }
   }
   return { acknowledged, sent };
 }
@@ -139,7 +156,7 @@ function isMismatch(event: Produced): boolean {
 function refusedBetweenDescriptions(history: IndexedHistory, findings: Findings): void {
   const ends = new Map<LogName, { readonly end: number; readonly index: number }>();
   const refusals = new Map<LogName, number[]>();
-  history.events.forEach((event, index) => {
+  history.forEach(["describe", "crash", "produce"], (event, index) => {
     if (event.kind === "describe" && event.state !== "offline") {
       for (const at of refusals.get(event.log) ?? []) {
         const refusal = history.produced(at);

@@ -10,13 +10,7 @@ import type { Findings, Invariant } from "./invariant.ts";
 const sequences = 2 ** 31;
 const remembered = 5; // Kafka's number of batches a producer
 
-type Stamped = Produced & {
-  readonly producer: { readonly id: number; readonly epoch: number; readonly sequence: number };
-};
-
-function stamped(event: Produced): event is Stamped {
-  return event.producer !== undefined;
-}
+type Stamped = Produced & Required<Pick<Produced, "producer">>;
 
 /** Whether this sequence comes after the event's, in its epoch or a later one. */
 function isAfter(epoch: number, sequence: number, event: Stamped): boolean {
@@ -57,20 +51,41 @@ class Sent {
   }
 }
 
-function sentByProducer(history: IndexedHistory, log: LogIndex): Map<number, Sent> {
-  const producers = new Map<number, Sent>();
-  for (const index of log.produces) {
-    const id = history.produced(index).producer?.id;
-    if (id === undefined) continue;
+/** By log, and by producer id. */
+type SentByProducer = ReadonlyMap<LogIndex, ReadonlyMap<number, Sent>>;
+
+/** Two invariants go by it. */
+const known = new WeakMap<IndexedHistory, SentByProducer>();
+
+function sentByProducer(history: IndexedHistory): SentByProducer {
+  let sent = known.get(history);
+  if (sent === undefined) {
+    sent = collectSent(history);
+    known.set(history, sent);
+  }
+  return sent;
+}
+
+function collectSent(history: IndexedHistory): SentByProducer {
+  const logs = new Map<LogIndex, Map<number, Sent>>();
+  history.forEach(["produce"], (event, index) => {
+    const id = event.producer?.id;
+    if (id === undefined) return;
+    const log = history.log(event.log);
+    let producers = logs.get(log);
+    if (producers === undefined) {
+      producers = new Map();
+      logs.set(log, producers);
+    }
     let sent = producers.get(id);
     if (sent === undefined) {
       sent = new Sent();
       producers.set(id, sent);
     }
     sent.indices.push(index);
-  }
-  for (const sent of producers.values()) sent.seal(history);
-  return producers;
+  });
+  for (const producers of logs.values()) for (const sent of producers.values()) sent.seal(history);
+  return logs;
 }
 
 export const sequencesWithoutGap: Invariant = {
@@ -84,14 +99,16 @@ export const sequencesWithoutGap: Invariant = {
         const read = history.read(index);
         if (read.manner !== "audit") continue;
         const last = new Map<number, { epoch: number; sequence: number; offset: number; by: number }>();
-        history.valuesOf(index).forEach((value, at) => {
+        const end = history.endRow(index);
+        for (let row = history.firstRow(index); row < end; row++) {
+          const value = history.value[row] as number;
           const by = log.firstSent[value] as number;
-          if (by < 0) return;
+          if (by < 0) continue;
           const { producer } = history.produced(by);
-          if (producer === undefined) return;
+          if (producer === undefined) continue;
           const { id, epoch } = producer;
           const sequence = (producer.sequence + (log.place[value] as number)) % sequences;
-          const offset = read.records[at]?.offset ?? -1;
+          const offset = history.offset[row] as number;
           const before = last.get(id);
           findings.look();
           if (before !== undefined) {
@@ -108,7 +125,7 @@ export const sequencesWithoutGap: Invariant = {
               );
           }
           last.set(id, { epoch, sequence, offset, by });
-        });
+        }
       }
     }
   },
@@ -122,23 +139,24 @@ export const retriesAreRecognised: Invariant = {
   source: "KIP-98; Kafka's ProducerStateManager; through snapshot recovery (KAFKA-10076)",
   needs: "a batch that was acknowledged and sent again",
   check(history, findings) {
-    for (const log of history.logs.values()) {
-      const producers = sentByProducer(history, log);
-      const stored = new Map<string, number>();
-      for (const index of log.produces) {
-        const event = history.produced(index);
-        if (!stamped(event)) continue;
-        const { id, epoch, sequence } = event.producer;
-        const key = `${id} ${epoch} ${sequence}`;
-        const original = stored.get(key);
-        if (original === undefined) {
-          if (event.outcome === "ok" && event.acks === "all") stored.set(key, index);
-        } else if (original < event.invokedAt && event.outcome !== "info")
-          judgeRetry(history, log, producers.get(id) as Sent, original, index, findings);
-      }
-    }
+    for (const [log, producers] of sentByProducer(history))
+      for (const sent of producers.values()) judgeRetries(history, log, sent, findings);
   },
 };
+
+function judgeRetries(history: IndexedHistory, log: LogIndex, sent: Sent, findings: Findings): void {
+  /** By epoch and sequence: what was acknowledged first. */
+  const stored = new Map<number, number>();
+  for (const index of sent.indices) {
+    const event = history.produced(index) as Stamped;
+    const key = event.producer.epoch * sequences + event.producer.sequence;
+    const original = stored.get(key);
+    if (original === undefined) {
+      if (event.outcome === "ok" && event.acks === "all") stored.set(key, index);
+    } else if (original < event.invokedAt && event.outcome !== "info")
+      judgeRetry(history, log, sent, original, index, findings);
+  }
+}
 
 function judgeRetry(
   history: IndexedHistory,
@@ -185,8 +203,8 @@ export const theNextIsAccepted: Invariant = {
   source: "KAFKA-7692 (overflow); KIP-360 (a new epoch begins at 0); through snapshot recovery",
   needs: "a batch that was sent after an acknowledged one of its producer",
   check(history, findings) {
-    for (const log of history.logs.values())
-      for (const sent of sentByProducer(history, log).values()) judgeSuccession(history, log, sent, findings);
+    for (const [log, producers] of sentByProducer(history))
+      for (const sent of producers.values()) judgeSuccession(history, log, sent, findings);
   },
 };
 
@@ -246,8 +264,8 @@ export const producerIdsAreNew: Invariant = {
   needs: "producer ids handed out",
   check(history, findings) {
     const given = new Map<number, number>();
-    history.events.forEach((event, index) => {
-      if (event.kind !== "allocate producer" || event.outcome !== "ok" || event.producerId === undefined) return;
+    history.forEach(["allocate producer"], (event, index) => {
+      if (event.outcome !== "ok" || event.producerId === undefined) return;
       const before = given.get(event.producerId);
       findings.look();
       if (before !== undefined)

@@ -51,7 +51,7 @@ export const logStartExplained: Invariant = {
     };
     const requests = requestsToDelete(history);
     let next = 0;
-    history.events.forEach((event, index) => {
+    history.forEach(["read", "describe"], (event, index) => {
       for (; next < requests.length && (requests[next] as Request).since <= index; next++) {
         const { log, mayReach } = requests[next] as Request;
         allow(log, mayReach);
@@ -82,15 +82,16 @@ interface Request {
 
 function requestsToDelete(history: IndexedHistory): Request[] {
   const requests: Request[] = [];
-  for (const event of history.events) {
-    if (event.kind === "delete records" && event.outcome !== "fail") {
+  history.forEach(["delete records", "retention"], (event) => {
+    if (event.kind === "delete records") {
+      if (event.outcome === "fail") return;
       const mayReach = event.before >= 0 ? event.before : (event.logStartOffset ?? Number.POSITIVE_INFINITY);
       requests.push({ since: event.invokedAt, log: event.log, mayReach });
-    } else if (event.kind === "retention") {
+    } else {
       const mayReach = event.alone ? retentionMayReach(event) : Number.POSITIVE_INFINITY;
       requests.push({ since: event.invokedAt, log: event.log, mayReach });
     }
-  }
+  });
   return requests.sort((a, b) => a.since - b.since);
 }
 
@@ -100,11 +101,11 @@ export const deletedStaysDeleted: Invariant = {
   needs: "reads after the log start offset has moved",
   check(history, findings) {
     const starts = new Map<LogName, Rising>();
-    history.events.forEach((event, index) => {
-      const log = "log" in event ? event.log : undefined;
-      if (log === undefined) return;
+    history.forEach(["read", "delete records"], (event, index) => {
+      const { log } = event;
       let start = starts.get(log);
-      if (event.kind === "read" && event.outcome === "ok") {
+      if (event.outcome !== "ok") return;
+      if (event.kind === "read") {
         const before = start?.before(event.invokedAt) ?? null;
         const first = event.records[0]?.offset;
         // A raw answer begins with a whole batch, wherever in it the log starts.
@@ -117,7 +118,7 @@ export const deletedStaysDeleted: Invariant = {
               () => `the log started at ${before.value} (${tell(history.event(before.index))}): ${tell(event)}`,
             );
         }
-      } else if (!(event.kind === "delete records" && event.outcome === "ok")) return;
+      }
       if (event.logStartOffset === undefined || event.logStartOffset === 0) return;
       if (start === undefined) {
         start = new Rising();
@@ -136,7 +137,7 @@ export const retentionHappens: Invariant = {
     const pending = new Map<LogName, { readonly pass: Retained; readonly index: number }>();
     /** A deletion of records whose outcome is not known may have its effect now. */
     const doubtful = new Set<string>();
-    history.events.forEach((event, index) => {
+    history.forEach(["retention", "segments", "delete records", "crash", "close"], (event, index) => {
       if (event.kind === "retention") {
         pending.delete(event.log);
         if (event.alone && event.outcome === "ok") pending.set(event.log, { pass: event, index });
@@ -148,9 +149,8 @@ export const retentionHappens: Invariant = {
         judgePass(before.pass, event, doubtful, (message) =>
           findings.violated(event.log, [index, before.index], () => `${message} after ${describePass(before.pass)}`),
         );
-      } else if (event.kind === "delete records" && event.outcome === "info")
-        doubtful.add(`${event.log} ${event.before}`);
-      else if (event.kind === "crash" || event.kind === "close") pending.clear();
+      } else if (event.kind !== "delete records") pending.clear();
+      else if (event.outcome === "info") doubtful.add(`${event.log} ${event.before}`);
     });
   },
 };
