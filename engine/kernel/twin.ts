@@ -2,8 +2,8 @@
 // tested against.
 //
 // Owns: one scratch that grows to the largest run seen, so that a returned view dies with the
-//   next call here exactly as it does in the WebAssembly kernel; columns, made at their first use;
-//   the memory of an offset map while one is open.
+//   next call here exactly as it does in the WebAssembly kernel; columns and the memory of an offset
+//   map, made at their first use.
 // Never: mutates an argument, unless it is a view of that scratch.
 
 import { scratchBytes } from "../limits.ts";
@@ -14,7 +14,7 @@ import { encodedSizeBytes, encodeInto } from "./twin/batch-encode.ts";
 import { indexBatchOf, measureValidPrefix, prepareInPlace } from "./twin/batch-validate.ts";
 import { crc32cOf } from "./twin/crc32c.ts";
 import { murmur2Of } from "./twin/murmur2.ts";
-import { TwinOffsetMap } from "./twin/offset-map.ts";
+import { OffsetMapMemory, TwinOffsetMap } from "./twin/offset-map.ts";
 import { indexRecordsOf } from "./twin/records.ts";
 import { greatestAtOrBelow } from "./twin/search.ts";
 
@@ -27,6 +27,7 @@ export function createTwinKernel(): Kernel {
   let scratch = new Uint8Array(0);
   let columns: BatchColumns | undefined;
   let openMap: TwinOffsetMap | null = null;
+  let mapMemory: OffsetMapMemory | undefined;
 
   /** A scratch of at least `sizeBytes` that shares nothing with `apartFrom`. */
   const reserve = (sizeBytes: number, apartFrom?: (scratch: ArrayBufferLike) => boolean): Uint8Array => {
@@ -102,7 +103,8 @@ export function createTwinKernel(): Kernel {
     },
     openOffsetMap(secret, baseOffset) {
       if (openMap !== null) return null;
-      const map = new TwinOffsetMap(secret, baseOffset);
+      mapMemory ??= new OffsetMapMemory();
+      const map = new TwinOffsetMap(mapMemory, secret, baseOffset);
       openMap = map;
       return offsetMapOver({
         isOpen: () => openMap === map,

@@ -21,15 +21,24 @@ const slots = Math.floor(regionBytes / 20) & ~15;
 export const mostKeys: number = slots - (slots >>> 3);
 const mostOffset = 2 ** 32 - 1;
 
+/** What one map after the other is kept in: 8 MiB anew for each would have the collector run for each. */
+export class OffsetMapMemory {
+  readonly hashes: Int32Array = new Int32Array(slots * 4);
+  readonly offsets: Uint32Array = new Uint32Array(slots);
+}
+
 export class TwinOffsetMap {
-  readonly #hashes: Int32Array = new Int32Array(slots * 4);
-  readonly #offsets: Uint32Array = new Uint32Array(slots);
+  readonly #hashes: Int32Array;
+  readonly #offsets: Uint32Array;
   readonly #hash: Int32Array = new Int32Array(4);
   readonly #sipHash: SipHash;
   readonly #baseOffset: number;
   keys = 0;
 
-  constructor(secret: Uint8Array, baseOffset: number) {
+  constructor(memory: OffsetMapMemory, secret: Uint8Array, baseOffset: number) {
+    this.#hashes = memory.hashes;
+    // The hash of a free slot is never looked at.
+    this.#offsets = memory.offsets.fill(0);
     this.#sipHash = new SipHash(secret);
     this.#baseOffset = baseOffset;
   }
