@@ -58,21 +58,25 @@ export const tombstonesOutliveTheirTime: Invariant = {
     });
     forEachAudit(history, (log, index, latest) => {
       const read = history.read(index);
+      const young = [...latest].filter(
+        ([, last]) =>
+          last.tombstone &&
+          last.offset >= read.logStartOffset &&
+          read.atMs - last.sinceMs < (retention.get(log.name) ?? 0),
+      );
+      if (young.length === 0) return;
       const offsets = new Set(read.records.map((record) => record.offset));
       const newest = new Map(read.records.map((record) => [record.key, record.offset]));
-      for (const [key, last] of latest) {
-        if (!last.tombstone || last.offset < read.logStartOffset) continue;
+      for (const [key, last] of young) {
         // One that was not known to be stored has taken its place.
         if ((newest.get(key) ?? -1) > last.offset) continue;
-        const ageMs = read.atMs - last.sinceMs;
-        if (ageMs >= (retention.get(log.name) ?? 0)) continue;
         findings.look();
         if (!offsets.has(last.offset))
           findings.violated(
             log.name,
             [index, last.by],
             () =>
-              `the tombstone of key '${key}' at ${last.offset} is gone after ${Math.round(ageMs)} ms of ${retention.get(log.name)}: ${tell(history.event(last.by))}; ${tell(read)}`,
+              `the tombstone of key '${key}' at ${last.offset} is gone after ${Math.round(read.atMs - last.sinceMs)} ms of ${retention.get(log.name)}: ${tell(history.event(last.by))}; ${tell(read)}`,
           );
       }
     });
@@ -128,33 +132,52 @@ function forEachAudit(
 ): void {
   for (const log of history.logs.values()) {
     if (!log.compacted) continue;
-    const latest = new Map<string, Keyed>();
+    const keys = new Keys(history, log);
     /** What is known once the audits that were asked for before it are judged. */
     const known = [...log.produces, ...log.reads].sort((a, b) => a - b);
     const audits = log.reads.filter((index) => history.read(index).manner === "audit");
     let next = 0;
     for (const audit of audits) {
       for (; next < known.length && (known[next] as number) < history.read(audit).invokedAt; next++)
-        learn(history, log, known[next] as number, latest);
-      audited(log, audit, latest);
+        keys.learn(known[next] as number);
+      audited(log, audit, keys.latest);
     }
   }
 }
 
-function learn(history: IndexedHistory, log: LogIndex, index: number, latest: Map<string, Keyed>): void {
-  const event = history.event(index);
-  const isPromised =
-    event.kind === "read" || (event.kind === "produce" && event.outcome === "ok" && event.acks === "all");
-  if (!isPromised) return;
-  const first = history.firstRow(index);
-  const end = history.endRow(index);
-  for (let row = first; row < end; row++) {
-    const { key, value, tombstone } = event.records[row - first] as ProducedRecord | ReadRecord;
-    const offset = history.offset[row] as number;
-    if (key === undefined || offset <= (latest.get(key)?.offset ?? -1)) continue;
-    const sentBy = event.kind === "read" ? (log.firstSent[history.value[row] as number] as number) : index;
-    const sinceMs = sentSinceMs(history, sentBy);
-    latest.set(key, { offset, value, tombstone: tombstone === true, by: index, sinceMs });
+/** The keys of one log, as what was promised and what was read tells of them. */
+class Keys {
+  readonly latest: Map<string, Keyed> = new Map();
+  readonly #history: IndexedHistory;
+  readonly #log: LogIndex;
+  /** By value: where it is known to lie. Most records are read many times. */
+  readonly #knownAt: Float64Array;
+
+  constructor(history: IndexedHistory, log: LogIndex) {
+    this.#history = history;
+    this.#log = log;
+    this.#knownAt = new Float64Array(log.values).fill(-1);
+  }
+
+  learn(index: number): void {
+    const history = this.#history;
+    const event = history.event(index);
+    const isPromised =
+      event.kind === "read" || (event.kind === "produce" && event.outcome === "ok" && event.acks === "all");
+    if (!isPromised) return;
+    const first = history.firstRow(index);
+    const end = history.endRow(index);
+    for (let row = first; row < end; row++) {
+      const number = history.value[row] as number;
+      const offset = history.offset[row] as number;
+      if (this.#knownAt[number] === offset) continue;
+      this.#knownAt[number] = offset;
+      const { key, value, tombstone } = event.records[row - first] as ProducedRecord | ReadRecord;
+      if (key === undefined || offset <= (this.latest.get(key)?.offset ?? -1)) continue;
+      const sentBy = event.kind === "read" ? (this.#log.firstSent[number] as number) : index;
+      const sinceMs = sentSinceMs(history, sentBy);
+      this.latest.set(key, { offset, value, tombstone: tombstone === true, by: index, sinceMs });
+    }
   }
 }
 

@@ -33,7 +33,8 @@ const operationKinds: ReadonlySet<Kind> = new Set<Kind>([
   "committed",
 ]);
 
-/** Numbers beside the history, in memory that does not count as the collector's: its growth would have it go through the whole history, each time. */
+// Shared memory does not count as the collector's: the growth of other buffers would have it go through
+// the whole history, a second each time for a long one.
 function column(length: number): Int32Array {
   return new Int32Array(new SharedArrayBuffer(4 * length));
 }
