@@ -226,7 +226,7 @@ function isBelieved(folder: Folder, path: string): boolean {
     .filter((file) => file.endsWith(".log") && partitionOf(file) === partition && file > `${base}.log`)
     .sort()[0];
   const point = offsetsIn(folder.image, recoveryPointName)?.get(partition.replace("-", " ")) ?? 0;
-  return following !== undefined && Number(following.slice(-24, -4)) <= point;
+  return following !== undefined && Number(following.slice(-24, -4)) < point;
 }
 
 /** An offset index that lost its last entries is only slower. */

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { verifyDataFolder } from "../broker/inspect/verify-data-folder.ts";
 import { openBroker } from "../broker/open.ts";
 import type { Broker } from "../broker/types.ts";
 import { ManualClock, testWorld } from "../broker/world.test.support.ts";
 import { MoldauError } from "../errors.ts";
+import { createTwinKernel } from "../kernel/twin.ts";
 import type { Storage } from "../port/storage.ts";
 import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
 
@@ -120,6 +122,59 @@ test("indexes that are missing, cut or scribbled on are rebuilt, and said", asyn
     await opened.close();
   }
 });
+
+/** What a process leaves that ends between the two indexes of a segment, at whose end the recovery point had been recorded. */
+async function endedBetweenIndexes(): Promise<MemoryStorage> {
+  const { storage } = await filled(3, { "segment.bytes": 380, "index.interval.bytes": 0 });
+  let left: MemoryStorage | null = null;
+  // The second life finds an index in its files that leads as far as the first had come.
+  const living: MemoryStorage = storage.crash(keepAll, {
+    onOperation: ({ kind, paths: [path] }) => {
+      if (kind === "append" && path === "t-0/00000000000000000000.timeindex" && clock.monotonic() > 0) {
+        left = living.restart({});
+      }
+    },
+  });
+  const clock = new ManualClock();
+  const broker = await openBroker(testWorld(living, clock));
+  // The latest by time is neither the last of them nor of those that the first life wrote.
+  for (const timestamp of [1_000_000, 1003]) await broker.produce("t", [{ value: "v", timestamp }]);
+  await clock.advance(1500);
+  assert.equal(broker.describeTopic("t").partitions[0]?.segments, 1);
+  void broker.produce("t", [{ value: "next", timestamp: 2_000_000 }]).catch(() => {});
+  await clock.advance(1);
+  assert.ok(left !== null, "the segment did not roll");
+  return left;
+}
+
+test("indexes of a segment that ended where the recovery point lay are made anew after a crash: nothing has synced them", async () => {
+  const left = await endedBetweenIndexes();
+  assert.equal(text(await contents(left, "recovery-point-offset-checkpoint")), "0\n1\nt 0 5\n");
+  assert.deepEqual(await found(left), []);
+  const broker = await openBroker(testWorld(left));
+  assert.deepEqual([broker.report.cleanShutdown, broker.report.rebuiltIndexes], [false, 0]);
+  assert.equal(broker.describeTopic("t").partitions[0]?.segments, 2);
+  assert.deepEqual(await broker.offsetForTimestamp("t", 0, 900_000), { offset: 3, timestamp: 1_000_000 });
+  await broker.close();
+  assert.deepEqual(await found(left.restart({})), []);
+});
+
+/** What a verification says, but for what hurts nobody. */
+async function found(storage: Storage): Promise<string[]> {
+  const said: string[] = [];
+  for await (const { severity, file, message } of verifyDataFolder({ storage, kernel: createTwinKernel() })) {
+    if (severity !== "note") said.push(`${severity} ${file}: ${message}`);
+  }
+  return said;
+}
+
+async function contents(storage: Storage, path: string): Promise<Uint8Array> {
+  const file = await storage.open(path);
+  const bytes = new Uint8Array(file.sizeBytes);
+  await file.read(bytes, 0);
+  await file.close();
+  return bytes;
+}
 
 async function copyTree(from: Storage, to: Storage, folder: string): Promise<void> {
   for (const entry of await from.list(folder)) {

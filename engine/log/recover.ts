@@ -20,7 +20,7 @@ import { type EpochEntry, LeaderEpochs } from "./leader-epochs.ts";
 import { Log, type LogContext, noteProducer, saveSnapshot } from "./log.ts";
 import { ProducerState, parseProducerSnapshot } from "./producer-state.ts";
 import { BatchHeader } from "./record-batch.ts";
-import { removeIfThere, Segment } from "./segment.ts";
+import { removeIfThere, Segment, type SegmentEnd } from "./segment.ts";
 import {
   compactionCheckpointName,
   epochCheckpointName,
@@ -298,7 +298,7 @@ class Scan {
   readonly #snapshotOffset: number;
   readonly #now: number;
   /** Whose indexes were made anew and are not yet in their files. */
-  readonly #examined: Set<Segment> = new Set();
+  readonly #indexed: Set<Segment> = new Set();
   #buffer: Uint8Array = new Uint8Array(0);
 
   constructor(
@@ -358,7 +358,7 @@ class Scan {
   async #finish(segment: Segment, last: boolean): Promise<void> {
     if (last) await segment.activate();
     else segment.deactivate();
-    if (!this.#examined.delete(segment)) return;
+    if (!this.#indexed.delete(segment)) return;
     if (segment.sizeBytes === 0) return segment.removeIndexFiles();
     await segment.clearIndexFiles();
     this.changed.push(...(await segment.writeIndexes(!last)));
@@ -368,9 +368,13 @@ class Scan {
     return this.#fence !== null && nextOffset >= this.#fence;
   }
 
-  /** A segment that was synced whole: its index is believed as far as it leads to batches. */
+  /** A segment that was synced whole: its index is believed as far as it leads to batches, when it was synced too. */
   async #trust(segment: Segment, following: number | undefined): Promise<{ nextOffset: number; cut: boolean }> {
-    const end = await segment.load(following === undefined);
+    // The sync that covers a segment's indexes comes after the next one has begun. A recovery point right there may be
+    // older, and a crash have left one index written and the other not: half of a time index looks like all of it.
+    const { clean, recoveryPoint } = this.#options;
+    const isIndexed = clean || (following as number) < recoveryPoint;
+    const end = isIndexed ? await segment.load(following === undefined) : await this.#index(segment);
     if (end.position !== segment.sizeBytes || (following !== undefined && end.nextOffset > following)) {
       throw new CorruptLogError(
         `${segment.log.path}: no whole batch at byte ${end.position} of ${segment.sizeBytes}, below the recovery point`,
@@ -392,6 +396,19 @@ class Scan {
     return { nextOffset: end.nextOffset, cut: false };
   }
 
+  /** Makes the indexes anew from the headers. */
+  async #index(segment: Segment): Promise<SegmentEnd> {
+    segment.resetIndexes();
+    this.#indexed.add(segment);
+    let nextOffset = segment.baseOffset;
+    const position = await walkHeaders(segment.log, 0, segment.sizeBytes, (header, at) => {
+      segment.noteBatch(header, at);
+      nextOffset = header.lastOffset + 1;
+      return true;
+    });
+    return { nextOffset, position };
+  }
+
   #note(header: BatchHeader): void {
     const latest = this.epochs.latest;
     if (header.leaderEpoch >= 0 && (latest === null || header.leaderEpoch > latest.epoch)) {
@@ -406,7 +423,7 @@ class Scan {
   async #examine(segment: Segment): Promise<{ nextOffset: number; cut: boolean }> {
     const { kernel } = this.#context;
     segment.resetIndexes();
-    this.#examined.add(segment);
+    this.#indexed.add(segment);
     let position = 0;
     let nextOffset = segment.baseOffset;
     let reason = "";

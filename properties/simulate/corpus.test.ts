@@ -1,7 +1,6 @@
 // Plans that found something once hold ever after.
 //
-// A file is `{ found, fixedBy, plan }`: what was violated then, and what was done about it; one that is not mended says
-// so there, and why it is borne.
+// A file is `{ found, fixedBy, plan }`: what was violated then, and what was done about it.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";

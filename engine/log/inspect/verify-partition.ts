@@ -200,17 +200,18 @@ class PartitionWalk {
       }
       const following = this.#bases[at + 1];
       await this.#expectSnapshots(base, following);
-      const isTrusted =
+      // At the recovery point itself the next start believes a segment, but makes its indexes anew (recover.ts).
+      const indexesCount =
         recorded === null
           ? following !== undefined
-          : recorded.clean || (following !== undefined && following <= recorded.recoveryPoint);
+          : recorded.clean || (following !== undefined && following < recorded.recoveryPoint);
       const tornFrom = recorded === null ? -1 : recorded.clean ? Number.POSITIVE_INFINITY : recorded.recoveryPoint;
       const path = `${folder}/${segmentFileName(base, "log")}`;
       const seen = yield* verifySegment(this.#context, {
         folder,
         baseOffset: base,
         irregular: this.#irregular,
-        indexesCount: isTrusted,
+        indexesCount,
         tornFrom,
         indexIntervalBytes,
         gapsBelow: this.#gapsBelow,
