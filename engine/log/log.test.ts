@@ -454,6 +454,28 @@ test("a run of several batches that a full disk cut short may have left a beginn
   await broker.close();
 });
 
+// ---- indexes -------------------------------------------------------------------------------
+
+test("a flush covers the indexes of every segment that ended before its mark, also while it began", async () => {
+  let second: Promise<AppendResult> | null = null;
+  const storage: MemoryStorage = memoryStorage({
+    onOperation: ({ kind, paths }) => {
+      if (kind === "append" && paths[0]?.endsWith("0.timeindex")) second ??= append(batch(["2"]));
+    },
+  });
+  const { append } = await opened({ "segment.bytes": 100 }, storage);
+  await append(batch(["0"]));
+  await append(batch(["1"]));
+  assert.equal((await (second as Promise<AppendResult> | null))?.baseOffset, 2);
+  const survivor = storage.crash(() => 0, {});
+  assert.deepEqual(await bases(survivor), [0, 1, 2]);
+  for (const base of [0, 1]) {
+    const file = await survivor.open(`t-0/${base.toString().padStart(20, "0")}.timeindex`);
+    assert.equal(file.sizeBytes, 12, `of the segment at ${base}`);
+    await file.close();
+  }
+});
+
 // ---- snapshots and epochs ------------------------------------------------------------------
 
 test("a snapshot that a crash tore is not kept in place of a whole one", async () => {

@@ -394,9 +394,9 @@ export class Log {
 
   /** What a sync begun now has to cover; null when everything is synced. */
   async beginFlush(): Promise<Flush | null> {
-    const rolled = this.#rolledSegments;
-    this.#rolledSegments = [];
-    for (const segment of rolled) {
+    // Others may roll meanwhile, and the mark lies behind them too.
+    const next = (): Segment | undefined => this.#rolledSegments.shift();
+    for (let segment = next(); segment !== undefined; segment = next()) {
       this.#dirtyFiles.push(...(await this.#writeIndexes(segment)));
       this.#directoryDirty = true;
     }
