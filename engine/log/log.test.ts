@@ -456,6 +456,35 @@ test("a run of several batches that a full disk cut short may have left a beginn
 
 // ---- indexes -------------------------------------------------------------------------------
 
+test("a full disk between the two indexes of a segment leaves neither: the next start makes them anew", async () => {
+  let { storage, broker } = await opened({ "segment.bytes": 380, "index.interval.bytes": 0 });
+  for (const at of [0, 1, 2]) await broker.appendBatches("t", 0, batch(["v"], { timestamp: start + at }));
+  let full = false;
+  // In its files the second life finds what the first had come to.
+  storage = storage.crash(() => 0.999, {
+    onOperation: ({ kind, paths }) => {
+      if (full && kind === "append" && paths[0]?.endsWith("0.timeindex")) throw new StorageError("no-space", "full");
+    },
+  });
+  const world = testWorld(storage);
+  broker = await openBroker(world);
+  // The latest by time is neither the last of them nor of those that the first life wrote.
+  for (const at of [500_000, 3]) await broker.appendBatches("t", 0, batch(["v"], { timestamp: start + at }));
+  full = true;
+  await broker.appendBatches("t", 0, batch(["next"], { timestamp: start + 900_000 }));
+  full = false;
+  assert.deepEqual(await bases(storage), [0, 5]);
+  assert.ok(world.said.some(({ message }) => message.includes("its index was not written and will be rebuilt")));
+  const found = { offset: 3, timestamp: start + 500_000 };
+  assert.deepEqual(await broker.offsetForTimestamp("t", 0, start + 400_000), found);
+  // Neither the stop nor the loss of power that follows it makes them believed.
+  await broker.close();
+  const again = await openBroker(testWorld(storage.crash(() => 0, {})));
+  assert.deepEqual([again.report.cleanShutdown, again.report.rebuiltIndexes], [true, 1]);
+  assert.deepEqual(await again.offsetForTimestamp("t", 0, start + 400_000), found);
+  await again.close();
+});
+
 test("a flush covers the indexes of every segment that ended before its mark, also while it began", async () => {
   let second: Promise<AppendResult> | null = null;
   const storage: MemoryStorage = memoryStorage({

@@ -411,12 +411,16 @@ export class Log {
     return { files, directory, snapshots, mark };
   }
 
-  /** An index can be made again from the log: a full disk must not stop the records' own sync. */
+  /**
+   * An index can be made again from the log: a full disk must not stop the records' own sync. What was written of the
+   * two is taken away: the next start would believe a time index that lacks its end.
+   */
   async #writeIndexes(segment: Segment): Promise<StorageFile[]> {
     try {
       return await segment.writeIndexes(true);
     } catch (error) {
       if (!(error instanceof StorageError) || error.kind === "io") throw error;
+      await segment.removeIndexFiles();
       this.context.logger.log(
         "warn",
         `${segment.log.path}: its index was not written and will be rebuilt: ${error.message}`,

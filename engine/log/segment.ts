@@ -221,7 +221,7 @@ export class Segment {
     }
   }
 
-  /** An empty segment needs none. */
+  /** An empty segment needs none, and where one is missing both are made anew. */
   async removeIndexFiles(): Promise<void> {
     await this.#closeIndexFiles();
     for (const kind of ["index", "timeindex"] as const) await removeIfThere(this.#context.storage, this.#path(kind));
