@@ -168,6 +168,52 @@ async function found(storage: Storage): Promise<string[]> {
   return said;
 }
 
+test("a deletion that a crash interrupts anywhere leaves no file of a segment whose log is gone", async () => {
+  const files = async (storage: Storage): Promise<string[]> =>
+    (await storage.list("t-0")).map(({ name }) => name).filter((name) => /\.(log|index|timeindex)$/.test(name));
+  let interrupted = 0;
+  let said = 0;
+  for (const chance of [0, 0.3, 0.999, "process"] as const) {
+    for (let at = 1; ; at += 1) {
+      const { storage, broker } = await filled(6, { "segment.bytes": 100, "index.interval.bytes": 0 });
+      await broker.close();
+      let left: MemoryStorage | null = null;
+      let removals = 0;
+      const living: MemoryStorage = storage.restart({
+        onOperation: ({ kind, paths: [path] }) => {
+          if (kind !== "remove" || path?.startsWith("t-0/") !== true || !/\.(log|index|timeindex)$/.test(path)) return;
+          removals += 1;
+          if (removals === at) left = chance === "process" ? living.restart({}) : living.crash(() => chance, {});
+        },
+      });
+      const deleting = await openBroker(testWorld(living));
+      await deleting.deleteRecords("t", 0, 4).catch(() => {});
+      if (left === null) break;
+      interrupted += 1;
+      const again = await openBroker(testWorld(left));
+      assert.deepEqual(await values(again, 4), ["v4", "v5"]);
+      const names = await files(left);
+      const logs = names.filter((name) => name.endsWith(".log")).map((name) => name.slice(0, 20));
+      assert.deepEqual(
+        names.filter((name) => !logs.includes(name.slice(0, 20))),
+        [],
+        `before removal ${at}, ${chance}`,
+      );
+      assert.equal(logs.length, 2);
+      said += again.report.notes.filter((note) =>
+        note.includes("the .log that it is the index of is not there"),
+      ).length;
+      await again.close();
+      // It stays so, whatever becomes of what this start has not synced.
+      const third = await openBroker(testWorld((left as MemoryStorage).crash(() => 0, {})));
+      assert.deepEqual(third.report.notes, []);
+      await third.close();
+    }
+  }
+  assert.equal(interrupted, 4 * 12);
+  assert.ok(said > 0, "no index was left over");
+});
+
 async function contents(storage: Storage, path: string): Promise<Uint8Array> {
   const file = await storage.open(path);
   const bytes = new Uint8Array(file.sizeBytes);

@@ -91,6 +91,11 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
   epochs.truncateFromStart(logStartOffset);
   epochs.truncateFromEnd(logEndOffset);
   notes.push(...scan.notes);
+  // A crash that interrupts a removal may leave them. Not before now: of a log that is corrupt all is kept.
+  for (const path of found.orphans) {
+    await removeIfThere(context.storage, path);
+    notes.push(`${path}: removed, the .log that it is the index of is not there`);
+  }
   // What is kept is synced before it is exposed.
   if (!options.clean) {
     await context.storage.sync(scan.changed);
@@ -172,6 +177,8 @@ async function settleStart(
 interface Found {
   readonly bases: number[];
   readonly snapshots: number[];
+  /** Paths of indexes without a log. */
+  readonly orphans: string[];
   /** Whether there is a compaction-checkpoint. */
   readonly hasGaps: boolean;
 }
@@ -179,6 +186,7 @@ interface Found {
 async function listFolder(context: LogContext, notes: string[]): Promise<Found> {
   const bases: number[] = [];
   const snapshots: number[] = [];
+  const indexes: { readonly path: string; readonly base: number }[] = [];
   let entries = await context.storage.list(context.folder);
   if (entries.some(({ name }) => parseStagedFileName(name) !== null)) {
     notes.push(...(await finishSwap(context)));
@@ -188,7 +196,9 @@ async function listFolder(context: LogContext, notes: string[]): Promise<Found> 
     const parsed = parseSegmentFileName(entry.name);
     if (parsed?.kind === "log") bases.push(parsed.offset);
     else if (parsed?.kind === "snapshot") snapshots.push(parsed.offset);
-    else if (entry.name.endsWith(".tmp")) await context.storage.remove(`${context.folder}/${entry.name}`);
+    else if (parsed !== null) {
+      if (entry.kind === "file") indexes.push({ path: `${context.folder}/${entry.name}`, base: parsed.offset });
+    } else if (entry.name.endsWith(".tmp")) await context.storage.remove(`${context.folder}/${entry.name}`);
     else if (!isPartitionFile(entry.name)) {
       throw new MoldauError(
         "DATA_FOLDER_UNUSABLE",
@@ -198,7 +208,9 @@ async function listFolder(context: LogContext, notes: string[]): Promise<Found> 
   }
   const ascending = (a: number, b: number): number => a - b;
   const hasGaps = entries.some(({ name }) => name === compactionCheckpointName);
-  return { bases: bases.sort(ascending), snapshots: snapshots.sort(ascending), hasGaps };
+  const logs = new Set(bases);
+  const orphans = indexes.flatMap(({ path, base }) => (logs.has(base) ? [] : [path]));
+  return { bases: bases.sort(ascending), snapshots: snapshots.sort(ascending), orphans, hasGaps };
 }
 
 /** The high watermark when a sync failed: nothing above it may be believed, whatever reads say. */

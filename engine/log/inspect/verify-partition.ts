@@ -118,7 +118,12 @@ class PartitionWalk {
     const bases = new Set(this.#bases);
     for (const { path, offset } of indexes) {
       if (bases.has(offset) || this.#irregular.has(segmentFileName(offset, "log"))) continue;
-      findings.add("warning", "orphan", path, "the .log that it is the index of is not there");
+      findings.add(
+        "warning",
+        "orphan",
+        path,
+        "the .log that it is the index of is not there; a start that finds the log whole removes it",
+      );
     }
     this.#checkStart();
     const first = this.#bases[0] ?? Number.POSITIVE_INFINITY;
