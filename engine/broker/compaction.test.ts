@@ -426,43 +426,48 @@ test("records without a key, from before a topic was compacted, are taken", asyn
   await broker.close();
 });
 
-test("a log that is damaged is said once, left alone, and loses nothing", async () => {
-  const it = await opened();
-  const { broker, storage, clock, world } = it;
-  for (let at = 0; at < 8; at += 1) await put(it, { key: "a", value: `${at}${filler}` });
-  await broker.close();
-  const path = "t-0/00000000000000000000.log";
-  const disk = storage.restart();
-  const bytes = (await readFile(disk, path, 1 << 20)) as Uint8Array;
-  bytes[100] = (bytes[100] as number) ^ 1;
-  await disk.remove(path);
-  const file = disk.create(path);
-  file.append(bytes);
-  await disk.sync([file]);
-  await disk.syncDirectory("t-0");
-  const before = await names(disk);
-  const next = { ...world, storage: disk.restart(), said: [] as TestWorld["said"][number][] };
-  const second = await openBroker({
-    ...next,
-    logger: { log: (level, message) => void next.said.push({ level, message }) },
+for (const [what, at, bits] of [
+  ["a value", 100, 1],
+  ["a header that says it is a transaction's", 22, 0x10],
+] as const) {
+  test(`a log that is damaged is said once, left alone, and loses nothing: ${what}`, async () => {
+    const it = await opened();
+    const { broker, storage, clock, world } = it;
+    for (let at = 0; at < 8; at += 1) await put(it, { key: "a", value: `${at}${filler}` });
+    await broker.close();
+    const path = "t-0/00000000000000000000.log";
+    const disk = storage.restart();
+    const bytes = (await readFile(disk, path, 1 << 20)) as Uint8Array;
+    bytes[at] = (bytes[at] as number) ^ bits;
+    await disk.remove(path);
+    const file = disk.create(path);
+    file.append(bytes);
+    await disk.sync([file]);
+    await disk.syncDirectory("t-0");
+    const before = await names(disk);
+    const next = { ...world, storage: disk.restart(), said: [] as TestWorld["said"][number][] };
+    const second = await openBroker({
+      ...next,
+      logger: { log: (level, message) => void next.said.push({ level, message }) },
+    });
+    const opening = { broker: second, storage: next.storage, clock, world: next };
+    assert.equal((await compact(opening)).passes, 0);
+    assert.equal((await compact(opening)).passes, 0);
+    assert.equal(second.metrics().compactionFailures, 1);
+    const said = next.said.filter(({ message }) => message.includes("cannot be compacted"));
+    assert.equal(said.length, 1);
+    assert.match(said[0]?.message ?? "", /does not match its CRC-32C/);
+    assert.deepEqual(
+      (await names(next.storage)).filter((name) => name.endsWith(".log")),
+      before.filter((name) => name.endsWith(".log")),
+    );
+    assert.deepEqual(
+      (await names(next.storage)).filter((name) => /\.(swap|cleaned|deleted)$/.test(name)),
+      [],
+    );
+    await second.close();
   });
-  const opening = { broker: second, storage: next.storage, clock, world: next };
-  assert.equal((await compact(opening)).passes, 0);
-  assert.equal((await compact(opening)).passes, 0);
-  assert.equal(second.metrics().compactionFailures, 1);
-  const said = next.said.filter(({ message }) => message.includes("cannot be compacted"));
-  assert.equal(said.length, 1);
-  assert.match(said[0]?.message ?? "", /does not match its CRC-32C/);
-  assert.deepEqual(
-    (await names(next.storage)).filter((name) => name.endsWith(".log")),
-    before.filter((name) => name.endsWith(".log")),
-  );
-  assert.deepEqual(
-    (await names(next.storage)).filter((name) => /\.(swap|cleaned|deleted)$/.test(name)),
-    [],
-  );
-  await second.close();
-});
+}
 
 test("a full disk ends a pass and harms nothing; a later one succeeds", async () => {
   let full = false;

@@ -238,6 +238,11 @@ test("a batch that is damaged, or cannot be opened, is told and not sieved", () 
   assert.ok(map !== null);
   const options = { kernel: twin, decompressor: undefined, map, mappedTo: 10_000, nowMs: 0, deleteRetentionMs: 0 };
   assert.throws(() => sieveBatch(damaged, options), /does not match its CRC-32C/);
+  // Not even what it says of itself is believed: that it is a control batch, or beyond what is sieved.
+  const control = batchOf([{ key: "a", value: "1" }]);
+  (control.bytes as Uint8Array)[22] = 0x30;
+  assert.throws(() => sieveBatch(control, options), /does not match its CRC-32C/);
+  assert.throws(() => sieveBatch(damaged, { ...options, mappedTo: 0 }), /does not match its CRC-32C/);
   assert.throws(() => sieveBatch(batchOf([{ key: "a", value: "1" }], {}, 1), options), /no decompressor/);
   map.close();
 });

@@ -33,7 +33,7 @@ import {
   maxTimestampAt,
   recordCountAt,
 } from "./record-batch.ts";
-import { type OpenedBatch, openBatch } from "./records.ts";
+import { checkBatch, type OpenedBatch, openBatch } from "./records.ts";
 import { varlongBytes, writeVarlong } from "./varint.ts";
 
 export interface SieveOptions {
@@ -64,7 +64,10 @@ const latestHorizonMs = 8_640_000_000_000_000;
 /** Throws CORRUPT_MESSAGE for a batch that is damaged, UNSUPPORTED_COMPRESSION_TYPE for one that cannot be opened. */
 export function sieveBatch(header: BatchHeader, options: SieveOptions): Sieved {
   const { map, mappedTo, nowMs } = options;
-  if (header.isControl || header.isTransactional || header.baseOffset >= mappedTo) return whole;
+  if (header.isControl || header.isTransactional || header.baseOffset >= mappedTo) {
+    checkBatch(header, options.kernel);
+    return whole;
+  }
   const batch = openBatch(header, options);
   const { index, payload } = batch;
   const { fields, count } = index;

@@ -25,7 +25,7 @@ import { CleanedSegments } from "./cleaned-segments.ts";
 import type { CompactionPlan } from "./compaction-plan.ts";
 import type { Log } from "./log.ts";
 import type { BatchHeader } from "./record-batch.ts";
-import { openBatch } from "./records.ts";
+import { checkBatch, openBatch } from "./records.ts";
 import type { Segment } from "./segment.ts";
 import { commitSwap, completeSwap, withdrawSwap } from "./segment-swap.ts";
 
@@ -142,7 +142,8 @@ class Pass {
   /** False when the map is full: it ends with the record before. */
   #noteBatch(header: BatchHeader): boolean {
     const { baseOffset, lastOffset } = header;
-    if (!header.isControl && !header.isTransactional) {
+    if (header.isControl || header.isTransactional) checkBatch(header, this.#log.context.kernel);
+    else {
       const { payload, index } = openBatch(header, this.#opening);
       const taken = this.#map.note(payload, index, baseOffset);
       if (taken < index.count) {

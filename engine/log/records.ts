@@ -52,8 +52,8 @@ export function decodeRecords(bytes: Uint8Array, options: DecodeOptions): Decode
   return records;
 }
 
-/** What a header says is believed only when the checksum matches, also that there is nothing to read. */
-function checkBatch(header: BatchHeader, kernel: Kernel): void {
+/** What a header says is believed only when the checksum matches, also that there is nothing to read: throws CORRUPT_MESSAGE. */
+export function checkBatch(header: BatchHeader, kernel: Kernel): void {
   const { position, sizeBytes } = header;
   const checked = kernel.indexBatch(header.bytes.subarray(position, position + sizeBytes));
   if (!checked.ok) throw corrupt(header, checked.fault);
