@@ -13,6 +13,8 @@ export interface AuditWorld {
   readonly seed: number;
   readonly recorder: Recorder;
   readonly isDamaged: (log: LogPlace) => boolean;
+  /** Whether a client's request is still on its way, or at work in the broker, though nobody waits for it. */
+  isAsked(): boolean;
   wallMs(): number;
   /** Lets events happen until a promise has settled; rejects as it does, or when it never does. */
   settle<T>(what: string, work: Promise<T>): Promise<T>;
@@ -61,6 +63,7 @@ export async function audit(
   round: number,
 ): Promise<void> {
   const isSettled = (): boolean =>
+    !world.isAsked() &&
     logs.every((log) => {
       const described = partitionOf(broker, log);
       return described === null || described.state !== "online" || described.highWatermark === described.logEndOffset;

@@ -93,11 +93,13 @@ export class Client {
     const { life, broker } = node;
     const respond = (answer: Answer<T>): void => {
       if (!node.lives(life)) return;
+      node.unanswered -= 1;
       const arrive = (): void =>
         answered(answer.outcome === "ok" && !node.lives(life) ? { ...answer, isStale: true } : answer);
       this.#network.send(node.name, this.name, arrive, { once: true });
     };
     if (broker === null) return;
+    node.unanswered += 1;
     let promise: Promise<T>;
     try {
       promise = request(broker);

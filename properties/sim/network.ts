@@ -53,6 +53,8 @@ export class Network {
   readonly #scheduler: Scheduler;
   readonly #links: Map<string, Link> = new Map();
   #mix: NetworkMix;
+  /** Messages that have not arrived yet. */
+  underWay = 0;
 
   constructor(scheduler: Scheduler, mix: NetworkMix) {
     this.#scheduler = scheduler;
@@ -116,7 +118,9 @@ export class Network {
       arrivalMs = Math.max(arrivalMs, channel.lastArrivalMs + 0.001);
       channel.lastArrivalMs = arrivalMs;
     }
+    this.underWay += 1;
     this.#scheduler.after("message", arrivalMs - nowMs, link.stream.id(), () => {
+      this.underWay -= 1;
       this.counts.delivered += 1;
       if (number < link.lastDelivered) this.counts.overtaken += 1;
       else link.lastDelivered = number;

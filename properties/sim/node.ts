@@ -42,6 +42,8 @@ export class Node implements DiskHost {
   broker: Broker | null = null;
   /** A fault of the disk hit this life: partitions may be fenced, and an opening may fail. */
   isFaulty = false;
+  /** Requests that this life has not answered yet; nobody may wait for them any more. */
+  unanswered = 0;
   /** What the wall clock shows beyond virtual time. */
   wallOffsetMs: number = epochMs;
   readonly #scheduler: Scheduler;
@@ -70,6 +72,7 @@ export class Node implements DiskHost {
     this.life += 1;
     this.state = "starting";
     this.isFaulty = false;
+    this.unanswered = 0;
     const { life } = this;
     const chance = new Stream(this.#scheduler.seed, this.name, "entropy", life).next();
     const { disk: _, kernel, ...options } = this.#options;

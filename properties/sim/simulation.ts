@@ -234,6 +234,7 @@ class Simulation {
   async #audit(round: number): Promise<void> {
     const world: AuditWorld = {
       ...{ seed: this.plan.seed, recorder: this.recorder, isDamaged: (log) => this.#damaged.has(log.name) },
+      isAsked: () => this.#network.underWay > 0 || this.#node.unanswered > 0,
       wallMs: () => this.#node.wallMs(),
       settle: (what, work) => this.#settle(what, work),
       pass: (ms) => this.#pass(ms),
