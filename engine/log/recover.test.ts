@@ -389,6 +389,52 @@ test("a base offset that was flipped on disk is an error to readers, never anoth
   }
 });
 
+/** A compacted topic with four batches of three records, opened after the second was made to end elsewhere. */
+async function withFalseEnd(lastOffsetDelta: number, isIndexLost: boolean, valueBytes = 1): Promise<Broker> {
+  const storage = memoryStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { configs: { "cleanup.policy": "compact", "index.interval.bytes": 0 } });
+  for (let at = 0; at < 4; at += 1) {
+    await broker.produce(
+      "t",
+      ["a", "b", "c"].map((key) => ({ key, value: "v".repeat(valueBytes) })),
+    );
+  }
+  await broker.close();
+  const survivor = storage.restart();
+  await rewrite(survivor, "t-0/00000000000000000000.log", (bytes) => {
+    const view = new DataView(bytes.buffer);
+    view.setInt32(12 + view.getInt32(8) + 23, lastOffsetDelta);
+    return bytes;
+  });
+  if (isIndexLost) await survivor.remove("t-0/00000000000000000000.index");
+  return openBroker(testWorld(survivor));
+}
+
+test("a batch that says it ends before its end is an error to readers of a compacted log, and no gap", async () => {
+  for (const delta of [0, 1, -9]) {
+    for (const isIndexLost of [false, true]) {
+      for (const offset of [0, 3, 4, 5]) {
+        const broker = await withFalseEnd(delta, isIndexLost);
+        const reading = broker.fetchRecords("t", 0, { offset, limit: 100 });
+        await assert.rejects(
+          reading,
+          corrupt,
+          `${delta}, ${isIndexLost ? "an index made anew" : "its index"}, ${offset}`,
+        );
+        await broker.close();
+      }
+      const broker = await withFalseEnd(delta, isIndexLost);
+      assert.equal((await broker.fetchRecords("t", 0, { offset: 6, limit: 100 })).records.length, 6);
+      await broker.close();
+    }
+  }
+  // One that is read in several pieces.
+  const broker = await withFalseEnd(0, false, 50_000);
+  await assert.rejects(broker.fetchRecords("t", 0, { offset: 4, limit: 100 }), corrupt);
+  await broker.close();
+});
+
 test("a log below the recovery point whose first batches are gone answers with an error, and not for ever with nothing", async () => {
   const broker = await reopened({ "index.interval.bytes": 100 }, (bytes) => bytes.fill(0, 0, 200));
   await assert.rejects(values(broker), corrupt);

@@ -106,6 +106,31 @@ test("a reader of a segment that is gone does not bring its files back", async (
   assert.deepEqual(await storage.list("t-0"), []);
 });
 
+test("a gap counts only behind a batch that matches its checksum, however large", async () => {
+  for (const damagedAt of [null, 30, 100_000, 149_999]) {
+    const storage = memoryStorage();
+    const context = {
+      ...{ storage, kernel, folder: "", indexes: new IndexResidency(1000) },
+      ...{ rebuilt: () => {}, indexIntervalBytes: () => 0 },
+    };
+    const file = storage.create("x");
+    const segment = new Segment(context, 0, file, 0);
+    segment.resetIndexes();
+    const first = kernel
+      .encodeBatch([{ key: null, value: new Uint8Array(150_000), headers: [], timestamp: 5 }])
+      .slice();
+    const second = kernel.encodeBatch([{ key: null, value: null, headers: [], timestamp: 5 }]).slice();
+    new DataView(second.buffer).setUint32(4, 5);
+    if (damagedAt !== null) first[damagedAt] = (first[damagedAt] as number) ^ 1;
+    for (const batch of [first, second]) {
+      segment.noteBatch(new BatchHeader(batch), file.sizeBytes);
+      file.append(batch);
+    }
+    assert.equal(await segment.positionOf(3), damagedAt === null ? first.length : 0, `${damagedAt}`);
+    assert.equal(await segment.positionOf(5), first.length);
+  }
+});
+
 test("an index that is not in its file yet stays in memory, whatever the budget", async () => {
   const storage = memoryStorage();
   const reports: string[] = [];

@@ -9,10 +9,13 @@
 import type { IndexTable, Kernel } from "../kernel/kernel.ts";
 import { type Storage, StorageError, type StorageFile } from "../port/storage.ts";
 import { replaceFile } from "../storage/replace-file.ts";
-import { type BatchHeader, headerSizeBytes } from "./record-batch.ts";
+import { attributesAt, BatchHeader, headerSizeBytes } from "./record-batch.ts";
 import { type SegmentFileKind, segmentFileName } from "./segment-names.ts";
 import { SparseIndex } from "./sparse-index.ts";
 import { walkHeaders } from "./walk.ts";
+
+/** Of a batch whose checksum is compared, in memory at once. */
+const pieceBytes = 64 * 1024;
 
 /** Where a segment's whole batches end. */
 export interface SegmentEnd {
@@ -418,24 +421,53 @@ export class Segment {
 
   // ---- look-ups ----------------------------------------------------------------------------
 
-  /** The position of the batch that holds `offset`, or of the first after it; null when there is none. */
+  /**
+   * The position of the batch that holds `offset`, or of the first after it; null when there is none. Before it counts
+   * as a gap, the batch in front of it must be whole: else its word for where it ends is worth nothing, and it is what
+   * is found.
+   */
   async positionOf(offset: number): Promise<number | null> {
     for (let attempt = 0; ; attempt += 1) {
       const { offsets } = await this.#resident();
       const entry = this.#search(offsets, offset - this.baseOffset);
       const from = entry < 0 ? 0 : offsets.valueAt(entry);
       let found: number | null = null;
+      let isBehindGap = false;
+      let before: number | null = null;
       let sane = true;
       await walkHeaders(this.log, from, this.log.sizeBytes, (header, position) => {
         if (entry >= 0 && position === from) sane = header.lastOffset === this.baseOffset + offsets.keyAt(entry);
-        if (sane && header.lastOffset >= offset) found = position;
-        return sane && found === null;
+        if (!sane) return false;
+        if (header.lastOffset < offset) before = position;
+        else {
+          found = position;
+          isBehindGap = header.baseOffset > offset;
+        }
+        return found === null;
       });
-      if (found !== null) return found;
+      if (found !== null) {
+        return isBehindGap && before !== null && !(await this.#isWhole(before, found)) ? before : found;
+      }
       const intact = sane && (entry < 0 || (await this.#isBatchAt(from, this.baseOffset + offsets.keyAt(entry))));
       if (intact || attempt > 0) return null;
       await this.rebuildIndexes();
     }
+  }
+
+  /** Whether the batch there matches its checksum. */
+  async #isWhole(from: number, to: number): Promise<boolean> {
+    const { kernel } = this.#context;
+    const piece = new Uint8Array(Math.min(pieceBytes, to - from));
+    let checksum = 0;
+    let sum = 0;
+    for (let at = from; at < to; ) {
+      const length = await this.log.read(piece.subarray(0, Math.min(piece.length, to - at)), at);
+      if (length === 0) return false;
+      if (at === from) checksum = new BatchHeader(piece).checksum;
+      sum = kernel.crc32c(piece.subarray(at === from ? attributesAt : 0, length), sum);
+      at += length;
+    }
+    return sum === checksum;
   }
 
   async #isBatchAt(position: number, lastOffset: number): Promise<boolean> {

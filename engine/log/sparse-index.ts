@@ -43,9 +43,9 @@ export class SparseIndex implements IndexTable {
     return this.#view.getInt32(entry * this.entrySizeBytes + this.entrySizeBytes - 4);
   }
 
-  /** Appends unless the key would not rise. */
+  /** Appends unless the key would not rise, from 0 on. */
   append(key: number, value: number): void {
-    if (this.count > 0 && key <= this.keyAt(this.count - 1)) return;
+    if (key <= (this.count > 0 ? this.keyAt(this.count - 1) : -1)) return;
     const at = this.sizeBytes;
     if (at + this.entrySizeBytes > this.bytes.length) this.#grow();
     if (this.entrySizeBytes === 8) {
