@@ -310,7 +310,7 @@ test("a compressed and an uncompressed batch are sieved alike, by both kernels",
         } else assert.equal(expected.length, records.length);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 600 },
   );
   for (const outcome of ["whole", "part", "none"])
     assert.ok((outcomes.get(outcome) ?? 0) > 15, `${outcome}: ${outcomes.get(outcome)}`);
