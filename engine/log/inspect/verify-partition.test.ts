@@ -47,6 +47,24 @@ test("segments one behind the other have no findings, whatever is known of them"
   }
 });
 
+test("of a time index that lacks its end it is said what that costs, and who mends it", async () => {
+  for (const [left, expected] of [
+    [12, /^it ends with time \d+, but the segment's latest is .*may pass over it until log index --rebuild/],
+    [0, /^it has no entry, but .*; the next start makes it anew from the log$/],
+  ] as const) {
+    const { storage } = await write(folder, batches);
+    const file = await storage.open(`${folder}/${segmentFileName(0, "timeindex")}`);
+    assert.ok(file.sizeBytes > 12);
+    await file.truncate(left);
+    const { findings } = await verify(storage, { recoveryPoint: 80, logStartOffset: 0, clean: true });
+    assert.deepEqual(
+      findings.map(({ severity, kind }) => [severity, kind]),
+      [["warning", "timeindex-short"]],
+    );
+    assert.match(findings[0]?.message ?? "", expected);
+  }
+});
+
 test("a segment that is lost is an error, unless a crash may have taken it", async () => {
   for (const [recoveryPoint, clean, severity] of [
     [80, true, "error"],

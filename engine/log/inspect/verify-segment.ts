@@ -402,7 +402,12 @@ class SegmentWalk {
     const last = this.#times?.last ?? null;
     if (this.#times !== null && (last === null || last.key < this.#maxTimestamp)) {
       const ends = last === null ? "it has no entry" : `it ends with time ${last.key}`;
-      const message = `${ends}, but the segment's latest is ${this.#maxTimestamp} at offset ${this.#offsetOfMaxTimestamp}`;
+      const latest = `the segment's latest is ${this.#maxTimestamp} at offset ${this.#offsetOfMaxTimestamp}`;
+      const mended =
+        last === null
+          ? "the next start makes it anew from the log"
+          : "look-ups by time may pass over it until log index --rebuild makes the index anew";
+      const message = `${ends}, but ${latest}; ${mended}`;
       const name = `${folder}/${segmentFileName(baseOffset, "timeindex")}`;
       const position = last === null ? 0 : last.position + 12;
       this.#context.findings.add(this.#indexSeverity, "timeindex-short", name, message, { position });
