@@ -54,8 +54,9 @@ async function says(promise, words) {
 
 const usesTypesOfProperties = `
 import fc from "fast-check";
-import { checkLog, judge, type LogAdapter, logPlans, runWorkload, supportsNothing } from "moldau/properties";
+import { checkLog, type ContractCase, contractCases, judge, type LogAdapter, logPlans, runWorkload, supportsNothing } from "moldau/properties";
 declare const adapter: LogAdapter;
+export const cases: readonly ContractCase[] = contractCases({ open: () => adapter, supports: adapter.supports });
 const { holds, counterexample } = await checkLog({ open: () => adapter });
 export const said: string | undefined = holds ? undefined : counterexample?.violations[0]?.message;
 export const plans: fc.Arbitrary<unknown> = logPlans(fc, { supports: supportsNothing, restarts: true });
@@ -63,6 +64,39 @@ export const events: number = judge((await runWorkload({ adapter, seed: 1, secon
 // @ts-expect-error: no such option
 await checkLog({ open: () => adapter, seeds: 1 });
 `;
+
+/** Somebody's own runner, and what it is told of a true adapter and of a faulty one. */
+const holdsToContract = `
+import { contractCases, supportsNothing } from "moldau/properties";
+import { HastyLog } from "./hasty-log.mjs";
+import { SimpleLog } from "./simple-log.mjs";
+
+const more = { conditionalAppends: true, lookUpByTime: true };
+class Deaf extends SimpleLog {
+  append(place, records) { return super.append(place, records, {}); }
+}
+const [simple, hasty, deaf] = [
+  await failing(SimpleLog, { ...supportsNothing, ...more }),
+  await failing(HastyLog, supportsNothing),
+  await failing(Deaf, { ...supportsNothing, ...more }),
+];
+console.log(JSON.stringify({ simple, hasty, deaf }));
+
+async function failing(Log, supports) {
+  const failed = [];
+  for (const { name, run } of contractCases({ open: () => new Log(), supports, restarts: true })) {
+    await run().catch(() => failed.push(name));
+  }
+  return failed;
+}
+`;
+
+/** By name. */
+const failsContract = {
+  simple: [],
+  hasty: ["has what it acknowledged with acks=all after a crash, and goes on"],
+  deaf: ["appends only where it is expected to"],
+};
 
 const reachesNobody = `
 import { openKafkaAdapter } from "moldau/properties";
@@ -126,11 +160,15 @@ try {
   npm(checked, ["install", "--no-audit", "--no-fund", tarball, ...peers()]);
   cpSync(join(checked, "node_modules/moldau/examples"), checked, { recursive: true });
   writeFileSync(join(checked, "nobody.mjs"), reachesNobody);
+  writeFileSync(join(checked, "holds-to-contract.mjs"), holdsToContract);
   for (const name of Object.keys(runtimes)) {
     mustSay(run(checked, name, "simple-log.mjs"), "holds: ");
     mustSay(run(checked, name, "hasty-log.mjs"), "violated, ");
+    const told = run(checked, name, "holds-to-contract.mjs").trim().split("\n").at(-1);
+    if (told !== JSON.stringify(failsContract)) throw new Error(`${name}: the contract's cases said ${told}`);
     run(checked, name, "nobody.mjs");
   }
+  testContract(checked);
   const nodeTypes = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
   checkProgram(checked, "properties.mts", usesTypesOfProperties, [
     "--lib",
@@ -159,6 +197,24 @@ function peers() {
   });
 }
 
+/** The example for node:test, as it is and with an adapter that is to fail. */
+function testContract(cwd) {
+  const test = (file) =>
+    spawnSync(process.execPath, ["--test", "--test-reporter=tap", file], { cwd, encoding: "utf8" });
+  const held = test("contract.mjs");
+  if (held.status !== 0) throw new Error(`contract.mjs: status ${held.status}\n${held.stdout}${held.stderr}`);
+  const text = readFileSync(join(cwd, "contract.mjs"), "utf8");
+  writeFileSync(
+    join(cwd, "contract-of-hasty.mjs"),
+    text.replaceAll("SimpleLog", "HastyLog").replace("simple-", "hasty-"),
+  );
+  const { status, stdout } = test("contract-of-hasty.mjs");
+  const [fails] = failsContract.hasty;
+  if (status !== 1 || !new RegExp(`not ok \\d+ - ${fails}`).test(stdout))
+    throw new Error(`the hasty log is to fail by '${fails}': status ${status}\n${stdout}`);
+  console.log(`node:test: the simple log keeps the contract, the hasty one fails by '${fails}'`);
+}
+
 function mustSay(said, words) {
   if (!said.startsWith(words)) throw new Error(`it did not say '${words}' but:\n${said}`);
 }
@@ -172,6 +228,7 @@ function checkContents(paths) {
     "docs/http.md",
     "docs/properties.md",
     "dist/engine.wasm",
+    "examples/contract.mjs",
     "examples/simple-log.mjs",
   ]) {
     if (!paths.includes(needed)) throw new Error(`the package lacks ${needed}`);

@@ -1,7 +1,7 @@
 // Somebody's log, deliberately simple, held to every invariant that is about it: it holds.
 import { checkLog, describeVerdict, LogError, supportsNothing } from "moldau/properties";
 
-class SimpleLog {
+export class SimpleLog {
   name = "an array a partition";
   supports = { ...supportsNothing, conditionalAppends: true, lookUpByTime: true };
   #partitions = new Map();

@@ -24,6 +24,7 @@ export {
   supportsNothing,
   type TopicOptions,
 } from "./adapter/contract.ts";
+export { type ContractCase, type ContractOptions, contractCases } from "./adapter/contract-cases.ts";
 export { EngineAdapter } from "./adapter/engine.ts";
 export { type HttpAdapterOptions, openHttpAdapter } from "./adapter/http.ts";
 export { type KafkaAdapterOptions, openKafkaAdapter } from "./adapter/kafka.ts";

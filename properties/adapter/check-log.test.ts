@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Broker, type MemoryStorage, memoryStorage, openBroker } from "../../server/runtime/web/index.ts";
+import { memoryStorage, openBroker } from "../../server/runtime/web/index.ts";
 import { checkLog } from "../library/check-log.ts";
-import { draw, type Random } from "../random.ts";
 import {
   type Appended,
   type AppendOptions,
@@ -14,35 +13,7 @@ import {
   type RecordToAppend,
 } from "./contract.ts";
 import { EngineAdapter } from "./engine.ts";
-
-/** The engine on a memory that loses at a crash what was not synced, or tears it. */
-class RestartingEngine extends EngineAdapter {
-  #storage: MemoryStorage;
-  #broker: Broker;
-  readonly #random: Random = draw(1, "crash");
-
-  static async open(): Promise<RestartingEngine> {
-    const storage = memoryStorage();
-    return new RestartingEngine(storage, await openBroker({ storage }));
-  }
-
-  private constructor(storage: MemoryStorage, broker: Broker) {
-    super(broker);
-    this.#storage = storage;
-    this.#broker = broker;
-  }
-
-  async restart(how: "close" | "crash"): Promise<void> {
-    if (how === "close") await this.#broker.close();
-    this.replace(null);
-    const dead = this.#broker;
-    this.#storage = how === "close" ? this.#storage.restart() : this.#storage.crash(() => this.#random.next());
-    // Its timers go; its store is dead already.
-    await dead.close().catch(() => {});
-    this.#broker = await openBroker({ storage: this.#storage });
-    this.replace(this.#broker);
-  }
-}
+import { RestartingEngine } from "./restarting-engine.test-support.ts";
 
 test("the engine holds", async () => {
   const verdict = await checkLog({ open: () => RestartingEngine.open(), runs: 30, seed: 20261126 });

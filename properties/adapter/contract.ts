@@ -1,7 +1,7 @@
 // What a log must offer to be checked: an adapter to it, of which most is optional.
 //
 // Owns: the shapes, and the error that says whether a failed call may have had an effect.
-// Never: knows of any log. contract.test-suite.ts holds every adapter to what is written here.
+// Never: knows of any log. contract-cases.ts holds every adapter to what is written here.
 //
 // A failed call throws. When its error has `effect: "none"`, it certainly changed nothing (`fail` in
 // the history); with anything else, or nothing, it may have (`info`). An adapter never sends again by
@@ -127,6 +127,7 @@ export interface TopicOptions {
   readonly configs?: Readonly<Record<string, string>>;
 }
 
+/** A topic or partition that is not there is `UNKNOWN_TOPIC_OR_PARTITION` with effect none, whatever is asked of it. */
 export interface LogAdapter {
   /** For people: the log and where it is. */
   readonly name: string;
@@ -136,7 +137,7 @@ export interface LogAdapter {
   /** For clearing up. */
   deleteTopic?(topic: string): Promise<void>;
   append(place: Place, records: readonly RecordToAppend[], options: AppendOptions): Promise<Appended>;
-  /** An offset outside of the log is `OFFSET_OUT_OF_RANGE`, effect none. */
+  /** An offset outside of the log is `OFFSET_OUT_OF_RANGE`, effect none: below its start, or above the high watermark. */
   read(place: Place, options: ReadOptions): Promise<ReadAnswer>;
   offsets(place: Place): Promise<Offsets>;
   /** idempotence. */

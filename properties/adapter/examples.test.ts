@@ -5,6 +5,8 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { LogVerdict } from "../library/check-log.ts";
+import { type LogAdapter, supportsNothing } from "./contract.ts";
+import { contractCases } from "./contract-cases.ts";
 
 const folder = new URL("./", import.meta.url);
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
@@ -25,7 +27,9 @@ function examples(): URL {
 }
 
 /** Runs one with `moldau/properties` being what is tested here. */
-async function run(name: string): Promise<{ verdict: LogVerdict; said: string }> {
+async function run(
+  name: string,
+): Promise<{ verdict: LogVerdict; said: string; module: Readonly<Record<string, unknown>> }> {
   const text = readFileSync(new URL(name, examples()), "utf8");
   assert.ok(text.trimEnd().split("\n").length < 50, `${name} is under 50 lines`);
   assert.ok(text.includes('from "moldau/properties"'));
@@ -37,15 +41,15 @@ async function run(name: string): Promise<{ verdict: LogVerdict; said: string }>
   const { log } = console;
   console.log = (line: string) => void said.push(line);
   try {
-    const { verdict } = (await import(pathToFileURL(copy).href)) as { verdict: LogVerdict };
-    return { verdict, said: said.join("\n") };
+    const module = (await import(pathToFileURL(copy).href)) as { readonly verdict: LogVerdict };
+    return { verdict: module.verdict, said: said.join("\n"), module };
   } finally {
     console.log = log;
   }
 }
 
-test("there are two examples", () => {
-  assert.deepEqual(readdirSync(examples()).sort(), ["hasty-log.mjs", "simple-log.mjs"]);
+test("there are three examples", () => {
+  assert.deepEqual(readdirSync(examples()).sort(), ["contract.mjs", "hasty-log.mjs", "simple-log.mjs"]);
 });
 
 test("the simple log holds", async () => {
@@ -69,4 +73,19 @@ test("the log that answers before it has stored is found, with a small plan and 
   assert.ok(history.some(({ kind }) => kind === "crash"));
   assert.match(said, /^violated, after \d+ plans/);
   assert.match(said, /held 'p\d\.\d+' \(p\d produced .* acknowledged at \d+ at \d+ ms in life 1\)/);
+});
+
+test("the simple log keeps the contract for adapters, and the hasty one breaks it by name", async () => {
+  const failing = async (file: string, name: string, supports: LogAdapter["supports"]): Promise<string[]> => {
+    const Log = (await run(file)).module[name] as new () => LogAdapter;
+    const failed: string[] = [];
+    for (const one of contractCases({ open: () => new Log(), supports, restarts: true }))
+      await one.run().catch((error: Error) => failed.push(`${one.name}: ${error.message}`));
+    return failed;
+  };
+  const more = { conditionalAppends: true, lookUpByTime: true };
+  assert.deepEqual(await failing("simple-log.mjs", "SimpleLog", { ...supportsNothing, ...more }), []);
+  assert.deepEqual(await failing("hasty-log.mjs", "HastyLog", supportsNothing), [
+    'has what it acknowledged with acks=all after a crash, and goes on: what lies there after the restart: [], and is to be ["a","b"]',
+  ]);
 });
