@@ -1,13 +1,14 @@
 // Runs every command of README.md and docs/*.md in a fresh copy of the repository, so that they stay true.
 //
 // Owns: which blocks are commands, and what a failure of one looks like.
-// A block of `sh` runs with bash and must end well; a block of `js` runs as a module under node.
+// A block of `sh` runs with bash and must end with 0; a block of `js` runs as a module under node.
 // A comment on the line before a block says more:
 //   <!-- serves -->  starts a server: it runs until the next such block or the file's end, and the
 //                    others speak to it; a page that starts none is given one
 //   <!-- prints -->  not a command: what the block before has printed, line by line, in order;
 //                    `…` stands for anything
 //   <!-- tails -->   has no end of its own: it must be alive after three seconds, and is ended then
+//   <!-- exits 1 --> must end with 1: it shows how something wrong is found
 //   <!-- tests -->   the test command, which .ci/run runs on its own
 //
 // `--test-command` prints that command; `--installed-size N` fails when node_modules holds over N MB.
@@ -112,9 +113,11 @@ function runBlock({ language, text, mark }, cwd, where) {
     stdio: ["ignore", "pipe", "pipe"],
   });
   process.stdout.write(run.stdout);
-  if (mark === "tails" ? run.error?.code !== "ETIMEDOUT" : run.status !== 0) {
+  const wanted = mark === "exits 1" ? 1 : 0;
+  if (mark === "tails" ? run.error?.code !== "ETIMEDOUT" : run.status !== wanted) {
     process.stderr.write(run.stderr);
-    throw new Error(`${where}: ended with ${run.error?.message ?? run.signal ?? `status ${run.status}`}`);
+    const ended = run.error?.message ?? run.signal ?? `status ${run.status}`;
+    throw new Error(`${where}: ended with ${ended}${wanted === 0 ? "" : `, and is to end with ${wanted}`}`);
   }
   // curl --fail is not for a README: a problem document on standard output is a failure all the same.
   if (/"status": ?[45]\d\d\b/.test(run.stdout)) throw new Error(`${where}: was answered with a problem`);
@@ -204,7 +207,7 @@ function blocksOf(document) {
     if (fence === null) continue;
     const end = lines.indexOf("```", index + 1);
     if (end < 0) throw new Error(`${document}:${index + 1}: a block without an end`);
-    const mark = /^<!-- (serves|prints|tails|tests) -->$/.exec(lines[index - 1] ?? "")?.[1] ?? null;
+    const mark = /^<!-- (serves|prints|tails|tests|exits 1) -->$/.exec(lines[index - 1] ?? "")?.[1] ?? null;
     blocks.push({ language: fence[1], mark, line: index + 1, text: `${lines.slice(index + 1, end).join("\n")}\n` });
     index = end;
   }

@@ -45,3 +45,4 @@ export class HastyLog {
 
 export const verdict = await checkLog({ open: () => new HastyLog(), runs: 200, seed: 7 });
 console.log(describeVerdict(verdict));
+if (!verdict.holds) process.exitCode = 1; // as `moldau check` does

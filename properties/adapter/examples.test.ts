@@ -26,10 +26,15 @@ function examples(): URL {
   throw new Error("there are no examples");
 }
 
+interface Ran {
+  readonly verdict: LogVerdict;
+  readonly said: string;
+  readonly status: number | string | null | undefined;
+  readonly module: Readonly<Record<string, unknown>>;
+}
+
 /** Runs one with `moldau/properties` being what is tested here. */
-async function run(
-  name: string,
-): Promise<{ verdict: LogVerdict; said: string; module: Readonly<Record<string, unknown>> }> {
+async function run(name: string): Promise<Ran> {
   const text = readFileSync(new URL(name, examples()), "utf8");
   assert.ok(text.trimEnd().split("\n").length < 50, `${name} is under 50 lines`);
   assert.ok(text.includes('from "moldau/properties"'));
@@ -39,12 +44,14 @@ async function run(
   writeFileSync(copy, text.replace("moldau/properties", door));
   const said: string[] = [];
   const { log } = console;
+  const { exitCode } = process;
   console.log = (line: string) => void said.push(line);
   try {
     const module = (await import(pathToFileURL(copy).href)) as { readonly verdict: LogVerdict };
-    return { verdict: module.verdict, said: said.join("\n"), module };
+    return { verdict: module.verdict, said: said.join("\n"), status: process.exitCode, module };
   } finally {
     console.log = log;
+    process.exitCode = exitCode;
   }
 }
 
@@ -53,7 +60,8 @@ test("there are three examples", () => {
 });
 
 test("the simple log holds", async () => {
-  const { verdict, said } = await run("simple-log.mjs");
+  const { verdict, said, status } = await run("simple-log.mjs");
+  assert.ok(status !== 1);
   assert.equal(verdict.holds, true, said);
   assert.equal(verdict.runs, 200);
   assert.ok(verdict.operations > 3000);
@@ -63,7 +71,8 @@ test("the simple log holds", async () => {
 });
 
 test("the log that answers before it has stored is found, with a small plan and who was told what", async () => {
-  const { verdict, said } = await run("hasty-log.mjs");
+  const { verdict, said, status } = await run("hasty-log.mjs");
+  assert.equal(status, 1);
   assert.equal(verdict.holds, false);
   const { plan, violations, history } = verdict.counterexample ?? assert.fail("no counter-example");
   assert.ok(plan.rounds.length <= 2, JSON.stringify(plan));
