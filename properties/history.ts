@@ -163,6 +163,7 @@ export interface ProducerAllocated extends Happened {
 export interface TopicChanged extends Happened {
   readonly kind: "create topic" | "delete topic";
   readonly topic: string;
+  /** Of this life of the topic. Where the log gives none, its name, which no other life of the history has. */
   readonly id?: string;
   readonly outcome: Outcome;
   readonly code?: string;
@@ -170,6 +171,7 @@ export interface TopicChanged extends Happened {
 
 export interface TopicsListed extends Happened {
   readonly kind: "topics";
+  /** Of all the topics of the history that there are, as in `create topic`. */
   readonly ids: readonly string[];
 }
 

@@ -8,6 +8,7 @@ export {
   type Appended,
   type AppendOptions,
   type GroupMember,
+  type ListedTopic,
   type LogAdapter,
   LogError,
   type Manifest,

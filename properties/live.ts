@@ -74,7 +74,7 @@ export async function checkLive(check: LiveCheck): Promise<Report> {
       onProgress: (progress) => onProgress?.(progress, killed),
     });
     if (check.keep !== true) await clearUp(adapter, result.topics);
-    const notes = notesOf(adapter, check);
+    const notes = notesOf(adapter, check, result.history);
     if (result.seconds < seconds && check.operations === undefined && stop?.aborted !== true)
       notes.push(`The history was full before the time was: the work ended after ${Math.round(result.seconds)} s.`);
     const verdict = judge(result.history);
@@ -116,17 +116,22 @@ async function clearUp(adapter: LogAdapter, topics: readonly string[]): Promise<
 }
 
 /** What was not tried, because the log does not offer it or nobody asked for it. */
-function notesOf({ supports }: LogAdapter, { process, stop, kills = 0 }: LiveCheck): string[] {
+function notesOf({ supports }: LogAdapter, { process, stop, kills = 0 }: LiveCheck, history: History): string[] {
   const lacks = [
     supports.idempotence ? null : "idempotent producers",
     supports.conditionalAppends ? null : "conditional appends",
     supports.groups === "none" ? "groups" : null,
     supports.deleteRecords ? null : "deleting records",
     supports.lookUpByTime ? null : "look-ups by time",
+    supports.listTopics ? null : "lists of topics",
   ].filter((name) => name !== null);
   const notes: string[] = [];
   if (stop?.aborted === true) notes.push("It was stopped early: what was seen until then is judged.");
   if (lacks.length > 0) notes.push(`Not tried, because it is not offered there: ${lacks.join(", ")}.`);
+  if (history.some((event) => event.kind === "create topic" && event.id === event.topic))
+    notes.push(
+      "Topics are known by their names there: one lost and made anew under its name is not told from the old one.",
+    );
   if (process === undefined || kills === 0) notes.push("Nothing was killed: nothing is shown about crashes.");
   return notes;
 }

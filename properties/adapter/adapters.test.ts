@@ -18,6 +18,7 @@ const supportsAll = {
   lookUpByTime: true,
   compaction: true,
   groups: "consumer",
+  listTopics: true,
   logEnd: true,
 } as const;
 

@@ -164,6 +164,16 @@ const faults: readonly (readonly [
     { "looks offsets up by time": /is to be/ },
   ],
   [
+    "lists nothing",
+    () => ({ listTopics: async () => [] }),
+    { "lists the topics that there are": /a topic that was created is not listed/ },
+  ],
+  [
+    "gives a topic the id of the one before it",
+    (engine) => ({ listTopics: async () => (await engine.listTopics()).map((listed) => ({ ...listed, id: "1" })) }),
+    { "lists the topics that there are": /created anew has the old id 1/ },
+  ],
+  [
     "tells no member what it has to give up",
     (engine) => ({
       joinGroup: (group, topics, listener: MemberListener) =>
@@ -222,11 +232,12 @@ test("the cases are those that the manifest calls for", () => {
     supports: {
       ...nothing,
       ...{ idempotence: false, conditionalAppends: false, deleteRecords: false, lookUpByTime: false },
+      listTopics: false,
     },
   });
   assert.deepEqual(
     least.map(({ name }) => name),
     all.slice(0, 7),
   );
-  assert.equal(all.length, 16);
+  assert.equal(all.length, 17);
 });

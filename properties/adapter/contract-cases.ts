@@ -7,6 +7,7 @@
 
 import {
   type Acks,
+  type ListedTopic,
   type LogAdapter,
   type Manifest,
   type Membership,
@@ -74,6 +75,7 @@ export function contractCases({
   if (supports.conditionalAppends) cases.push(["appends only where it is expected to", appendsWhereExpected]);
   if (supports.deleteRecords) cases.push(["deletes records, and starts there", deletesRecords]);
   if (supports.lookUpByTime) cases.push(["looks offsets up by time", looksUp]);
+  if (supports.listTopics) cases.push(["lists the topics that there are", listsTopics]);
   if (supports.groups !== "none")
     cases.push(["shares partitions out among a group's members, and keeps what they commit", shares]);
   if (restarts) {
@@ -123,6 +125,7 @@ async function supportsWhatItSays({ adapter, supports }: Scene): Promise<void> {
     [supports.idempotence, "allocateProducer"],
     [supports.deleteRecords, "deleteRecords"],
     [supports.lookUpByTime, "lookUp"],
+    [supports.listTopics, "listTopics"],
     [supports.groups !== "none", "joinGroup"],
     [supports.groups !== "none", "committed"],
   ] as const)
@@ -266,6 +269,22 @@ async function looksUp({ adapter, topic, supports, until }: Scene): Promise<void
   same(`${what} between the first two`, await look(now + 5), { offset: 1, timestamp: now + 20 });
   same(`${what}, that of the first itself`, await look(now), { offset: 0, timestamp: now });
   same(`${what} after all of them`, await look(now + 21), null);
+}
+
+async function listsTopics({ adapter, topic, until }: Scene): Promise<void> {
+  const find = async (): Promise<readonly ListedTopic[]> =>
+    ((await adapter.listTopics?.()) ?? []).filter((listed) => listed.topic === topic);
+  const [first, ...others] = await find();
+  demand(first !== undefined, "a topic that was created is not listed");
+  same("how often it is listed besides", others.length, 0);
+  same("its id, asked for again", (await find())[0]?.id, first.id);
+  if (adapter.deleteTopic === undefined) return;
+  await adapter.deleteTopic(topic);
+  await until(async () => (await find()).length === 0, "a list without the deleted topic");
+  await adapter.createTopic(topic, { partitions: 2 });
+  const [anew] = await find();
+  demand(anew !== undefined, "a topic that was created anew is not listed");
+  demand(first.id === undefined || anew.id !== first.id, `a topic that was created anew has the old id ${first.id}`);
 }
 
 async function shares(scene: Scene): Promise<void> {

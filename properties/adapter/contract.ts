@@ -21,6 +21,7 @@ export interface Manifest {
   readonly lookUpByTime: boolean;
   readonly compaction: boolean;
   readonly groups: GroupProtocol | "none";
+  readonly listTopics: boolean;
   /** Whether `offsets` also tells the log end. */
   readonly logEnd: boolean;
 }
@@ -33,6 +34,7 @@ export const supportsNothing: Manifest = {
   lookUpByTime: false,
   compaction: false,
   groups: "none",
+  listTopics: false,
   logEnd: false,
 };
 
@@ -121,6 +123,12 @@ export interface GroupMember {
   leave(): Promise<void>;
 }
 
+export interface ListedTopic {
+  readonly topic: string;
+  /** Of this life of the topic: another one when it is created anew. Absent when the log gives none. */
+  readonly id?: string;
+}
+
 export interface TopicOptions {
   readonly partitions: number;
   /** Kafka's names. */
@@ -134,6 +142,8 @@ export interface LogAdapter {
   readonly supports: Manifest;
   /** Resolves when appends to it will be taken. */
   createTopic(topic: string, options: TopicOptions): Promise<void>;
+  /** listTopics: all there are. One whose creation was acknowledged is among them. */
+  listTopics?(): Promise<readonly ListedTopic[]>;
   /** For clearing up. */
   deleteTopic?(topic: string): Promise<void>;
   append(place: Place, records: readonly RecordToAppend[], options: AppendOptions): Promise<Appended>;

@@ -9,6 +9,7 @@ import {
   type Appended,
   type AppendOptions,
   type GroupMember,
+  type ListedTopic,
   type LogAdapter,
   LogError,
   type Manifest,
@@ -33,6 +34,7 @@ export class EngineAdapter implements LogAdapter {
     lookUpByTime: true,
     compaction: true,
     groups: "consumer",
+    listTopics: true,
     logEnd: true,
   };
   #broker: Broker | null;
@@ -63,6 +65,10 @@ export class EngineAdapter implements LogAdapter {
 
   async createTopic(topic: string, { partitions, configs = {} }: TopicOptions): Promise<void> {
     await this.#ask((broker) => broker.createTopic(topic, { partitions, configs }));
+  }
+
+  async listTopics(): Promise<ListedTopic[]> {
+    return this.#ask((broker) => broker.listTopics().map(({ name, id }) => ({ topic: name, id })));
   }
 
   async deleteTopic(topic: string): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type Appended,
   type AppendOptions,
   type GroupMember,
+  type ListedTopic,
   type LogAdapter,
   LogError,
   type Manifest,
@@ -69,6 +70,7 @@ export class HttpAdapter implements LogAdapter {
     lookUpByTime: true,
     compaction: true,
     groups: "consumer",
+    listTopics: true,
     logEnd: true,
   };
   readonly #url: string;
@@ -86,6 +88,11 @@ export class HttpAdapter implements LogAdapter {
 
   async createTopic(topic: string, { partitions, configs = {} }: TopicOptions): Promise<void> {
     await this.#call("PUT", `/v1/topics/${topic}`, { partitions, configs });
+  }
+
+  async listTopics(): Promise<ListedTopic[]> {
+    const { topics } = (await this.#call("GET", "/v1/topics")) as { topics: readonly { name: string; id: string }[] };
+    return topics.map(({ name, id }) => ({ topic: name, id }));
   }
 
   async deleteTopic(topic: string): Promise<void> {

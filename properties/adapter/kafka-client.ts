@@ -131,6 +131,8 @@ export interface Cluster {
   disconnect(): Promise<void>;
   addTargetTopic(topic: string): Promise<void>;
   refreshMetadata(): Promise<void>;
+  /** Of all topics. */
+  metadata(): Promise<{ readonly topicMetadata: readonly { readonly topic: string }[] }>;
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number; readonly leader: number }[];
   findBroker(options: { readonly nodeId: number }): Promise<KafkaBroker>;
   findControllerBroker(): Promise<KafkaBroker>;

@@ -9,6 +9,7 @@ import {
   type Appended,
   type AppendOptions,
   type GroupMember,
+  type ListedTopic,
   type LogAdapter,
   LogError,
   type Manifest,
@@ -55,6 +56,7 @@ export class KafkaAdapter implements LogAdapter {
     lookUpByTime: true,
     compaction: true,
     groups: "classic",
+    listTopics: true,
     logEnd: false,
   };
   readonly #options: Required<KafkaAdapterOptions>;
@@ -94,6 +96,12 @@ export class KafkaAdapter implements LogAdapter {
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }
+  }
+
+  /** Without ids: kafkajs asks for no version of the metadata that has them (10 and up, KIP-516). */
+  async listTopics(): Promise<ListedTopic[]> {
+    const { topicMetadata } = await this.#use((cluster) => cluster.metadata());
+    return topicMetadata.map(({ topic }) => ({ topic }));
   }
 
   async deleteTopic(topic: string): Promise<void> {

@@ -7,6 +7,7 @@ import type { LogAdapter, ProducerStamp, RecordToAppend } from "../adapter/contr
 import type { HistoryEvent, ProducedRecord } from "../history.ts";
 import { describe, type Log, type Stage } from "../workload/clients.ts";
 import { type Answer, Recorder } from "../workload/recorder.ts";
+import { noteCreated, noteTopics } from "../workload/topics.ts";
 import { padded, toRead } from "../workload/values.ts";
 import type { LogCommand, LogPlan, LogRound } from "./log-plan.ts";
 
@@ -63,10 +64,12 @@ class Player {
   async play(): Promise<void> {
     const topic = `plan-${topics++}`;
     const { partitions } = this.#plan;
+    const invokedAt = this.#recorder.history.length;
     await this.#adapter.createTopic(topic, { partitions });
-    this.#recorder.push({ kind: "create topic", topic, outcome: "ok" });
     for (let partition = 0; partition < partitions; partition++)
       this.#logs.push({ place: { topic, partition }, name: `${topic}-${partition}`, compacted: false });
+    await noteCreated(this.#stage, topic, { invokedAt });
+    await noteTopics(this.#stage);
     for (const round of this.#plan.rounds) {
       await this.#round(round);
       await this.#audit();
@@ -110,6 +113,7 @@ class Player {
     if (how === "close") this.#recorder.push({ kind: "close", detail: "", clean: true });
     this.#recorder.incarnation++;
     this.#recorder.push({ kind: "open", detail: "" });
+    await noteTopics(this.#stage);
   }
 
   #call<T>(run: () => Promise<T>): Promise<Answer<T>> {

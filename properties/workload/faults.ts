@@ -6,6 +6,7 @@ import type { LogName } from "../history.ts";
 import type { Stage } from "./clients.ts";
 import type { FaultControl } from "./index.ts";
 import { sleep } from "./sleep.ts";
+import { noteTopics } from "./topics.ts";
 
 /** As Kafka names it. */
 export const unknownTopic = "UNKNOWN_TOPIC_OR_PARTITION";
@@ -57,8 +58,12 @@ export class Faults implements FaultControl {
     const [log] = logs;
     while (log !== undefined && signal?.aborted !== true) {
       const answer = await recorder.call(() => adapter.offsets(log.place));
-      // One that has lost its topics answers too; what that means is for the audit to say.
-      if (answer.outcome === "ok" || answer.code === unknownTopic) return true;
+      if (answer.outcome === "ok") {
+        await noteTopics(this.#stage);
+        return true;
+      }
+      // One that has lost its topics answers too; what that means is for the end to say: it may find them yet.
+      if (answer.code === unknownTopic) return true;
       await new Promise((resolve) => setTimeout(resolve, lookMs));
     }
     return false;

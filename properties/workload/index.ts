@@ -21,6 +21,7 @@ import { Faults } from "./faults.ts";
 import { Member } from "./member.ts";
 import { Recorder } from "./recorder.ts";
 import { sleep } from "./sleep.ts";
+import { noteCreated, noteTopics } from "./topics.ts";
 
 export interface Processes {
   readonly plainProducers: number;
@@ -138,12 +139,13 @@ class Workload {
 
   async run(): Promise<WorkloadResult> {
     const { seed, healMs = 60_000, onProgress } = this.#options;
-    const logs = await this.#createTopics();
+    const logs: Log[] = [];
     const stage: Stage = {
       ...{ adapter: this.#adapter, recorder: this.#recorder, logs },
       working: () => this.#works(),
       sleep: (ms) => this.#sleep(ms),
     };
+    await this.#createTopics(stage, logs);
     const report = (): void =>
       onProgress?.({
         ...{ elapsedMs: this.#recorder.elapsedMs(), operations: this.#recorder.operations, phase: this.#phase },
@@ -164,7 +166,10 @@ class Workload {
       this.#phase = "healing";
       const group = this.#name;
       const auditing = { stage, cursors, members, group, random: draw(seed, "audit"), healMs };
-      if (await heal(auditing)) {
+      const healed = await heal(auditing);
+      // Of one that has not healed, too: why it does not answer may be that it has lost them.
+      await noteTopics(stage);
+      if (healed) {
         this.#phase = "audit";
         await audit(auditing);
       }
@@ -184,14 +189,13 @@ class Workload {
     };
   }
 
-  async #createTopics(): Promise<Log[]> {
+  async #createTopics(stage: Stage, logs: Log[]): Promise<void> {
     const { partitions = 3 } = this.#options;
     const name = this.#name;
-    const logs: Log[] = [];
     const create = async (topic: string, count: number, configs: Record<string, string>, compacted: boolean) => {
       const answer = await this.#recorder.call(() => this.#adapter.createTopic(topic, { partitions: count, configs }));
       if (answer.outcome !== "ok") throw answer.error;
-      this.#recorder.push({ kind: "create topic", topic, outcome: "ok" }, answer.invokedAt);
+      await noteCreated(stage, topic, answer);
       for (let partition = 0; partition < count; partition++)
         logs.push({ place: { topic, partition }, name: `${topic}-${partition}`, compacted });
     };
@@ -201,7 +205,7 @@ class Workload {
       await create(topic, 1, compactedConfigs, true);
       this.#recorder.push({ kind: "policy", log: `${topic}-0`, compact: true, deleteRetentionMs });
     }
-    return logs;
+    await noteTopics(stage);
   }
 
   #start(stage: Stage): { cursors: Cursor[]; members: Member[]; running: Promise<void>[] } {
