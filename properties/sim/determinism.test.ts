@@ -70,6 +70,24 @@ test("worlds that take turns in one thread do what each does alone", async () =>
   );
 });
 
+const { subtle } = crypto;
+
+test("worlds are drained by a setImmediate that nobody else has, and all is as it was afterwards", async () => {
+  const before = [setImmediate, crypto.subtle.digest, crypto.getRandomValues, AbortSignal.timeout, setTimeout, Date];
+  const scheduler = new Scheduler(1);
+  const happened: string[] = [];
+  scheduler.schedule(5, () => {
+    void Promise.resolve().then(() => happened.push("a microtask of the first"));
+  });
+  scheduler.schedule(6, () => void happened.push("the second"));
+  await trapping(() => scheduler.pass(10), { besideOthers: false });
+  assert.deepEqual(happened, ["a microtask of the first", "the second"]);
+  const after = [setImmediate, crypto.subtle.digest, crypto.getRandomValues, AbortSignal.timeout, setTimeout, Date];
+  after.forEach((one, at) => assert.ok(one === before[at], `${at} is what it was`));
+  assert.equal((await crypto.subtle.digest("SHA-256", new Uint8Array(1))).byteLength, 32);
+  await new Promise<void>((resolve) => void setImmediate(resolve));
+});
+
 test("whatever asks the runtime for time or chance meanwhile is caught", async () => {
   const surprises: readonly (() => unknown)[] = [
     () => Date.now(),
@@ -79,16 +97,34 @@ test("whatever asks the runtime for time or chance meanwhile is caught", async (
     () => setTimeout(() => {}, 1),
     () => crypto.getRandomValues(new Uint8Array(1)),
     () => crypto.randomUUID(),
+    () => crypto.subtle.digest("SHA-256", new Uint8Array(1)),
+    () => crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, true, ["encrypt"]),
+    // Taken before the trap was set.
+    () => subtle.digest("SHA-256", new Uint8Array(1)),
+    () => setImmediate(() => {}),
+    () => setInterval(() => {}, 1000),
+    () => AbortSignal.timeout(1),
+    () => queueMicrotask(() => {}),
+    () => Date(),
     () => fetch("http://127.0.0.1:1/"),
   ];
   for (const surprise of surprises) {
-    const scheduler = new Scheduler(1);
-    scheduler.schedule(5, () => void surprise());
-    await assert.rejects(
-      trapping(() => scheduler.pass(10)),
-      /was called while a world ran/,
-      surprise.toString(),
-    );
+    // Later, too, when nothing of a stack tells whose it is: alone, everything is caught.
+    for (const besideOthers of [true, false]) {
+      const scheduler = new Scheduler(1);
+      const act = (): unknown =>
+        besideOthers
+          ? surprise()
+          : Promise.resolve()
+              .then(surprise)
+              .catch(() => {});
+      scheduler.schedule(5, () => void act());
+      await assert.rejects(
+        trapping(() => scheduler.pass(10), { besideOthers }),
+        /was called while a world ran/,
+        surprise.toString(),
+      );
+    }
   }
   const caught = async (): Promise<void> => {
     try {

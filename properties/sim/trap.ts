@@ -1,19 +1,30 @@
 // Springs shut when a world that runs asks the runtime for time, chance or the outside.
 //
-// Owns: which globals are trapped. Beside a test runner, which has timers of its own, only what comes
-//   from the engine or from this suite is caught; where nothing else runs, everything is.
+// Owns: which globals are trapped. Whoever drives a world (scheduler.ts, world.ts) drains it by the `setImmediate` that
+//   it took before any trap was set; nobody else has that one. Beside a test runner, which has timers of its own, only
+//   what comes from the engine or from this suite is caught; where nothing else runs, everything is.
 
 type Callable = (...given: unknown[]) => unknown;
+
+/** Web cryptography draws keys, and answers when the runtime's own threads are ready. */
+const subtle: object | undefined = globalThis.crypto?.subtle;
+const ofSubtle: readonly string[] =
+  subtle === undefined
+    ? []
+    : Object.getOwnPropertyNames(Object.getPrototypeOf(subtle)).filter((name) => name !== "constructor");
 
 const trapped: readonly (readonly [owner: object | undefined, name: string])[] = [
   [Math, "random"],
   [performance, "now"],
   [globalThis, "setTimeout"],
   [globalThis, "setInterval"],
+  [globalThis, "setImmediate"],
+  [AbortSignal, "timeout"],
   [globalThis, "queueMicrotask"],
   [globalThis, "fetch"],
   [globalThis.crypto, "getRandomValues"],
   [globalThis.crypto, "randomUUID"],
+  ...ofSubtle.map((name) => [subtle, name] as const),
 ];
 
 function comesFromHere(): boolean {
@@ -47,7 +58,7 @@ export async function trapping<T>(
   for (const [owner, name] of trapped) {
     if (owner === undefined) continue;
     const original = (owner as Record<string, unknown>)[name] as Callable | undefined;
-    if (original === undefined) continue;
+    if (typeof original !== "function") continue;
     const trap = (...given: unknown[]): unknown =>
       isOurs() ? spring(name) : Reflect.apply(original, owner === globalThis ? undefined : owner, given);
     restore.push(replace(owner, name, trap));
