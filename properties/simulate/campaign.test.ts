@@ -2,9 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { invariants } from "../checker/index.ts";
 import { emptyTally, type Outcome, runPlan, runPlans, shrink } from "./campaign.ts";
+import { campaignFloors, plansThatOwe } from "./floors.ts";
 import { plansOf, unitSeed } from "./seeds.ts";
-import { add, summary } from "./summary.ts";
+import { add, conclude, summary } from "./summary.ts";
 
 const seed = unitSeed(20_261_126, 0);
 
@@ -40,4 +42,21 @@ test("a campaign adds up what its plans did, and stops when it is told to", asyn
   for (const [name, count] of Object.entries(tally.coverage)) {
     assert.ok(text.replaceAll(" ", "").includes(`${count}${name}`.replaceAll(" ", "")), name);
   }
+  assert.deepEqual(Object.keys(tally.checked).sort(), invariants.map(({ name }) => name).sort());
+  assert.match(text, /^invariants +\d+ of \d+ had something held against them/m);
+  const silent = Object.keys(tally.checked).filter((name) => tally.checked[name] === 0);
+  assert.ok(silent.length > 0, "there are some that no world of the simulator is about");
+  for (const name of silent) assert.ok(text.includes(`\n${" ".repeat(28)}${name}\n`), name);
+});
+
+test("a campaign says what it has not shown: without a plan, with few, and with many that met too little", () => {
+  assert.deepEqual(conclude({ plans: 0, coverage: {} }).status, 2);
+  const few = conclude({ plans: plansThatOwe - 1, coverage: {} });
+  assert.equal(few.status, 0);
+  assert.match(few.text, /^every run held, but .*not judged: floors are judged from 300 plans on, and these were 299$/);
+  const poor = conclude({ plans: plansThatOwe, coverage: {} });
+  assert.equal(poor.status, 1);
+  assert.match(poor.text, /met too few of the cases/);
+  const rich = conclude({ plans: plansThatOwe, coverage: campaignFloors });
+  assert.deepEqual(rich, { text: "every run held, and met what 300 plans owe", status: 0 });
 });

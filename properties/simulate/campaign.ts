@@ -20,7 +20,7 @@ const shrinkLimitMs = 60_000;
 export function emptyTally(): Tally {
   return {
     ...{ plans: 0, countedMs: 0, countedOperations: 0, countedFaults: 0, simulatedMs: 0, judgingMs: 0 },
-    ...{ operations: 0, events: 0, historyEvents: 0, coverage: {} },
+    ...{ operations: 0, events: 0, historyEvents: 0, coverage: {}, checked: {} },
   };
 }
 
@@ -46,27 +46,38 @@ export async function runPlans(
     for (const [index, plan] of plans.entries()) {
       const coverage = new Coverage();
       const result = await trapping(() => simulate(plan, { coverage, judged: false }), { besideOthers: false });
-      const [found, judgingMs] = judged(result);
-      if (!done({ index, plan, found }, tallyOf(result, coverage, judgingMs))) return;
+      const judgement = judged(result);
+      if (!done({ index, plan, found: judgement.found }, tallyOf(result, coverage, judgement))) return;
     }
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
-function judged(result: SimResult): [found: string | null, ms: number] {
-  const startedMs = now();
-  const { violations } = judge(result.history);
-  return [violations.length === 0 ? null : describeViolations(violations), now() - startedMs];
+interface Judgement extends Pick<Tally, "checked" | "judgingMs"> {
+  readonly found: string | null;
 }
 
-function tallyOf(result: SimResult, coverage: Coverage, judgingMs: number): Tally {
+function judged(result: SimResult): Judgement {
+  const startedMs = now();
+  const { violations, checked, notApplicable } = judge(result.history);
+  return {
+    found: violations.length === 0 ? null : describeViolations(violations),
+    judgingMs: now() - startedMs,
+    checked: Object.fromEntries([
+      ...checked.map(({ invariant, times }) => [invariant, times] as const),
+      ...notApplicable.map(({ invariant }) => [invariant, 0] as const),
+    ]),
+  };
+}
+
+function tallyOf(result: SimResult, coverage: Coverage, { checked, judgingMs }: Judgement): Tally {
   const { simulatedMs, operations, faults, events, history } = result;
   const share = counts(result) ? 1 : 0;
   return {
     ...{ countedMs: share * simulatedMs, countedOperations: share * operations, countedFaults: share * faults },
     ...{ plans: 1, simulatedMs, judgingMs, operations, events },
-    ...{ historyEvents: history.length, coverage: Object.fromEntries(coverage.counts) },
+    ...{ historyEvents: history.length, coverage: Object.fromEntries(coverage.counts), checked },
   };
 }
 
@@ -77,8 +88,8 @@ export async function runPlan(
 ): Promise<{ readonly found: string | null; readonly tally: Tally }> {
   const coverage = new Coverage();
   const result = await trapping(() => simulate(plan, { ...broken, coverage, judged: false }), { besideOthers: false });
-  const [found, judgingMs] = judged(result);
-  return { found, tally: tallyOf(result, coverage, judgingMs) };
+  const judgement = judged(result);
+  return { found: judgement.found, tally: tallyOf(result, coverage, judgement) };
 }
 
 export interface ShrinkOptions extends Pick<SimOptions, "durability"> {

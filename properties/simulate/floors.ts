@@ -23,7 +23,7 @@ export function counts({ simulatedMs, operations, faults }: Density): boolean {
   return operations >= operationsPerHour * hours && faults >= faultsPerHour * hours;
 }
 
-/** A campaign of fewer plans is told what it met, and owes nothing. */
+/** A campaign of fewer plans is told what it met, and that it owes nothing. */
 export const plansThatOwe = 300;
 
 /** What a campaign must have met in a thousand plans; one that met less proved less than it says. */

@@ -23,6 +23,8 @@ export interface Tally {
   events: number;
   historyEvents: number;
   coverage: Record<string, number>;
+  /** By invariant: how many times something was held against it; 0 says that nothing was shown of it. */
+  checked: Record<string, number>;
 }
 
 export interface Failure {

@@ -2,14 +2,16 @@
 //
 // Owns: the lines. Never: measures.
 
-import { faultsPerHour, operationsPerHour } from "./floors.ts";
+import { Coverage } from "../coverage.ts";
+import { campaignFloors, faultsPerHour, operationsPerHour, plansThatOwe } from "./floors.ts";
 import type { Tally } from "./messages.ts";
 
 export function add(to: Tally, other: Tally): void {
   for (const [name, value] of Object.entries(other) as [keyof Tally, unknown][]) {
     if (typeof value === "number") (to as unknown as Record<string, number>)[name] = (to[name] as number) + value;
   }
-  for (const [name, count] of Object.entries(other.coverage)) to.coverage[name] = (to.coverage[name] ?? 0) + count;
+  for (const part of ["coverage", "checked"] as const)
+    for (const [name, count] of Object.entries(other[part])) to[part][name] = (to[part][name] ?? 0) + count;
 }
 
 const hours = (ms: number): string => (ms / 3_600_000).toFixed(2);
@@ -51,11 +53,37 @@ export function summary(tally: Tally, run: Effort): string {
     `events a second             ${thousands(tally.events / coreSeconds)} a core; ${thousands(tally.events / run.processorSeconds)} of a processor's time`,
     `client operations           ${thousands(tally.operations)}`,
     `history events judged       ${thousands(tally.historyEvents)}, in ${Math.round(tally.judgingMs / 10 / Math.max(1, coreSeconds))} % of the time`,
+    ...held(tally),
     "faults, and how often each fired",
     ...lines(faults),
     "and what else was met",
     ...lines(others),
   ].join("\n");
+}
+
+/** How many invariants something was held against, and of which nothing was shown. */
+function held({ checked }: Tally): string[] {
+  const names = Object.keys(checked);
+  const silent = names.filter((name) => checked[name] === 0);
+  return [
+    `invariants                  ${names.length - silent.length} of ${names.length} had something held against them${silent.length > 0 ? "; nothing was shown of" : ""}`,
+    ...silent.map((name) => `                            ${name}`),
+  ];
+}
+
+/** What a campaign that found no violation says at its end, and its exit code: 1 when it met too little, 2 when nothing. */
+export function conclude({ plans, coverage }: Pick<Tally, "plans" | "coverage">): { text: string; status: 0 | 1 | 2 } {
+  if (plans === 0) return { text: "no plan came to its end: nothing is shown; give it more time", status: 2 };
+  const owes = plans >= plansThatOwe;
+  try {
+    new Coverage(Object.entries(coverage)).demand(campaignFloors, owes ? plans / 1000 : 0);
+  } catch (error) {
+    return { text: (error as Error).message, status: 1 };
+  }
+  const floors = owes
+    ? `and met what ${thousands(plans)} plans owe`
+    : `but whether they met what they are for was not judged: floors are judged from ${plansThatOwe} plans on, and these were ${plans}`;
+  return { text: `every run held, ${floors}`, status: 0 };
 }
 
 function lines(entries: readonly (readonly [string, number])[]): string[] {
