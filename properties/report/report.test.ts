@@ -5,6 +5,7 @@ import type { Verdict } from "../checker/index.ts";
 import type { HistoryEvent } from "../history.ts";
 import { reportPage } from "./page.ts";
 import { createReport, type HistoryBounds, type ReportSource } from "./report.ts";
+import { createTimeline } from "./timeline.ts";
 
 const read = (atMs: number, records: number): HistoryEvent => ({
   ...{ kind: "read", process: "r0", log: "t-0", manner: "fetch", from: 0, outcome: "ok", atMs, incarnation: 1 },
@@ -84,6 +85,24 @@ test("a long one keeps what is named, its surroundings and every fault, and says
       },
     ),
     { numRuns: 60 },
+  );
+});
+
+test("a long one keeps the first answer of each life, where a time of being down ends", () => {
+  const lives = Array.from({ length: 9 }, (_, life) => 200 + 301 * life);
+  const history = Array.from({ length: 3000 }, (_, index) => {
+    const life = lives.find((from) => index >= from && index < from + 20);
+    if (life === undefined) return { ...read(index, 1), invokedAt: index };
+    if (index === life) return crash(index);
+    if (index === life + 1) return { ...crash(index), kind: "open" } as HistoryEvent;
+    return { ...read(index, 1), outcome: "info" } as HistoryEvent;
+  });
+  const report = createReport(source(history, verdictOf(history)), bounds);
+  assert.ok(report.history.events.length < 1500);
+  const { bands } = createTimeline(report);
+  assert.deepEqual(
+    bands.map(({ fromMs, toMs }) => [fromMs, toMs]),
+    lives.map((from) => [history[from]?.atMs, history[from + 20]?.atMs]),
   );
 });
 

@@ -7,6 +7,7 @@
 import type { Verdict, Violation } from "../checker/index.ts";
 import { Coverage } from "../coverage.ts";
 import type { History, HistoryEvent } from "../history.ts";
+import { downTimes } from "./lives.ts";
 
 export interface ReportedHistory {
   /** How many events the whole history has. */
@@ -122,11 +123,14 @@ function bound(history: History, violations: readonly Violation[], bounds: Histo
   };
 }
 
-/** Named ones, all that is no client's operation, then every n-th of the rest. */
+/** Named ones, all that is no client's operation, the first answers of each life, then every n-th of the rest. */
 function choose(history: History, named: Uint8Array, maxEvents: number): number[] {
   if (history.length <= maxEvents) return history.map((_, index) => index);
+  const firstAnswers = new Set(downTimes(history, (index) => index).map(({ to }) => to));
   const isKept = (index: number): boolean =>
-    named[index] === 1 || ["crash", "close", "open", "stuck", "fault"].includes(history[index]?.kind ?? "");
+    named[index] === 1 ||
+    firstAnswers.has(index) ||
+    ["crash", "close", "open", "stuck", "fault"].includes(history[index]?.kind ?? "");
   const rest = history.reduce((count, _, index) => count + (isKept(index) ? 0 : 1), 0);
   const room = Math.max(0, maxEvents - (history.length - rest));
   let seen = 0;

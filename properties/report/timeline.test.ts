@@ -59,20 +59,20 @@ test("a partition's processes have a lane each, its members too; groups and the 
   );
 });
 
-test("from a crash to the next start it is down; faults are signs; what is named is marked", () => {
+test("from a crash to the first answer after it it is down; faults are signs; what is named is marked", () => {
   const { bands, signs, lanes, toMs } = timelineOf(
     [
       { kind: "fault", atMs: 10, what: "SIGKILL", detail: "" },
       { kind: "crash", atMs: 10, detail: "" },
       { kind: "open", atMs: 30, detail: "" },
-      { kind: "produce", atMs: 40, log: "t-0", process: "p", outcome: "ok" },
+      { kind: "produce", atMs: 40, log: "t-0", process: "p", outcome: "ok", invokedAt: 2 },
       { kind: "close", atMs: 50, detail: "", clean: true },
-      { kind: "topics", atMs: 60, ids: [] },
+      { kind: "produce", atMs: 60, log: "t-0", process: "q", outcome: "info", invokedAt: 5 },
     ],
     [3, 0],
   );
   assert.deepEqual(bands, [
-    { fromMs: 10, toMs: 30 },
+    { fromMs: 10, toMs: 40 },
     { fromMs: 50, toMs: 60 },
   ]);
   assert.deepEqual(
@@ -80,6 +80,31 @@ test("from a crash to the next start it is down; faults are signs; what is named
     ["SIGKILL!", "start", "stop"],
   );
   assert.deepEqual([lanes[0]?.marks[0]?.violating, lanes[1]?.marks[0]?.violating, toMs], [true, false, 60]);
+});
+
+test("a start ends no time of being down, nor does what was refused, or was answered by the life before", () => {
+  const crash = (atMs: number): Partial<HistoryEvent> => ({ kind: "crash", atMs, detail: "" });
+  const open = (atMs: number): Partial<HistoryEvent> => ({ kind: "open", atMs, detail: "" });
+  const produce = (atMs: number, outcome: "ok" | "fail" | "info", invokedAt: number): Partial<HistoryEvent> => ({
+    ...{ kind: "produce", atMs, log: "t-0", process: "p", outcome, invokedAt },
+  });
+  const answered = timelineOf([
+    crash(10),
+    // Heard late.
+    produce(11, "ok", 0),
+    open(20),
+    produce(21, "ok", 0),
+    produce(30, "fail", 3),
+    // It ended before it had answered, and was started again.
+    crash(40),
+    open(50),
+    produce(60, "info", 4),
+    { kind: "topics", atMs: 70, ids: [], invokedAt: 7 },
+    produce(80, "ok", 8),
+  ]);
+  assert.deepEqual(answered.bands, [{ fromMs: 10, toMs: 70 }]);
+  const { bands } = timelineOf([crash(10), open(20), produce(90, "info", 1)]);
+  assert.deepEqual(bands, [{ fromMs: 10, toMs: 90 }], "one that never answers is down to the end");
 });
 
 const spans = fc.array(fc.tuple(fc.nat(1000), fc.nat(100)), { maxLength: 60 }).map((drawn): Lane => {

@@ -3,10 +3,10 @@
 // Owns: what shares a lane, what stands over all lanes, and the search for what is near.
 // Never: draws, or knows of a page.
 //
-// Invariants: a lane's marks stand in the order in which they completed; each event is a mark, a sign, or both
-//   ends of a band.
+// Invariant: a lane's marks stand in the order in which they completed.
 
 import type { HistoryEvent, Outcome } from "../history.ts";
+import { downTimes } from "./lives.ts";
 import type { Report } from "./report.ts";
 
 /** `note`: something seen or told that cannot fail. */
@@ -38,7 +38,7 @@ export interface Sign {
   readonly violating: boolean;
 }
 
-/** From an end of the log's life to its next. */
+/** From an end of the log's life to the first answer after it. */
 export interface Band {
   readonly fromMs: number;
   readonly toMs: number;
@@ -60,15 +60,8 @@ export function createTimeline({ history, verdict }: Pick<Report, "history" | "v
   const violating = new Set(verdict.violations.flatMap((violation) => violation.events));
   const lanes = new Map<string, { group: string; name: string; marks: Mark[]; longestMs: number }>();
   const signs: Sign[] = [];
-  const bands: Band[] = [];
-  let downSince: number | null = null;
   events.forEach((event, position) => {
     const isViolating = violating.has(indices[position] as number);
-    if (event.kind === "crash" || event.kind === "close") downSince ??= event.atMs;
-    if (event.kind === "open" && downSince !== null) {
-      bands.push({ fromMs: downSince, toMs: event.atMs });
-      downSince = null;
-    }
     const label = signOf(event);
     if (label !== null) {
       if (!isToldByFault(events, position) || isViolating)
@@ -84,7 +77,10 @@ export function createTimeline({ history, verdict }: Pick<Report, "history" | "v
     lane.longestMs = Math.max(lane.longestMs, event.atMs - startMs);
   });
   const toMs = events.reduce((latest, { atMs }) => Math.max(latest, atMs), 1);
-  if (downSince !== null) bands.push({ fromMs: downSince, toMs });
+  const atMs = (position: number | null): number => (position === null ? toMs : (events[position]?.atMs ?? toMs));
+  const bands = downTimes(events, (position) => indices[position] as number).map(({ from, to }) => ({
+    ...{ fromMs: atMs(from), toMs: atMs(to) },
+  }));
   return { lanes: [...lanes.values()].sort(byPlace), signs, bands, fromMs: 0, toMs };
 }
 

@@ -287,7 +287,7 @@ function paintAxis(context: CanvasRenderingContext2D, scene: Scene): void {
   let free = labelWidth;
   for (const { atMs, label, violating } of timeline.signs) {
     const x = xOf(scene, atMs);
-    // A start is the end of a band, and needs no mark of its own here.
+    // A start is a line in its band, and needs no words here.
     if (x < labelWidth || x > width || (label === "start" && !violating)) continue;
     context.fillStyle = violating ? palette.violation : palette.fault;
     diamond(context, x, 12, 5);
