@@ -149,10 +149,12 @@ try {
   for (const name of Object.keys(runtimes)) {
     run(project, name, "everything.mjs", name);
     run(project, name, "node_modules/moldau/dist/server/main.js", "--version");
+    run(project, name, "node_modules/moldau/bin/moldau.js", "--version");
   }
   const said = execFileSync("npx", ["--no-install", "moldau", "--version"], { cwd: project, encoding: "utf8" });
   if (!said.includes(version)) throw new Error(`moldau --version says ${said}, not ${version}`);
   console.log(`npx moldau --version: ${said.trim()}`);
+  tryClone();
   checkALog(project);
   checkTypes(project);
 
@@ -223,6 +225,7 @@ function mustSay(said, words) {
 function checkContents(paths) {
   for (const needed of [
     "README.md",
+    "bin/moldau.js",
     "LICENSE",
     "CHANGELOG.md",
     "docs/format.md",
@@ -238,6 +241,23 @@ function checkContents(paths) {
     (path) => /\.test[.-]/.test(path) || (path.endsWith(".ts") && !path.endsWith(".d.ts")) || path.startsWith("."),
   );
   if (strangers.length > 0) throw new Error(`the package holds what nobody needs: ${strangers.join(", ")}`);
+}
+
+/** `npx moldau` in a clone says that it is not built, and works once it is: npx links a command once, and remembers it. */
+function tryClone() {
+  const clone = join(scratch, "clone");
+  mkdirSync(clone);
+  for (const path of ["package.json", "bin"]) cpSync(join(root, path), join(clone, path), { recursive: true });
+  const env = { ...process.env, npm_config_cache: join(scratch, "cache"), npm_config_update_notifier: "false" };
+  const npx = () => spawnSync("npx", ["moldau", "--version"], { cwd: clone, env, encoding: "utf8" });
+  const before = npx();
+  if (before.status !== 1 || !before.stderr.includes("npm run build"))
+    throw new Error(`npx moldau before a build: status ${before.status}\n${before.stdout}${before.stderr}`);
+  cpSync(join(root, "dist"), join(clone, "dist"), { recursive: true });
+  const after = npx();
+  if (after.status !== 0 || !after.stdout.includes(version))
+    throw new Error(`npx moldau after the build: status ${after.status}\n${after.stdout}${after.stderr}`);
+  console.log(`npx moldau in a clone: '${before.stderr.trim()}', and ${after.stdout.trim()} once it is built`);
 }
 
 /** The command, with a log that it starts and kills, and without the client that it would need for Kafka's protocol. */
