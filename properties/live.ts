@@ -4,7 +4,7 @@
 // Never: reads a command line, prints, or writes a file; starts no process itself.
 
 import type { LogAdapter } from "./adapter/contract.ts";
-import { openAdapter } from "./adapter/open.ts";
+import { openAdapter, otherAddress } from "./adapter/open.ts";
 import { judge, type Verdict } from "./checker/index.ts";
 import type { History } from "./history.ts";
 import { createReport, type Report } from "./report/report.ts";
@@ -152,16 +152,15 @@ async function firstAnswer({ target, process, startMs, stop }: LiveCheck): Promi
         throw new CouldNotRunError(`${target} answers, but not as it should (${message}): is it the log?`, error);
       }
       if (process === undefined) {
-        throw new CouldNotRunError(
-          `no answer from ${target} (${message}): is it running, is that where it listens, and is it kafka://, http:// or https://? --restart-command starts one`,
-          error,
-        );
+        const ask = "is it running, is that where it listens, and is it kafka://, http:// or https://?";
+        const instead = (await otherAddress(target, error)) ?? `${ask} --restart-command starts one`;
+        throw new CouldNotRunError(`no answer from ${target} (${message}): ${instead}`, error);
       }
       if (performance.now() - since > startMs || stop?.aborted === true) {
-        throw new CouldNotRunError(
-          `the command did not answer at ${target} within ${Math.round(startMs / 1000)} s (${message}): does it listen there? --start-seconds gives it longer`,
-          error,
-        );
+        const ask = "does it listen there? --start-seconds gives it longer";
+        const instead = (await otherAddress(target, error)) ?? ask;
+        const within = `within ${Math.round(startMs / 1000)} s`;
+        throw new CouldNotRunError(`the command did not answer at ${target} ${within} (${message}): ${instead}`, error);
       }
     }
     const pause = new Promise<undefined>((resolve) => setTimeout(resolve, lookEveryMs, undefined));

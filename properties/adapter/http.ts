@@ -83,7 +83,8 @@ export class HttpAdapter implements LogAdapter {
   }
 
   async ping(): Promise<void> {
-    await this.#call("GET", "/readyz");
+    const answer = (await this.#call("GET", "/readyz")) as { readonly status?: unknown } | null;
+    if (answer?.status !== "ready") throw new Error(`GET ${this.#url}/readyz is not answered as Moldau does`);
   }
 
   async createTopic(topic: string, { partitions, configs = {} }: TopicOptions): Promise<void> {
@@ -211,10 +212,22 @@ export class HttpAdapter implements LogAdapter {
     } catch (error) {
       throw new LogError(...withoutAnswer(error), { cause: error });
     }
-    const parsed = text === "" ? null : (JSON.parse(text) as unknown);
+    const parsed = parse(text, `${method} ${path} was answered with ${status}`);
     if (status < 400) return parsed;
-    const { code, effect, detail } = parsed as { code: string; effect: "none" | "unknown"; detail: string };
+    const { code, effect, detail } = (parsed ?? {}) as { code?: string; effect?: "none" | "unknown"; detail?: string };
+    // Somebody else's: a proxy, or another server.
+    if (code === undefined || effect === undefined) throw new Error(`${method} ${path} was answered with ${status}`);
     throw new LogError(code, effect, detail);
+  }
+}
+
+/** An answer without JSON is not Moldau's. */
+function parse(text: string, what: string): unknown {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${what}, and without JSON`, { cause: error });
   }
 }
 

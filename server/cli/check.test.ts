@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import fc from "fast-check";
 import { BrokenPipeError, type Runtime } from "../runtime/runtime.ts";
-import { commandLine, tell } from "./check.ts";
+import { commandLine, parseTarget, tell } from "./check.ts";
 import { Exit } from "./options.ts";
 
 test("the line that runs it again gives a shell what was given", () => {
@@ -36,6 +36,37 @@ test("the line that runs it again gives a shell what was given", () => {
     ),
     { numRuns: 20 },
   );
+});
+
+test("a target is kafka://, http:// or https://, and another is told what to give", () => {
+  const good = {
+    "kafka://h:1": "kafka://h:1",
+    "kafka://h:1,[::1]:2/": "kafka://h:1,[::1]:2",
+    "KAFKA://h:1": "kafka://h:1",
+    "http://h:1/": "http://h:1",
+    "HTTPS://h": "https://h",
+  };
+  for (const [text, target] of Object.entries(good)) assert.equal(parseTarget(text), target);
+  const bad = {
+    "kafka:/h:1": /Give kafka:\/\/h:1, with two slashes/,
+    "kafka:h:1": /Give kafka:\/\/h:1, with two slashes/,
+    "kafka:///h:1": /Give kafka:\/\/h:1, with two slashes/,
+    "kafka://h": /Give a host and a port/,
+    "kafka://": /Give a host and a port/,
+    "h:9092": /kafka:\/\/host:port, .*Which of kafka:\/\/h:9092 and http:\/\/h:9092 is it\?/,
+    "127.0.0.1:9092": /Which of kafka:\/\/127\.0\.0\.1:9092 and/,
+    localhost: /^Give kafka:\/\/host:port, or http:\/\/host:port or https:\/\/host:port for Moldau's own face\.$/,
+    "sasl_ssl://h:9092": /^Give kafka:/,
+    "ssl://h:9092": /ssl: is not known here.*Is it kafka:\/\/h:9092\? .*without TLS/,
+    "tcp://": /tcp: is not known here/,
+    "http://": /Give a URL/,
+  };
+  for (const [text, message] of Object.entries(bad))
+    assert.throws(
+      () => parseTarget(text),
+      (error: Error) => message.test(error.message),
+      text,
+    );
 });
 
 const { createReport } = await import("../../properties/report/report.ts");

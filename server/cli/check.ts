@@ -41,7 +41,7 @@ export function addCheck(program: Command, context: CommandContext): void {
     .addOption(
       new Option(
         "-t, --target <address>",
-        "the log: kafka://host:port[,host:port], or http://host:port for Moldau's own",
+        "the log: kafka://host:port[,host:port], or http[s]://host:port for Moldau's own",
       )
         .argParser(parseTarget)
         .makeOptionMandatory(),
@@ -241,14 +241,40 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-function parseTarget(text: string): string {
-  const brokers = /^kafka:\/\/(.+)$/.exec(text)?.[1];
-  if (brokers !== undefined) {
-    for (const broker of brokers.split(",")) parseEndpoint(broker);
-    return text;
+export function parseTarget(text: string): string {
+  const [, scheme, slashes = "", rest = ""] = /^([a-z][a-z0-9+.-]*):(?!\d+$)(\/*)(.*)$/i.exec(text) ?? [];
+  const forms = "Give kafka://host:port, or http://host:port or https://host:port for Moldau's own face.";
+  switch (scheme?.toLowerCase()) {
+    case undefined: {
+      const which = isEndpoint(text) ? ` Which of kafka://${text} and http://${text} is it?` : "";
+      throw new InvalidArgumentError(`${forms}${which}`);
+    }
+    case "http":
+    case "https":
+      return parseUrl(text);
+    case "kafka": {
+      const brokers = rest.replace(/\/+$/, "");
+      if (slashes !== "//") throw new InvalidArgumentError(`Give kafka://${brokers}, with two slashes.`);
+      for (const broker of brokers.split(",")) parseEndpoint(broker);
+      return `kafka://${brokers}`;
+    }
+    default: {
+      const place = rest.replace(/\/+$/, "");
+      const which = isEndpoint(place)
+        ? ` Is it kafka://${place}? Brokers are reached without TLS and without a login.`
+        : "";
+      throw new InvalidArgumentError(`${scheme}: is not known here. ${forms}${which}`);
+    }
   }
-  if (/^https?:/.test(text)) return parseUrl(text);
-  throw new InvalidArgumentError("Give kafka://host:port, or http://host:port for Moldau's own face.");
+}
+
+function isEndpoint(text: string): boolean {
+  try {
+    parseEndpoint(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** One moving line on a terminal; nothing elsewhere. */
