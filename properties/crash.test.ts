@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeViolations, runsFactor, seed } from "./check.ts";
 import { Coverage } from "./coverage.ts";
+import { execute } from "./lives/run.ts";
 import { killedThenPowerless, type Plan, type Round } from "./plan.ts";
-import { execute } from "./run.ts";
 
 const calm: Omit<Round, "commands"> = {
   jumpMs: 0,

@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { runsFactor, seed } from "./check.ts";
+import { execute } from "./lives/run.ts";
 import { plans } from "./plan.ts";
-import { execute } from "./run.ts";
 import { trapping } from "./sim/trap.ts";
 
 test("a plan run twice gives the same history, and touches nothing of the runtime", async () => {

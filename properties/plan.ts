@@ -1,7 +1,7 @@
 // What a run will do, as data: fast-check draws it, shrinks it and prints it.
 //
 // Owns: the commands and rounds, and how likely each is.
-// Never: acts (run.ts), or names an offset: a plan that lost a command must still make sense,
+// Never: acts (lives/run.ts), or names an offset: a plan that lost a command must still make sense,
 //   so places are told in percent of what there is.
 
 import fc from "fast-check";

@@ -4,8 +4,8 @@
 
 import { test } from "node:test";
 import { check } from "./check.ts";
+import { execute } from "./lives/run.ts";
 import { plans } from "./plan.ts";
-import { execute } from "./run.ts";
 
 test("a broker that never crashes keeps every invariant", async () => {
   await check(

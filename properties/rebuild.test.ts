@@ -9,10 +9,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { check, runsFactor, seed } from "./check.ts";
 import { Coverage } from "./coverage.ts";
+import { Run } from "./lives/run.ts";
 import { type Plan, plans } from "./plan.ts";
 import { draw, type Random } from "./random.ts";
 import { encodeBatch, overwrite, readWhole, recordsOf } from "./records.ts";
-import { Run } from "./run.ts";
 import type { Broker, Storage } from "./subject.ts";
 import { MoldauError } from "./subject.ts";
 

@@ -8,8 +8,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { runsFactor, seed } from "./check.ts";
+import { execute, type RunOptions } from "./lives/run.ts";
 import { type Plan, plans } from "./plan.ts";
-import { execute, type RunOptions } from "./run.ts";
 
 const budget = Math.round(60 * Math.max(1, runsFactor));
 

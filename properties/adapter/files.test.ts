@@ -11,8 +11,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileStorage } from "../../server/runtime/node/storage.ts";
 import { check } from "../check.ts";
+import { execute } from "../lives/run.ts";
 import { plans } from "../plan.ts";
-import { execute } from "../run.ts";
 import { type Storage, StorageError, type StorageFile } from "../subject.ts";
 import type { Medium, Time } from "../world.ts";
 

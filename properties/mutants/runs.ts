@@ -9,8 +9,8 @@ import { Coverage } from "../coverage.ts";
 import { runClassic } from "../groups/classic-life.ts";
 import { runConsumer } from "../groups/consumer-life.ts";
 import type { GroupPlan } from "../groups/plans.ts";
+import { execute } from "../lives/run.ts";
 import type { Plan } from "../plan.ts";
-import { execute } from "../run.ts";
 import type { SimPlan } from "../sim/plan.ts";
 import { simulate } from "../sim/simulation.ts";
 
