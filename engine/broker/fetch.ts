@@ -132,8 +132,13 @@ export class Fetcher {
       const { bytes, nextOffset } = batches;
       const { logStartOffset, highWatermark } = log;
       return {
-        ...{ topic, partition, bytes, nextOffset },
-        ...{ logStartOffset, highWatermark, lastStableOffset: highWatermark },
+        topic,
+        partition,
+        bytes,
+        nextOffset,
+        logStartOffset,
+        highWatermark,
+        lastStableOffset: highWatermark,
         release: () => batches.release(),
       };
     } catch (thrown) {
