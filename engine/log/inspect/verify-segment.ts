@@ -112,6 +112,7 @@ class SegmentWalk {
   readonly #path: string;
   #positions: IndexCheck | null = null;
   #times: IndexCheck | null = null;
+  #timesSizeBytes = 0;
   #indexFiles: StorageFile[] = [];
   #firstOffset: number | null = null;
   /** Where the next batch begins, by the last whole one. */
@@ -158,6 +159,7 @@ class SegmentWalk {
     }
     const times = await this.#openIndex("timeindex");
     if (times !== null) {
+      this.#timesSizeBytes = times.sizeBytes;
       this.#times = new IndexCheck({
         entries: new IndexEntries(times, 12),
         severity,
@@ -401,12 +403,12 @@ class SegmentWalk {
     if (!indexesCount || gaveUp || this.#isTimeDoubtful || this.#maxTimestamp < 0) return;
     const last = this.#times?.last ?? null;
     if (this.#times !== null && (last === null || last.key < this.#maxTimestamp)) {
-      const ends = last === null ? "it has no entry" : `it ends with time ${last.key}`;
+      const isEmpty = this.#timesSizeBytes === 0;
+      const ends = last === null ? `it has no ${isEmpty ? "" : "right "}entry` : `it ends with time ${last.key}`;
       const latest = `the segment's latest is ${this.#maxTimestamp} at offset ${this.#offsetOfMaxTimestamp}`;
-      const mended =
-        last === null
-          ? "the next start makes it anew from the log"
-          : "look-ups by time may pass over it until log index --rebuild makes the index anew";
+      const mended = isEmpty
+        ? "the next start makes it anew from the log"
+        : "look-ups by time may pass over it until log index --rebuild makes the index anew";
       const message = `${ends}, but ${latest}; ${mended}`;
       const name = `${folder}/${segmentFileName(baseOffset, "timeindex")}`;
       const position = last === null ? 0 : last.position + 12;
