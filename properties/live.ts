@@ -156,7 +156,9 @@ async function firstAnswer({ target, process, startMs, stop }: LiveCheck): Promi
         const instead = (await otherAddress(target, error)) ?? `${ask} --restart-command starts one`;
         throw new CouldNotRunError(`no answer from ${target} (${message}): ${instead}`, error);
       }
-      if (performance.now() - since > startMs || stop?.aborted === true) {
+      if (stop?.aborted === true)
+        throw new CouldNotRunError(`it was stopped before ${target} had answered (${message})`, error);
+      if (performance.now() - since > startMs) {
         const ask = "does it listen there? --start-seconds gives it longer";
         const instead = (await otherAddress(target, error)) ?? ask;
         const within = `within ${Math.round(startMs / 1000)} s`;

@@ -16,7 +16,11 @@ export function startCommand(line: string, onOutput: (text: string) => void): Ru
   if (!watches) {
     process.on("exit", endAll);
     // Their default ends this process without an "exit".
-    for (const signal of ["SIGHUP", "SIGQUIT"] as const) process.once(signal, () => process.exit(129));
+    for (const [signal, number] of [
+      ["SIGHUP", 1],
+      ["SIGQUIT", 3],
+    ] as const)
+      process.once(signal, () => process.exit(128 + number));
   }
   watches = true;
   const child = spawn("/bin/sh", ["-c", line], { detached: true, stdio: ["ignore", "pipe", "pipe"] });
