@@ -5,9 +5,10 @@
 //   log answered goes in as text.
 
 import type { HistoryEvent } from "../history.ts";
+import { type DownTime, downTimes } from "./lives.ts";
 import { pageScript, pageScriptHash, pageStyle, pageStyleHash } from "./page.generated.ts";
 import type { Report } from "./report.ts";
-import { isToldByFault } from "./timeline.ts";
+import { isToldByFault, signOf } from "./timeline.ts";
 
 /** Of the invariants that are violated: one loss breaks many, and the timeline is to be seen at a glance. */
 const openCards = 3;
@@ -185,11 +186,13 @@ function coverageOf({ coverage }: Report): string {
 }
 
 function faultsOf({ history, output }: Report): string {
-  const lives = ["crash", "close", "open", "stuck", "fault"];
-  const rows = history.events.flatMap((event, position) => {
-    if (!lives.includes(event.kind) || isToldByFault(history.events, position)) return [];
-    const what = event.kind === "fault" ? event.what : event.kind;
-    const detail = "detail" in event ? event.detail : "";
+  const { events, indices } = history;
+  const answers = downTimes(events, (position) => indices[position] as number);
+  const rows = events.flatMap((event, position) => {
+    const what = signOf(event);
+    if (what === null || isToldByFault(events, position)) return [];
+    const told = "detail" in event ? event.detail : "";
+    const detail = event.kind === "open" ? `${told}${answerOf(events, position, answers)}` : told;
     return `<tr><td class="number">${(event.atMs / 1000).toFixed(2)} s</td><th scope="row">${escape(what)}</th><td>${escape(detail)}</td><td><button type="button" data-event="${history.indices[position]}" data-fault>show</button></td></tr>`;
   });
   const most = 300;
@@ -203,6 +206,16 @@ function faultsOf({ history, output }: Report): string {
       : `<table><thead><tr><th scope="col" class="number">at</th><th scope="col">what</th><th scope="col">detail</th><td></td></tr></thead>
 <tbody>${rows.slice(0, most).join("\n")}</tbody></table>${rows.length > most ? `<p class="note">and ${rows.length - most} more</p>` : ""}`;
   return `<section id="faults"><h2>What was done to it</h2><div class="card wide">${table}${said}</div></section>`;
+}
+
+/** How long after a start the first answer came, in words that go on. */
+function answerOf(events: readonly HistoryEvent[], start: number, times: readonly DownTime[]): string {
+  const within = times.find(({ from, to }) => from < start && (to === null || start < to));
+  if (within === undefined) return "";
+  const next = events.findIndex(({ kind }, at) => at > start && ["crash", "close", "open"].includes(kind));
+  if (within.to === null || (next >= 0 && next < within.to)) return ", never answered";
+  const tookMs = (events[within.to] as HistoryEvent).atMs - (events[start] as HistoryEvent).atMs;
+  return `, first answer ${(tookMs / 1000).toFixed(2)} s later`;
 }
 
 function againOf({ command, seed }: Report): string {

@@ -106,6 +106,15 @@ test("a long one keeps the first answer of each life, where a time of being down
   );
 });
 
+test("the page says how long it took after each start until it answered", () => {
+  const open = (index: number): HistoryEvent => ({ ...crash(index), kind: "open", detail: "started" }) as HistoryEvent;
+  const answer = (index: number): HistoryEvent => ({ ...read(1000 * index, 1), invokedAt: index });
+  const history = [crash(0), open(10), crash(20), open(500), answer(4), crash(5000), open(6000)];
+  const page = reportPage(createReport(source(history)));
+  const told = [...page.matchAll(/<th scope="row">start<\/th><td>([^<]*)</g)].map(([, detail]) => detail);
+  assert.deepEqual(told, ["started, never answered", "started, first answer 3.50 s later", "started, never answered"]);
+});
+
 test("reads lose their middles when there are too many records, but not those that are named", () => {
   const history = Array.from({ length: 500 }, (_, index) => read(index, 100));
   const { history: kept } = createReport(source(history, verdictOf(history, [0])), bounds);

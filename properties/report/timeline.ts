@@ -131,7 +131,8 @@ function firstAtOrAfter(marks: readonly Mark[], atMs: number): number {
   return low;
 }
 
-function signOf(event: HistoryEvent): string | null {
+/** In a word; null for what is no sign but a mark in a lane. */
+export function signOf(event: HistoryEvent): string | null {
   switch (event.kind) {
     case "crash":
       return "crash";

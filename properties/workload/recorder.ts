@@ -68,7 +68,7 @@ export class Recorder {
       this.count("records read", event.records.length);
     } else if (event.kind === "commit" || event.kind === "delete records")
       this.count(`${event.kind}: ${event.outcome}`);
-    else this.count(event.kind);
+    else this.count(event.kind === "topics" ? "topics listed" : event.kind);
   }
 
   /** One operation. Without an answer in time it is `info`, whatever comes later. */

@@ -204,6 +204,7 @@ async function print(
   const word = verdict.holds ? "holds" : "VIOLATED";
   const lines = [
     `${word}: ${target}, seed ${seed}, ${count(verdict.operations)} operations in ${seconds.toFixed(1)} s`,
+    `  ${verdict.checked.length} invariants had something held against them, ${verdict.notApplicable.length} had not (--report names them)`,
     ...notes.map((note) => `  ${note}`),
     ...verdict.violations
       .slice(0, mostMessages)
