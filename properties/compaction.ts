@@ -1,16 +1,24 @@
 // A short life of a compacted topic, and what must hold of it at every look: plan in, violations out.
 //
 // Owns: the plan's commands, a model of one partition (what was written, at which offset), and the
-//   comparison of what a reader sees with it. Source: correctness.md A 9 (KIP-534, KAFKA-4529,
+//   comparison of what a reader sees with it, each difference under the name of the invariant that it breaks. Source: correctness.md A 9 (KIP-534, KAFKA-4529,
 //   KAFKA-5490, KAFKA-8335, KAFKA-6264) and A 15.
 // Never: draws a plan (compaction-plans.ts).
 //
 // Each life has a map of its own that holds few keys, so that passes end for want of room.
 
-import type { Violation } from "./checker/index.ts";
+import { oneRecordAKey } from "./checker/cleaning.ts";
+import { compactionKeepsOrder, latestOfAKeySurvives, tombstonesOutliveTheirTime } from "./checker/compaction.ts";
+import { nothingPromisedIsLost, progress } from "./checker/durability.ts";
+import type { Invariant, Violation } from "./checker/index.ts";
+import { lookUpByTime } from "./checker/look-up.ts";
+import { dense, oneOffsetOneValue } from "./checker/offsets.ts";
+import { retriesAreRecognised, sequencesWithoutGap } from "./checker/producers.ts";
+import { foundWhole } from "./checker/recovery.ts";
 import { Coverage } from "./coverage.ts";
 import { valueBytes, valueName } from "./records.ts";
-import { type Broker, type Kernel, kernel, limits, MoldauError, openBroker, verifyDataFolder } from "./subject.ts";
+import { smallMaps } from "./small-maps.ts";
+import { type Broker, kernel, limits, MoldauError, openBroker, verifyDataFolder } from "./subject.ts";
 import { World } from "./world.ts";
 
 /** A size of null is a tombstone. */
@@ -63,7 +71,6 @@ interface Producer {
 
 const topic = "t";
 const folder = "t-0";
-const source = "correctness.md A 9";
 const answerLimitMs = 600_000;
 const sequences = 2 ** 31;
 const encoder = new TextEncoder();
@@ -72,8 +79,8 @@ const encoder = new TextEncoder();
 class PowerLost extends Error {}
 
 class Broken extends Error {
-  readonly invariant: string;
-  constructor(invariant: string, message: string) {
+  readonly invariant: Invariant;
+  constructor(invariant: Invariant, message: string) {
     super(message);
     this.invariant = invariant;
   }
@@ -96,14 +103,10 @@ export async function executeCompaction(
     return { violations: [], world: run.world, commandWrites: run.commandWrites };
   } catch (error) {
     // Nothing that is asked here may be refused.
-    const invariant =
-      error instanceof Broken
-        ? error.invariant
-        : error instanceof MoldauError
-          ? "A6: everything written can be read and written to"
-          : null;
+    const invariant = error instanceof Broken ? error.invariant : error instanceof MoldauError ? progress : null;
     if (invariant === null) throw error;
-    const violation = { invariant, source, message: (error as Error).message, events: [] };
+    const { name, source } = invariant;
+    const violation = { invariant: name, source, message: (error as Error).message, events: [] };
     return { violations: [violation], world: run.world, commandWrites: run.commandWrites };
   }
 }
@@ -180,7 +183,7 @@ class CompactionRun {
     );
     const inTime = await this.world.time.until(() => ended !== null || this.world.crashed !== null, answerLimitMs);
     if (this.world.crashed !== null) throw new PowerLost();
-    if (!inTime || ended === null) throw new Broken("everything is answered", `no answer within ${answerLimitMs} ms`);
+    if (!inTime || ended === null) throw new Broken(progress, `no answer within ${answerLimitMs} ms`);
     const outcome = ended as { readonly value: T } | { readonly error: unknown };
     if ("error" in outcome) throw outcome.error;
     return outcome.value;
@@ -235,10 +238,10 @@ class CompactionRun {
     );
     this.world.crashAfter(Number.POSITIVE_INFINITY);
     const { offlinePartitions, notes } = this.#broker.report;
-    if (offlinePartitions > 0) throw new Broken("A19: what was synced is not found damaged", notes.join("; "));
+    if (offlinePartitions > 0) throw new Broken(foundWhole, notes.join("; "));
     if (notes.some((note) => note.includes("completed a compaction"))) this.#coverage.add("swaps completed by a start");
     const left = await this.#files(/\.(cleaned|swap|deleted)$/);
-    if (left.length > 0) throw new Broken("a start leaves nothing of an interrupted swap", left.join(", "));
+    if (left.length > 0) throw new Broken(foundWhole, left.join(", "));
   }
 
   async #files(pattern: RegExp): Promise<string[]> {
@@ -262,7 +265,7 @@ class CompactionRun {
     this.world.looking = true;
     for await (const { severity, kind, file, message } of walk) {
       if (severity === "note") continue;
-      throw new Broken("a compacted log is found whole", `${severity} ${kind} ${file}: ${message}`);
+      throw new Broken(foundWhole, `${severity} ${kind} ${file}: ${message}`);
     }
     this.world.looking = false;
     this.#coverage.add("folders verified");
@@ -339,9 +342,9 @@ class CompactionRun {
       return;
     }
     const { baseOffset, lastOffset, duplicate } = appended;
-    if (duplicate) throw new Broken("A15: what is new is not taken for a retry", `offset ${baseOffset}`);
+    if (duplicate) throw new Broken(retriesAreRecognised, `offset ${baseOffset}`);
     if (baseOffset !== this.#written.length) {
-      throw new Broken("A2: offsets go on where they ended", `${baseOffset} instead of ${this.#written.length}`);
+      throw new Broken(dense, `${baseOffset} instead of ${this.#written.length}`);
     }
     this.#adopt(lastOffset);
     if (packed) this.#coverage.add("compressed batches");
@@ -368,7 +371,7 @@ class CompactionRun {
     if (!again.duplicate || again.baseOffset !== last.baseOffset || again.lastOffset !== last.lastOffset) {
       const got = `${again.duplicate ? "duplicate" : "appended"} ${again.baseOffset} to ${again.lastOffset}`;
       throw new Broken(
-        "A15: a retry is answered with the first offset",
+        retriesAreRecognised,
         `producer ${producer.id}: ${got} instead of ${last.baseOffset} to ${last.lastOffset}`,
       );
     }
@@ -383,7 +386,7 @@ class CompactionRun {
       if (error instanceof MoldauError && error.code === "OUT_OF_ORDER_SEQUENCE_NUMBER") return;
       throw error;
     }
-    throw new Broken("A15: a gap is refused", `producer ${producer.id} was forgotten`);
+    throw new Broken(sequencesWithoutGap, `producer ${producer.id} was forgotten`);
   }
 
   async #appendWhileCompacting(records: readonly PlannedRecord[]): Promise<void> {
@@ -447,10 +450,7 @@ class CompactionRun {
       const earlier = seen.get(key);
       // What lies below the start of a segment that is kept is nobody's business.
       if (earlier !== undefined) {
-        throw new Broken(
-          "A9: compaction leaves one record a key",
-          `${key} at ${earlier} and ${offset}, below ${activeBase}`,
-        );
+        throw new Broken(oneRecordAKey, `${key} at ${earlier} and ${offset}, below ${activeBase}`);
       }
       seen.set(key, offset);
     }
@@ -485,7 +485,7 @@ class CompactionRun {
           value: value === null ? null : valueName(value),
         });
       }
-      if (fetched.nextOffset <= offset) throw new Broken("A3: a reader goes on", `stuck at ${offset} of ${latest}`);
+      if (fetched.nextOffset <= offset) throw new Broken(progress, `stuck at ${offset} of ${latest}`);
       offset = fetched.nextOffset;
     }
     return records;
@@ -501,7 +501,7 @@ class CompactionRun {
       else this.#unknown = null;
     }
     if (latest !== this.#written.length) {
-      throw new Broken("A6: what was acknowledged stays", `the log ends at ${latest}, not at ${this.#written.length}`);
+      throw new Broken(nothingPromisedIsLost, `the log ends at ${latest}, not at ${this.#written.length}`);
     }
     const records = await this.#readAll();
     this.#compare(records);
@@ -511,10 +511,7 @@ class CompactionRun {
     const expected = records.filter(({ offset }) => offset >= from);
     const later = isUnderPass ? await this.#readAll(from) : expected;
     if (!holds(expected, rest) || !holds(rest, later)) {
-      throw new Broken(
-        "A5: a reader from any offset sees the same",
-        `from ${from}: ${rest.length}, not ${expected.length} records`,
-      );
+      throw new Broken(oneOffsetOneValue, `from ${from}: ${rest.length}, not ${expected.length} records`);
     }
     await this.#lookUp(records, isUnderPass);
     this.#coverage.add("looks");
@@ -525,7 +522,7 @@ class CompactionRun {
     let last = -1;
     for (const record of records) {
       const { offset } = record;
-      if (offset <= last) throw new Broken("A9: order and offsets are unchanged", `${offset} behind ${last}`);
+      if (offset <= last) throw new Broken(compactionKeepsOrder, `${offset} behind ${last}`);
       last = offset;
       const written = this.#written[offset];
       const isSame =
@@ -535,11 +532,11 @@ class CompactionRun {
         written.timestamp === record.timestamp;
       if (!isSame) {
         throw new Broken(
-          "A9: order and offsets are unchanged",
+          compactionKeepsOrder,
           `offset ${offset} is ${JSON.stringify(record)}, written was ${JSON.stringify(written)}`,
         );
       }
-      if (this.#gone.has(offset)) throw new Broken("A9: what was taken stays away", `offset ${offset} is back`);
+      if (this.#gone.has(offset)) throw new Broken(compactionKeepsOrder, `offset ${offset} is back`);
       present.set(offset, record);
     }
     const latest = new Map<string, number>();
@@ -550,20 +547,17 @@ class CompactionRun {
       if (present.has(offset)) {
         // An older value without the tombstone that ended it: a reader would take it for good.
         if (newest !== offset && !present.has(newest)) {
-          throw new Broken(
-            "A9: the latest value of a key survives",
-            `${key}: offset ${offset} is there, and the later ${newest} is not`,
-          );
+          throw new Broken(latestOfAKeySurvives, `${key}: offset ${offset} is there, and the later ${newest} is not`);
         }
         continue;
       }
       this.#gone.add(offset);
       if (newest !== offset) continue;
-      if (value !== null) throw new Broken("A9: the latest value of a key survives", `${key} at ${offset} is gone`);
+      if (value !== null) throw new Broken(latestOfAKeySurvives, `${key} at ${offset} is gone`);
       const seenMs = this.#firstPassMs.get(offset) ?? Number.POSITIVE_INFINITY;
       if (this.#lastPassMs < seenMs + this.#retentionMs) {
         throw new Broken(
-          "A9: a tombstone outlives delete.retention.ms from its first pass",
+          tombstonesOutliveTheirTime,
           `${key} at ${offset} was seen at ${seenMs} and is gone after a pass at ${this.#lastPassMs}`,
         );
       }
@@ -584,7 +578,7 @@ class CompactionRun {
       const after = isUnderPass && passedOver.length > 0 ? await this.#readAll() : records;
       if (at < 0 || after.some(({ offset }) => passedOver.includes(offset))) {
         const expected = there[0] ?? null;
-        throw new Broken("a look-up by time finds the first record", `${timestamp}: ${found.offset}, not ${expected}`);
+        throw new Broken(lookUpByTime, `${timestamp}: ${found.offset}, not ${expected}`);
       }
     }
   }
@@ -605,10 +599,7 @@ class CompactionRun {
       if (offset < this.#start || offset >= activeBase || seenMs + this.#retentionMs > beganMs) continue;
       if (present.has(offset)) {
         const { key } = this.#written[offset] as Written;
-        throw new Broken(
-          "A9: a tombstone goes in the end",
-          `${key} at ${offset}, seen at ${seenMs}, is there at ${beganMs}`,
-        );
+        throw new Broken(oneRecordAKey, `${key} at ${offset}, seen at ${seenMs}, is there at ${beganMs}`);
       }
     }
     for (const producer of this.#producers) await this.#retry(producer);
@@ -677,44 +668,4 @@ function unpacked(bytes: Uint8Array, maxBytes: number): Uint8Array {
     position += bytes[at] as number;
   }
   return records;
-}
-
-/** Maps as the kernel's, of few keys; a life ends with its own. */
-function smallMaps(mostKeys: number): Kernel["openOffsetMap"] {
-  let open: Map<string, number> | null = null;
-  return (_, baseOffset) => {
-    if (open !== null) return null;
-    const offsets = new Map<string, number>();
-    open = offsets;
-    const keyOf = (bytes: Uint8Array, fields: Int32Array, column: number): string | null => {
-      const position = fields[column + 1] as number;
-      const length = fields[column + 2] as number;
-      return length < 0 ? null : new TextDecoder().decode(bytes.subarray(position, position + length));
-    };
-    return {
-      get keys() {
-        return offsets.size;
-      },
-      note(bytes, { count, fields }, batchOffset) {
-        for (let at = 0; at < count; at++) {
-          const key = keyOf(bytes, fields, at * 8);
-          const offset = batchOffset + (fields[at * 8] as number);
-          if (key === null || offset < baseOffset) continue;
-          if (!offsets.has(key) && offsets.size === mostKeys) return at;
-          offsets.set(key, offset);
-        }
-        return count;
-      },
-      superseded(bytes, { count, fields }, batchOffset) {
-        return Uint8Array.from({ length: count }, (_, at) => {
-          const key = keyOf(bytes, fields, at * 8);
-          const own = batchOffset + (fields[at * 8] as number);
-          return key === null || (offsets.get(key) ?? -1) > own ? 1 : 0;
-        });
-      },
-      close() {
-        if (open === offsets) open = null;
-      },
-    };
-  };
 }

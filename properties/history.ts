@@ -94,6 +94,8 @@ export interface Described extends Happened {
   readonly segments: number;
   /** Nothing else is under way and everything had time to be synced. */
   readonly quiet: boolean;
+  /** Neither a fault of the disk in this life nor damage that was done to it explains a state that is not online. */
+  readonly sound?: boolean;
 }
 
 export interface LookedUp extends Happened {
@@ -256,6 +258,33 @@ export interface EpochsSeen extends Happened {
   readonly batches: readonly EpochSeen[];
 }
 
+/** A folder that a stop in order left was walked. */
+export interface Verified extends Happened {
+  readonly kind: "verified";
+  /** Errors and warnings, less those of damage that was done on purpose. */
+  readonly findings: readonly string[];
+}
+
+/** All that could be compacted of a log was, with nobody else at work. */
+export interface CompactedWhole extends Happened {
+  readonly kind: "compacted";
+  readonly log: LogName;
+  /** Where the active segment began: what lies from there on was left alone. */
+  readonly below: number;
+}
+
+/** Told when its log is given to another: when a member had last asked and was left it. */
+export interface Heard extends Happened {
+  readonly kind: "heard";
+  readonly group: string;
+  readonly member: string;
+  readonly log: LogName;
+  /** Virtual milliseconds, as `atMs`. */
+  readonly sentMs: number;
+  /** From then on, before the coordinator may give it up. */
+  readonly patienceMs: number;
+}
+
 /** Something that should have ended did not: virtual time ran out, or nothing was left to wait for. */
 export interface Stuck extends Happened {
   readonly kind: "stuck";
@@ -282,6 +311,9 @@ export type HistoryEvent =
   | CommittedSeen
   | FaultInjected
   | EpochsSeen
+  | Verified
+  | CompactedWhole
+  | Heard
   | Stuck;
 
 export type History = readonly HistoryEvent[];

@@ -3,6 +3,7 @@
 // Owns: the list. Each invariant is an export of a file beside this one.
 
 import type { History } from "../history.ts";
+import { oneRecordAKey } from "./cleaning.ts";
 import { compactionKeepsOrder, latestOfAKeySurvives, tombstonesOutliveTheirTime } from "./compaction.ts";
 import {
   acknowledgedIsVisible,
@@ -28,7 +29,9 @@ import { lookUpByTime } from "./look-up.ts";
 import { belowTheWatermark, dense, oneOffsetOneValue, oneValueOneOffset, sentAsRead } from "./offsets.ts";
 import { boundsMonotone, boundsOrdered, pollsInOrder, sendsInOrder } from "./order.ts";
 import { conditionalAppends, failuresLeaveNothing } from "./outcomes.ts";
+import { oneOwnerAtATime } from "./owners.ts";
 import { producerIdsAreNew, retriesAreRecognised, sequencesWithoutGap, theNextIsAccepted } from "./producers.ts";
+import { foundWhole } from "./recovery.ts";
 import { deletedStaysDeleted, logStartExplained, retentionHappens } from "./retention.ts";
 
 export { IndexedHistory, LogIndex } from "./indexed.ts";
@@ -57,17 +60,20 @@ export const invariants: readonly Invariant[] = [
   latestOfAKeySurvives,
   tombstonesOutliveTheirTime,
   compactionKeepsOrder,
+  oneRecordAKey,
   sequencesWithoutGap,
   retriesAreRecognised,
   theNextIsAccepted,
   producerIdsAreNew,
   oneOwnerAGeneration,
+  oneOwnerAtATime,
   staleCommitsAreRefused,
   commitsSurvive,
   ownersStartAtTheCommit,
   nothingAfterRevocation,
   lookUpByTime,
   epochsAsWritten,
+  foundWhole,
   failuresLeaveNothing,
   conditionalAppends,
   lentBytesStay,

@@ -89,6 +89,31 @@ test("a good history breaks nothing", () => {
     read(["i.0", "i.1", "p.3"], { from: 2 }),
     { kind: "look up", timestamp: now, offset: 2, recordTimestamp: now },
     { kind: "epochs", batches: [{ offset: 2, written: 1, told: 1 }] },
+    described(5, { logStartOffset: 2, state: "online", sound: true }),
+    { kind: "verified", findings: [] },
+  );
+  assert.deepEqual(judge(good).violations, []);
+});
+
+test("a share is given on when its owner gave it up, or was silent for long enough", () => {
+  const heard = { kind: "heard", group: "g", member: "a", sentMs: 0, patienceMs: 20 };
+  const first = assigned("a", 1, { protocol: "consumer" });
+  const next = assigned("b", 2, { protocol: "consumer" });
+  for (const events of [
+    [first, { ...assigned("a", 2, { protocol: "consumer" }), partitions: [] }, heard, next],
+    [first, { kind: "revoke", group: "g", member: "a", generation: 1, partitions: [log] }, heard, next],
+    [first, heard, next],
+  ])
+    assert.deepEqual(judge(history(...events)).violations, []);
+});
+
+test("what compaction may leave alone is no second record of a key", () => {
+  const good = history(
+    { kind: "policy", compact: true, deleteRetentionMs: 1000 },
+    keyed("k", "p.0", 0),
+    keyed("k", "p.1", 1),
+    { kind: "compacted", below: 1 },
+    auditOf([0, "k", "p.0"], [1, "k", "p.1"]),
   );
   assert.deepEqual(judge(good).violations, []);
 });
@@ -524,6 +549,33 @@ const broken: readonly (readonly [name: string, history: HistoryEvent[], invaria
     "a commit of what nobody was given",
     history(...consumed, committed("a", 1, 4)),
     /was delivered to its members, without a gap/,
+  ],
+  [
+    "a partition given away while its owner is heard",
+    history(
+      assigned("a", 1, { protocol: "consumer" }),
+      { kind: "heard", group: "g", member: "a", sentMs: 5, patienceMs: 4000 },
+      assigned("b", 2, { protocol: "consumer" }),
+    ),
+    /while another member has it/,
+  ],
+  [
+    "a log that is offline, and nobody damaged it",
+    history(described(0, { state: "offline", sound: true })),
+    /found whole/,
+  ],
+  ["a folder that was not left whole", history({ kind: "verified", findings: ["error gap events-0"] }), /found whole/],
+  [
+    "two records of a key after all was compacted",
+    history(
+      compacted,
+      keyed("k", "p.0", 0),
+      keyed("k", "p.1", 1),
+      keyed("l", "p.2", 2),
+      { kind: "compacted", below: 2 },
+      auditOf([0, "k", "p.0"], [1, "k", "p.1"], [2, "l", "p.2"]),
+    ),
+    /a whole compaction leaves one record a key/,
   ],
   ["bytes lent twice", history({ kind: "lent", from: 0, intact: false }), /lent to a reader/],
   [

@@ -2,6 +2,7 @@
 //
 // Owns: one process after another under one name. Never: judges (ledger.ts).
 
+import { oneOwnerAGeneration, staleCommitsAreRefused } from "../checker/groups.ts";
 import { MemberIdRequiredError } from "../subject.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Outcome, Stage } from "./stage.ts";
@@ -107,7 +108,10 @@ export class ClassicClient {
    */
   #fenced(): void {
     if (this.#stage.lives === this.#begunInLife) {
-      this.#ledger.violate("only a successor fences an instance", `${this.name} was fenced in its broker's own life`);
+      this.#ledger.violate(
+        oneOwnerAGeneration,
+        `${this.name} was fenced in its broker's own life, and has no successor`,
+      );
     }
     this.#ledger.coverage.add("instances fenced after a crash");
     this.vanish();
@@ -249,7 +253,7 @@ export class ClassicClient {
       if (membership.generationId < latestGeneration) {
         const { memberId, generationId } = membership;
         this.#ledger.violate(
-          "a stale generation's commit is refused",
+          staleCommitsAreRefused,
           `'${memberId}' committed in generation ${generationId} when ${latestGeneration} had been assigned`,
         );
       }

@@ -2,6 +2,7 @@
 //
 // Owns: one process after another under one name. Never: judges (ledger.ts).
 
+import { staleCommitsAreRefused } from "../checker/groups.ts";
 import type { MoldauError, TopicPartitions } from "../subject.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Outcome, Stage } from "./stage.ts";
@@ -253,13 +254,10 @@ export class ConsumerClient {
     } else {
       this.#ledger.acknowledge(commit);
       if (isStale) {
-        this.#ledger.violate("a stale epoch's commit is refused", `${me} committed in epoch ${stamp.memberEpoch}`);
+        this.#ledger.violate(staleCommitsAreRefused, `${me} committed in epoch ${stamp.memberEpoch}`);
       }
       if (!late && owner !== me) {
-        this.#ledger.violate(
-          "who lost a partition does not commit it",
-          `${me} committed ${partition}, which ${owner} has`,
-        );
+        this.#ledger.violate(staleCommitsAreRefused, `${me} committed ${partition}, which ${owner} has`);
       }
     }
   }

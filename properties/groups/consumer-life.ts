@@ -3,6 +3,7 @@
 //
 // Owns: who does what when, and when everything is shared out. Never: judges (ledger.ts).
 
+import { progress } from "../checker/durability.ts";
 import type { Violation } from "../checker/index.ts";
 import type { Coverage } from "../coverage.ts";
 import { ConsumerClient, consumerSession, groupId, type Subscription } from "./consumer-client.ts";
@@ -52,7 +53,7 @@ export async function runConsumer(plan: GroupPlan, coverage: Coverage): Promise<
     JSON.stringify([running.map(({ name, owned }) => [name, [...owned]]), [...wantedBy(stage, running)]]);
   await converge(stage, ledger, isSharedOut, state);
   await stage.world.time.pass(3000);
-  if (!isSharedOut()) ledger.violate("what is shared out stays so", state());
+  if (!isSharedOut()) ledger.violate(progress, `what is shared out does not stay so: ${state()}`);
   await end(stage, ledger, groupId);
   await stage.settle(all[0]!.audit(partitions));
   return ledger.violations;

@@ -1,15 +1,15 @@
 // What consumers of one group were told, held against what must be.
 //
-// Owns: the invariants of correctness.md A 17, each judged as it happens.
+// Owns: what breaks an invariant of correctness.md A 17, each judged as it happens.
 // Never: calls a broker.
 //
 // A commit is named by its offset: each is another. Commits reach the broker in the order in which
 // they begin, so that one which began later and was acknowledged replaces all that began before.
 
-import type { Violation } from "../checker/index.ts";
+import { commitsSurvive, oneOwnerAGeneration, ownersStartAtTheCommit } from "../checker/groups.ts";
+import type { Invariant, Violation } from "../checker/index.ts";
+import { oneOwnerAtATime } from "../checker/owners.ts";
 import type { Coverage } from "../coverage.ts";
-
-const source = "correctness.md A 17";
 
 interface Commit {
   readonly offset: number;
@@ -31,7 +31,7 @@ export class Ledger {
     this.coverage = coverage;
   }
 
-  violate(invariant: string, message: string): void {
+  violate({ name: invariant, source }: Invariant, message: string): void {
     if (this.violations.length < 10) this.violations.push({ invariant, source, message, events: [] });
   }
 
@@ -48,10 +48,7 @@ export class Ledger {
     for (const partition of partitions) {
       const before = owners.get(partition);
       if (before !== undefined && before !== owner) {
-        this.violate(
-          "one owner a partition a generation",
-          `generation ${generation}: ${partition} of ${before} and ${owner}`,
-        );
+        this.violate(oneOwnerAGeneration, `generation ${generation}: ${partition} of ${before} and ${owner}`);
       }
       owners.set(partition, owner);
     }
@@ -95,16 +92,16 @@ export class Ledger {
     const commits = this.#commits.get(partition) ?? [];
     this.coverage.add("offsets fetched");
     if (offset === -1) {
-      if (expected >= 0) this.violate("acknowledged commits survive", `partition ${partition}: nothing is committed`);
+      if (expected >= 0) this.violate(commitsSurvive, `partition ${partition}: nothing is committed`);
       return;
     }
     const commit = commits.find((one) => one.offset === offset);
     if (commit === undefined) {
-      this.violate("what is fetched was committed", `partition ${partition}: nobody committed ${offset}`);
+      this.violate(commitsSurvive, `partition ${partition}: nobody committed ${offset}`);
     } else if (commit.begun < expected) {
       const last = commits.find(({ begun }) => begun === expected)!;
       this.violate(
-        "a new owner starts at the last commit",
+        ownersStartAtTheCommit,
         `partition ${partition}: ${offset} came back after ${last.offset} was acknowledged`,
       );
     }
@@ -118,7 +115,7 @@ export class Ledger {
     const before = this.#owners.get(partition);
     if (before !== undefined && before.owner !== owner) {
       if (!mayBeGone(before.owner)) {
-        this.violate("no partition has two owners", `${partition} was given to ${owner} while ${before.owner} has it`);
+        this.violate(oneOwnerAtATime, `${partition} was given to ${owner} while ${before.owner} has it`);
       }
       this.coverage.add("partitions taken from who was silent");
     }

@@ -2,6 +2,8 @@
 //
 // Owns: how a life begins, and that it converges. Never: acts for a client.
 
+import { progress } from "../checker/durability.ts";
+import { commitsSurvive } from "../checker/groups.ts";
 import type { TopicSummary } from "../subject.ts";
 import { consumerSession } from "./consumer-client.ts";
 import type { Ledger } from "./ledger.ts";
@@ -43,7 +45,7 @@ export async function end(stage: Stage, ledger: Ledger, groupId: string): Promis
   const fetched = await stage.settle(stage.broker.groups.fetchOffsets({ groupId, topics }));
   const { committedOffset } = fetched.topics[0]!.partitions[0]!;
   if (committedOffset !== kept.offset) {
-    ledger.violate("acknowledged commits survive", `${kept.topic}: ${committedOffset} instead of ${kept.offset}`);
+    ledger.violate(commitsSurvive, `${kept.topic}: ${committedOffset} instead of ${kept.offset}`);
   }
 }
 
@@ -53,5 +55,5 @@ export async function converge(stage: Stage, ledger: Ledger, done: () => boolean
   if (await stage.world.time.until(done, settleMs)) {
     ledger.coverage.add("convergences");
     ledger.coverage.add("virtual seconds to converge", Math.round((stage.nowMs - startedMs) / 1000));
-  } else ledger.violate("when all is quiet everything is shared out", `not after ${settleMs} ms: ${state()}`);
+  } else ledger.violate(progress, `all is quiet, and not everything shared out after ${settleMs} ms: ${state()}`);
 }
