@@ -9,6 +9,7 @@ import {
   type GroupCoordinator,
   type GroupOptions,
   kernel,
+  kernelOfALife,
   limits,
   MoldauError,
   openBroker,
@@ -71,7 +72,13 @@ export class Stage {
     let failed: unknown = null;
     const { world } = this;
     openBroker({
-      ...{ storage: world.begin(), kernel, clock: world.clock(), entropy: world.entropy, logger: world.logger },
+      ...{
+        storage: world.begin(),
+        kernel: kernelOfALife(kernel),
+        clock: world.clock(),
+        entropy: world.entropy,
+        logger: world.logger,
+      },
       ...{ retentionCheckIntervalMs: 1e12, fetchPoolBytes: limits.maxRunBytes, groups: this.#options },
     }).then(
       (broker) => void (opened = broker),

@@ -9,7 +9,7 @@ import type { Coverage } from "../coverage.ts";
 import type { HistoryEvent } from "../history.ts";
 import type { Command, Plan, Round } from "../plan.ts";
 import { draw, type Random } from "../random.ts";
-import { type Broker, type Durability, kernel, limits, openBroker } from "../subject.ts";
+import { type Broker, type Durability, kernel, kernelOfALife, limits, openBroker } from "../subject.ts";
 import { type Lies, World, type WorldOptions } from "../world.ts";
 import { Admin } from "./admin.ts";
 import { Auditor } from "./auditor.ts";
@@ -146,7 +146,7 @@ export class Run {
       let failed: unknown = null;
       openBroker({
         storage,
-        kernel,
+        kernel: kernelOfALife(kernel),
         clock: this.world.clock(),
         entropy: this.world.entropy,
         logger: this.world.logger,
