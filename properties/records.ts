@@ -85,7 +85,8 @@ export function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-interface BatchSeen {
+/** A batch by its header. */
+export interface BatchSeen {
   readonly baseOffset: number;
   readonly recordCount: number;
   readonly leaderEpoch: number;

@@ -9,7 +9,9 @@ import { compactionPlans, compactionScript } from "../compaction-plans.ts";
 import { classicStep, consumerStep, groupPlans } from "../groups/plans.ts";
 import { killedThenPowerless, type Plan, plans, retainedUnsynced } from "../plan.ts";
 import { draw } from "../random.ts";
-import { simPlans } from "../sim/plan.ts";
+import type { SimPlan } from "../sim/plan.ts";
+import { simPlans } from "../sim/themes.ts";
+import { drawing } from "../simulate/seeds.ts";
 import type { Runs } from "./runs.ts";
 
 export type SuiteName = "lives" | "compaction" | "classic groups" | "consumer groups" | "simulation";
@@ -28,7 +30,8 @@ export const suites: Readonly<Record<SuiteName, Suite>> = {
   compaction: (seed, runs) => compactionOf(seed, runs),
   "classic groups": (seed, runs) => runs.classicGroups(one(classicDrawn, seed)),
   "consumer groups": (seed, runs) => runs.consumerGroups(one(consumerDrawn, seed)),
-  simulation: (seed, runs) => runs.simulation(one(simulationsDrawn, seed)),
+  simulation: (seed, runs) =>
+    runs.simulation(fc.sample(simulationsDrawn, { ...drawing, seed, numRuns: 1 })[0] as SimPlan),
 };
 
 export const suiteNames: readonly SuiteName[] = Object.keys(suites) as SuiteName[];

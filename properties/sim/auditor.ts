@@ -2,8 +2,9 @@
 //
 // Owns: what an audit reads and writes down. Never: judges, but for what does not end.
 
-import type { ReadRecord } from "../history.ts";
+import type { EpochSeen, ReadRecord } from "../history.ts";
 import { draw, type Random } from "../random.ts";
+import type { BatchSeen } from "../records.ts";
 import { type Broker, MoldauError } from "../subject.ts";
 import type { LogPlace } from "./actors/actor.ts";
 import { fetchPage } from "./actors/readers.ts";
@@ -20,25 +21,29 @@ export interface AuditWorld {
   settle<T>(what: string, work: Promise<T>): Promise<T>;
   pass(ms: number): Promise<void>;
   stuck(detail: string): void;
+  /** Enough is seen: the history shows what is wrong, and nothing more can be asked. */
+  broken(detail: string): void;
   /** A damaged log was refused, as it must be where the damage is. */
   refused(code: string): void;
 }
 
 /** Writes down how a log stands; false when it is not to be read. */
 export function describe(
-  { recorder, stuck, isDamaged }: Pick<AuditWorld, "recorder" | "stuck" | "isDamaged">,
+  { recorder, broken, isDamaged }: Pick<AuditWorld, "recorder" | "broken" | "isDamaged">,
   broker: Broker,
   log: LogPlace,
   how: { readonly quiet: boolean; readonly faulty: boolean },
 ): boolean {
   const described = partitionOf(broker, log);
   if (described === null) return false;
+  const sound = !how.faulty && !isDamaged(log);
   const { state, reason, logStartOffset, highWatermark, lastStableOffset, logEndOffset, segments } = described;
   recorder.push({
     ...{ kind: "describe", log: log.name, state, ...(reason === undefined ? {} : { reason }) },
     ...{ logStartOffset, highWatermark, lastStableOffset, logEndOffset, segments, quiet: how.quiet },
+    ...(sound ? { sound } : {}),
   });
-  if (state !== "online" && !how.faulty && !isDamaged(log)) stuck(`${log.name} is ${state}: ${reason}`);
+  if (state !== "online" && sound) broken(`${log.name} is ${state}: ${reason}`);
   return state !== "offline";
 }
 
@@ -92,8 +97,13 @@ async function readAll(world: AuditWorld, broker: Broker, log: LogPlace, chance:
   const records: ReadRecord[] = [];
   let offset = earliest;
   let bounds = { logStartOffset: earliest, highWatermark: earliest };
+  const batches: EpochSeen[] = [];
+  const seen = ({ baseOffset, leaderEpoch: written }: BatchSeen): void => {
+    const told = broker.leaderEpochAt(log.topic, log.partition, Math.max(baseOffset, earliest));
+    batches.push({ offset: baseOffset, written, told });
+  };
   for (;;) {
-    const page = await world.settle(`read all of ${log.name}`, fetchPage(broker, log, offset, how));
+    const page = await world.settle(`read all of ${log.name}`, fetchPage(broker, log, offset, { ...how, seen }));
     for (const record of page.records) records.push(record);
     bounds = page;
     if (page.nextOffset <= offset) break;
@@ -107,6 +117,7 @@ async function readAll(world: AuditWorld, broker: Broker, log: LogPlace, chance:
     },
     invokedAt,
   );
+  if (batches.length > 0) recorder.push({ kind: "epochs", log: log.name, batches });
   for (let count = 0; count < 3; count++) {
     const timestamp = records.length === 0 ? world.wallMs() : chance.pick(records).timestamp + chance.pick([-1, 0, 1]);
     const at = recorder.now;

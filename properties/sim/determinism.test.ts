@@ -8,9 +8,10 @@ import fc from "fast-check";
 import { runsFactor, seed } from "../check.ts";
 import { Coverage } from "../coverage.ts";
 import { calmNetwork } from "./network.ts";
-import { type SimPlan, simPlans } from "./plan.ts";
+import type { SimPlan } from "./plan.ts";
 import { Scheduler } from "./scheduler.ts";
 import { type SimResult, simulate } from "./simulation.ts";
+import { simPlans } from "./themes.ts";
 import { trapping } from "./trap.ts";
 
 test("a plan run twice does the same, event by event, and the runtime's time and chance stay untouched", async () => {

@@ -29,7 +29,8 @@ export interface DiskMix {
   readonly otherMs: number;
 }
 
-export type FailingKind = "sync log" | "sync journal" | "append" | "read" | "other";
+/** Of "read log" the one of that number from now fails, of the others so many as come. */
+export type FailingKind = "sync log" | "sync journal" | "append" | "read" | "read log" | "other";
 
 export interface DiskCounts {
   operations: number;
@@ -65,6 +66,14 @@ const kinds: readonly OperationKind[] = [
   ...(["create", "open", "append", "read", "truncate", "sync"] as const),
   ...(["syncDirectory", "list", "makeDirectory", "rename", "remove"] as const),
 ];
+/** Which writes count until power goes: those of a swap of compacted segments; all, from the next roll's snapshot on. */
+export type Within = "swap" | "roll";
+
+/** Writes of a pass of compaction that puts segments in the place of others. */
+function isOfASwap(kind: OperationKind, path: string): boolean {
+  return /\.(cleaned|swap|deleted)$/.test(path) || (kind === "rename" && !path.endsWith(".tmp"));
+}
+
 const reads: ReadonlySet<OperationKind> = new Set(["open", "read", "list"] as const);
 const syncs: ReadonlySet<OperationKind> = new Set(["sync", "syncDirectory"] as const);
 
@@ -96,6 +105,9 @@ export class Disk {
   #full: Random | null = null;
   #crashAtWrite = Number.POSITIVE_INFINITY;
   #crashesOnlyProcess = false;
+  /** null: every write counts, from now on. */
+  #within: Within | null = null;
+  #writesLeft = 0;
   #crashes = 0;
   #looking = false;
 
@@ -131,6 +143,27 @@ export class Disk {
   crashAfter(count: number, onlyProcess: boolean): void {
     this.#crashAtWrite = this.counts.writes + count;
     this.#crashesOnlyProcess = onlyProcess;
+    this.#within = null;
+  }
+
+  /** The same, where only some writes count. */
+  crashWithin(within: Within, count: number, onlyProcess: boolean): void {
+    this.crashAfter(0, onlyProcess);
+    this.#within = within;
+    this.#writesLeft = count;
+  }
+
+  /** Whether this is the last write that counts. */
+  #isLast(kind: OperationKind, path: string): boolean {
+    if (this.#within === "swap" && !isOfASwap(kind, path)) return false;
+    if (this.#within === "roll") {
+      if (!path.endsWith(".snapshot")) return false;
+      // From here on all of them.
+      this.crashAfter(this.#writesLeft, this.#crashesOnlyProcess);
+      return false;
+    }
+    this.#writesLeft -= 1;
+    return this.#writesLeft <= 0;
   }
 
   /** Power goes, where the process alone was to end. */
@@ -162,6 +195,7 @@ export class Disk {
     this.#failing.clear();
     this.#full = null;
     this.#crashAtWrite = Number.POSITIVE_INFINITY;
+    this.#within = null;
     this.#watch();
   }
 
@@ -191,6 +225,7 @@ export class Disk {
     if (reads.has(kind)) return;
     this.counts.writes += 1;
     if (this.counts.writes < this.#crashAtWrite) return;
+    if (this.#within !== null && !this.#isLast(kind, path)) return;
     this.host.end(this.#crashesOnlyProcess ? "kill" : "power", `${kind} ${path}`);
     throw new StorageError("closed", "the power is gone");
   }
@@ -234,11 +269,23 @@ export class Disk {
 
   failure(kind: OperationKind, { path }: Place): StorageError | null {
     if (this.#failing.size === 0) return null;
+    if (kind === "read" && path.endsWith(".log") && this.#isReadThatFails()) {
+      this.counts.failedReads += 1;
+      return new StorageError("io", `${path}: the disk failed to read`);
+    }
     const failing: FailingKind | null = kind === "read" ? "read" : syncs.has(kind) ? null : "other";
     if (failing === null || !this.#takes(failing)) return null;
     if (failing === "read") this.counts.failedReads += 1;
     else this.counts.failedOthers += 1;
     return new StorageError("io", `${path}: the disk failed to ${kind}`);
+  }
+
+  #isReadThatFails(): boolean {
+    const left = this.#failing.get("read log");
+    if (left === undefined) return false;
+    if (left > 1) this.#failing.set("read log", left - 1);
+    else this.#failing.delete("read log");
+    return left <= 1;
   }
 
   #takes(kind: FailingKind): boolean {

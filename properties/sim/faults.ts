@@ -7,6 +7,7 @@
 import type { Coverage } from "../coverage.ts";
 import { mix, Stream } from "../random.ts";
 import type { LogPlace } from "./actors/actor.ts";
+import { type LostFiles, loseFiles } from "./lost-files.ts";
 import type { Network } from "./network.ts";
 import type { Node } from "./node.ts";
 import type { FaultPlan } from "./plan.ts";
@@ -26,14 +27,22 @@ interface Stage {
   readonly damaged: (log: LogPlace) => void;
 }
 
+/** How long a life shows what it found, when it is to end at once. */
+const shownMs = 2;
+
 export class Faults {
   readonly #stage: Stage;
   #isOver = false;
   /** A sync failed in this life: the system holds its pages for clean, and a process that dies now leaves them so. */
   #syncFailedIn = 0;
   readonly #again: number[] = [];
+  #endsOnceOpen = false;
+  /** The read of a log that fails in the next start; 0: none. */
+  #inVain = 0;
+  #stopsOnceOpen = false;
   readonly #supervisor: Stream;
   #downMs = 0;
+  #without: readonly LostFiles[] = [];
   #damage: Extract<FaultPlan, { readonly do: Damage }> | null = null;
 
   constructor(stage: Stage) {
@@ -77,6 +86,7 @@ export class Faults {
         if (node.state !== "up" || node.isPaused) return coverage.add("faults that found nothing");
         this.#note("restart", `${fault.downMs} ms`);
         this.#downMs = fault.downMs;
+        this.#without = fault.without ?? [];
         return node.stop();
       case "pause":
         if (node.state === "down" || node.isPaused) return coverage.add("faults that found nothing");
@@ -128,15 +138,23 @@ export class Faults {
     const onlyProcess = fault.do === "kill" && this.#syncFailedIn !== node.life;
     this.#downMs = fault.downMs;
     this.#again.splice(0, this.#again.length, ...fault.again);
-    this.#note(onlyProcess ? "kill" : "crash", `after ${fault.afterWrites} writes, ${fault.downMs} ms`);
-    if (fault.afterWrites === 0) {
+    this.#inVain = fault.inVain ?? 0;
+    const what = fault.in === undefined ? "writes" : `writes of a ${fault.in}`;
+    this.#note(onlyProcess ? "kill" : "crash", `after ${fault.afterWrites} ${what}, ${fault.downMs} ms`);
+    if (fault.in !== undefined) node.disk.crashWithin(fault.in, fault.afterWrites, onlyProcess);
+    else if (fault.afterWrites === 0) {
       if (onlyProcess) node.kill();
       else node.losePower("nothing in particular");
     } else node.disk.crashAfter(fault.afterWrites, onlyProcess);
   }
 
   /** Whoever went down comes up again. */
-  ended(): void {
+  ended(how: "power" | "kill" | "close"): void {
+    // Whatever is lost is lost of what a stop in order left.
+    const without = how === "close" ? this.#without : [];
+    this.#without = [];
+    this.#endsOnceOpen = false;
+    this.#stopsOnceOpen = false;
     if (this.#isOver) return;
     const { scheduler } = this.#stage;
     const downMs = this.#downMs;
@@ -144,21 +162,55 @@ export class Faults {
     const damage = this.#damage;
     this.#damage = null;
     // No other fault finds a node that is down: the bytes are changed before it can start.
-    const damaged = damage === null ? null : this.#change(damage);
+    const changed = damage !== null ? this.#change(damage) : without.length > 0 ? this.#lose(without) : null;
     scheduler.after("fault", downMs + 20, this.#supervisor.id(), () => {
-      if (damaged === null) this.#start();
-      else void damaged.then(() => this.#start());
+      if (changed === null) this.#start();
+      else void changed.then(() => this.#start());
     });
   }
 
   #start(): void {
     const { node } = this.#stage;
     if (this.#isOver || node.state !== "down") return;
+    if (this.#inVain > 0) return this.#startInVain();
     const again = this.#again.shift();
     node.start();
     if (again === undefined) return;
+    this.#endsOnceOpen = again === 0;
+    if (this.#endsOnceOpen) return;
     this.#note("crash during recovery", `after ${again} writes`);
     node.disk.crashAfter(again, false);
+  }
+
+  #startInVain(): void {
+    const { node } = this.#stage;
+    const read = this.#inVain;
+    this.#inVain = 0;
+    node.start();
+    node.isFaulty = true;
+    this.#stopsOnceOpen = true;
+    this.#note("fail disk (read log)", `the read of number ${read}`);
+    node.disk.fail("read log", read);
+  }
+
+  /** It is up, and shows what it found. */
+  opened(): void {
+    const { node, scheduler } = this.#stage;
+    const { life } = node;
+    if (this.#isOver) return;
+    if (this.#stopsOnceOpen) {
+      this.#stopsOnceOpen = false;
+      scheduler.after("fault", shownMs, this.#supervisor.id(), () => {
+        if (!this.#isOver && node.lives(life)) node.stop();
+      });
+    }
+    if (!this.#endsOnceOpen) return;
+    this.#endsOnceOpen = false;
+    scheduler.after("fault", shownMs, this.#supervisor.id(), () => {
+      if (this.#isOver || !node.lives(life)) return;
+      this.#note("crash after recovery", `${shownMs} ms`);
+      node.losePower("anything else");
+    });
   }
 
   async #change({ do: kind, luck }: Extract<FaultPlan, { readonly do: Damage }>): Promise<void> {
@@ -169,6 +221,15 @@ export class Faults {
     this.#stage.damaged(hit.log);
     coverage.add(`fault: ${kind}`);
     recorder.push({ kind: "fault", what: kind, detail: hit.detail, log: hit.log.name });
+  }
+
+  async #lose(without: readonly LostFiles[]): Promise<void> {
+    const { node, logs, coverage } = this.#stage;
+    for (const what of without) {
+      const count = await node.disk.outside((storage) => loseFiles(storage, logs(), what));
+      if (count === 0) coverage.add("faults that found nothing");
+      else this.#note(`lose ${what}`, `${count} files`);
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 // Never: decides when any of it happens (faults.ts), or judges.
 
 import { Stream } from "../random.ts";
+import { smallMaps } from "../small-maps.ts";
 import {
   type Broker,
   type BrokerOptions,
@@ -21,6 +22,8 @@ const epochMs = 1_767_225_600_000; // 2026-01-01
 
 export interface NodeOptions extends Pick<BrokerOptions, "kernel" | "groups" | "durability"> {
   readonly disk: DiskMix;
+  /** Keys that a pass of compaction has room for; as many as the kernel's map holds when nothing is said. */
+  readonly mapKeys?: number;
 }
 
 export type NodeState = "down" | "starting" | "up" | "stopping";
@@ -75,10 +78,11 @@ export class Node implements DiskHost {
     this.unanswered = 0;
     const { life } = this;
     const chance = new Stream(this.#scheduler.seed, this.name, "entropy", life).next();
-    const { disk: _, kernel, ...options } = this.#options;
+    const { disk: _, kernel, mapKeys, ...options } = this.#options;
+    const own = kernelOfALife(kernel);
     openBroker({
       ...options,
-      kernel: kernelOfALife(kernel),
+      kernel: mapKeys === undefined ? own : { ...own, openOffsetMap: smallMaps(mapKeys) },
       storage: this.disk.begin(life),
       clock: this.#clock(life),
       entropy: { fill: (bytes) => chance.fill(bytes) },

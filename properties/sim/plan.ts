@@ -7,7 +7,9 @@
 // Each seed draws its own mix: most have no failing disk, many a perfect network (swarm testing).
 
 import fc from "fast-check";
-import type { DiskMix, FailingKind } from "./disk.ts";
+import type { AdminTask } from "./actors/admin.ts";
+import type { DiskMix, FailingKind, Within } from "./disk.ts";
+import type { LostFiles } from "./lost-files.ts";
 import type { NetworkMix } from "./network.ts";
 
 export type Configs = Readonly<Record<string, string | number>>;
@@ -31,6 +33,9 @@ export type ActorPlan = Part &
         readonly operations: number;
         readonly everyMs: number;
         readonly acks: "all" | "leader" | "none";
+        /** Batches in flight at once, on one connection. */
+        readonly window?: number;
+        readonly behindMs?: number;
       }
     | {
         readonly do: "produce idempotently";
@@ -41,6 +46,9 @@ export type ActorPlan = Part &
         readonly window: number;
         readonly inOrder: boolean;
         readonly wraps: boolean;
+        readonly behindMs?: number;
+        readonly doubts?: boolean;
+        readonly zombies?: boolean;
       }
     | {
         readonly do: "read";
@@ -49,6 +57,7 @@ export type ActorPlan = Part &
         readonly maxWaitMs: number;
         readonly limit: number;
         readonly raw: boolean;
+        readonly holdMs?: number;
       }
     | {
         readonly do: "consume";
@@ -57,7 +66,13 @@ export type ActorPlan = Part &
         readonly everyMs: number;
         readonly limit: number;
       }
-    | { readonly do: "administer"; readonly operations: number; readonly everyMs: number }
+    | { readonly do: "keep offsets"; readonly log: number; readonly operations: number; readonly everyMs: number }
+    | {
+        readonly do: "administer";
+        readonly operations: number;
+        readonly everyMs: number;
+        readonly tasks?: readonly AdminTask[];
+      }
   );
 
 export type FaultPlan = Part &
@@ -67,10 +82,13 @@ export type FaultPlan = Part &
         /** At this write of the disk from then on; 0: at once. */
         readonly afterWrites: number;
         readonly downMs: number;
-        /** It goes again at this write of each start that follows. */
+        /** It goes again at this write of each start that follows; 0: as soon as that is over. */
         readonly again: readonly number[];
+        /** A start comes first in which this read of a log fails, and an orderly stop. */
+        readonly inVain?: number;
+        readonly in?: Within;
       }
-    | { readonly do: "restart"; readonly downMs: number }
+    | { readonly do: "restart"; readonly downMs: number; readonly without?: readonly LostFiles[] }
     | { readonly do: "pause" | "stall disk" | "fill disk"; readonly forMs: number }
     | {
         readonly do: "partition" | "clog";
@@ -85,6 +103,14 @@ export type FaultPlan = Part &
     | { readonly do: "jump clock"; readonly byMs: number }
   );
 
+/** How the broker is configured; what is left out is as it is by default. */
+export interface NodeMix {
+  /** Keys that a pass of compaction has room for. Then all is compacted before the last audit, too. */
+  readonly mapKeys?: number;
+  /** How often the coordinator looks for offsets that have expired. */
+  readonly offsetsCheckMs?: number;
+}
+
 export interface SimPlan {
   readonly seed: number;
   /** How long chaos lasts. Virtual milliseconds. */
@@ -92,6 +118,7 @@ export interface SimPlan {
   readonly topics: readonly SimTopic[];
   readonly network: NetworkMix;
   readonly disk: DiskMix;
+  readonly node?: NodeMix;
   readonly actors: readonly ActorPlan[];
   readonly faults: readonly FaultPlan[];
 }
@@ -101,12 +128,12 @@ export interface SimConstraints {
   readonly maxActors?: number;
 }
 
-const luck = fc.noShrink(fc.integer({ min: 0, max: 0x7fffffff }));
+export const luck: fc.Arbitrary<number> = fc.noShrink(fc.integer({ min: 0, max: 0x7fffffff }));
 const everyMs = fc.constantFrom(10, 20, 50, 100, 200, 400);
 /** The first partition most of the time, so that much happens to one. */
 const log = fc.constantFrom(0, 0, 0, 1, 2);
 /** Without it fast-check prefers the first of several. */
-const evenly = { depthSize: "max" } as const;
+export const evenly: { readonly depthSize: "max" } = { depthSize: "max" };
 
 const common = {
   "segment.bytes": fc.constantFrom(700, 1500, 4096, 20_000, 1_000_000),
@@ -239,18 +266,23 @@ function fault(chaosMs: number): fc.Arbitrary<FaultPlan> {
   );
 }
 
-const network: fc.Arbitrary<NetworkMix> = fc.record({
+export const network: fc.Arbitrary<NetworkMix> = fc.record({
   lossPercent: fc.constantFrom(0, 0, 1, 5, 15, 30),
   duplicatePercent: fc.constantFrom(0, 0, 1, 5, 20),
   delayMs: fc.constantFrom(1, 5, 30, 60, 100),
   latePercent: fc.constantFrom(0, 0, 1, 5),
 });
 
-export function simPlans(constraints: SimConstraints = {}): fc.Arbitrary<SimPlan> {
+export function chaosOf(mostMs: number): fc.Arbitrary<number> {
+  return fc.constantFrom(mostMs, Math.ceil(mostMs / 4));
+}
+
+/** Everything may happen in it. */
+export function mixedPlans(constraints: SimConstraints = {}): fc.Arbitrary<SimPlan> {
   const { chaosMs = 60_000, maxActors = 12 } = constraints;
   return fc.record({
     seed: luck,
-    chaosMs: fc.constantFrom(chaosMs, Math.ceil(chaosMs / 4)),
+    chaosMs: chaosOf(chaosMs),
     topics: fc.array(fc.record({ partitions: fc.constantFrom(1, 1, 2), configs }), { minLength: 1, maxLength: 2 }),
     network,
     disk: fc.record({ syncMs: fc.constantFrom(1, 8, 30), otherMs: fc.constantFrom(0.2, 2) }),

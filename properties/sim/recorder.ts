@@ -22,6 +22,11 @@ export class Recorder {
     return this.history.length;
   }
 
+  /** Which life lives, or lived last. */
+  get life(): number {
+    return this.#incarnation();
+  }
+
   push(event: Sketch, invokedAt: number = this.history.length): void {
     this.history.push({ ...event, atMs: this.#nowMs(), incarnation: this.#incarnation(), invokedAt } as HistoryEvent);
   }

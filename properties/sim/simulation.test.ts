@@ -6,8 +6,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { check, runsFactor, seed } from "../check.ts";
-import { simPlans } from "./plan.ts";
+import { mixedPlans } from "./plan.ts";
 import { simulate } from "./simulation.ts";
+import { simPlans, themedPlans } from "./themes.ts";
 
 test("whatever network, disk and power do, every invariant holds, and healing brings everything to its end", async () => {
   await check(
@@ -40,7 +41,40 @@ test("whatever network, disk and power do, every invariant holds, and healing br
         "folders verified": 60,
       },
     },
-    simPlans(),
+    mixedPlans(),
+    async (plan, coverage) => (await simulate(plan, { coverage })).violations,
+  );
+});
+
+test("what is rare and comes together often breaks no invariant either", async () => {
+  await check(
+    {
+      name: "simulated runs about one thing each",
+      runs: 60,
+      floors: {
+        healings: 60,
+        "folders verified": 60,
+        "fault: crash": 40,
+        "fault: kill": 8,
+        "fault: crash during recovery": 4,
+        "fault: crash after recovery": 2,
+        "fault: fail disk (sync log)": 3,
+        "fault: lose cleaner point": 1,
+        "fault: lose indexes": 1,
+        "fault: lose snapshots": 1,
+        "lives ended in a swap": 2,
+        "logs compacted whole": 4,
+        "records compacted away": 150,
+        "segments deleted by retention": 50,
+        "looks in the middle of everything": 150,
+        "lent bytes given back": 20,
+        "leader epochs compared": 600,
+        "later epochs": 60,
+        "batches of a producer that was taken over from: fail INVALID_PRODUCER_EPOCH": 3,
+        "commits by keepers ok": 10,
+      },
+    },
+    themedPlans(),
     async (plan, coverage) => (await simulate(plan, { coverage })).violations,
   );
 });

@@ -10,14 +10,15 @@ import { judge, type Violation } from "../checker/index.ts";
 import { Coverage } from "../coverage.ts";
 import type { HistoryEvent } from "../history.ts";
 import type { Durability, Kernel } from "../subject.ts";
-import { type Broker, kernel as twin, verifyDataFolder } from "../subject.ts";
+import { type Broker, type Storage, kernel as twin, verifyDataFolder } from "../subject.ts";
 import type { ActorWorld, LogPlace } from "./actors/actor.ts";
 import { Admin } from "./actors/admin.ts";
 import { ClassicMember } from "./actors/classic-member.ts";
 import { ConsumerMember } from "./actors/consumer-member.ts";
 import { Group, type Protocol } from "./actors/group.ts";
+import { Keeper } from "./actors/keeper.ts";
 import { sessionTimeoutMs } from "./actors/member.ts";
-import { IdempotentProducer, plainProducer } from "./actors/producers.ts";
+import { IdempotentProducer, pipelinedProducer, plainProducer } from "./actors/producers.ts";
 import { cursorReader } from "./actors/readers.ts";
 import { type AuditWorld, audit, describe } from "./auditor.ts";
 import { Client } from "./client.ts";
@@ -52,6 +53,8 @@ export interface SimResult {
 }
 
 const sequences = 2 ** 31;
+/** What nobody of the groups consumes, and what is committed of it. */
+const kept = { name: "kept", offset: 4711 } as const;
 const startLimitMs = 300_000;
 const convergeLimitMs = 300_000;
 
@@ -96,7 +99,13 @@ class Simulation {
       "node",
       {
         ...{ kernel: this.#kernel, durability: options.durability ?? "sync", disk: plan.disk },
-        groups: { offsetsTopicPartitions: 2, consumerSessionTimeoutMs: sessionTimeoutMs },
+        ...(plan.node?.mapKeys === undefined ? {} : { mapKeys: plan.node.mapKeys }),
+        groups: {
+          ...{ offsetsTopicPartitions: 2, consumerSessionTimeoutMs: sessionTimeoutMs },
+          ...(plan.node?.offsetsCheckMs === undefined
+            ? {}
+            : { offsetsRetentionCheckIntervalMs: plan.node.offsetsCheckMs }),
+        },
       },
       {
         opened: (broker) => this.#opened(broker),
@@ -152,6 +161,7 @@ class Simulation {
       for (const protocol of ["classic", "consumer"] as const) {
         this.#groups.set(protocol, new Group(protocol, this.#logs));
       }
+      if (this.plan.node?.offsetsCheckMs !== undefined) await this.#keepGroups();
       this.#faults.begin(this.plan.faults);
       this.plan.actors.forEach((actor, at) => void this.#act(actor, this.#names[at] as string));
       await this.#pass(this.plan.chaosMs);
@@ -159,6 +169,11 @@ class Simulation {
     } catch (error) {
       if (!(error instanceof Stuck)) throw error;
     }
+  }
+
+  /** How far the broker's clock jumps ahead at most: so much sooner by ours a time may have passed. */
+  get #jumpsMs(): number {
+    return this.plan.faults.reduce((sum, fault) => sum + (fault.do === "jump clock" ? Math.max(0, fault.byMs) : 0), 0);
   }
 
   // ---- phases ------------------------------------------------------------------------------
@@ -177,9 +192,37 @@ class Simulation {
         const name = `${topic}-${partition}@${id.slice(0, 6)}`;
         this.#logs.push({ topic, topicId: id, partition, name, appendTime, compacted });
         if (!compacted) continue;
-        const deleteRetentionMs = Number(configs["delete.retention.ms"] ?? 86_400_000);
+        const retentionMs = Number(configs["delete.retention.ms"] ?? 86_400_000);
+        const deleteRetentionMs = Math.max(0, retentionMs - this.#jumpsMs);
         this.recorder.push({ kind: "policy", log: name, compact: true, deleteRetentionMs });
       }
+    }
+  }
+
+  /** A group that keeps nothing is forgotten when it is empty, and its generations begin anew: each keeps something. */
+  async #keepGroups(): Promise<void> {
+    const broker = this.#node.broker as Broker;
+    const { name: topic, offset } = kept;
+    const { id } = await this.#settle(`create ${topic}`, broker.createTopic(topic, { partitions: 1 }));
+    this.recorder.push({ kind: "create topic", topic, id, outcome: "ok" });
+    const topics = [{ name: topic, partitions: [{ partitionIndex: 0, committedOffset: offset }] }];
+    for (const { id: groupId } of this.#groups.values()) {
+      await this.#settle("commit from outside", broker.groups.commitOffsets({ groupId, topics }));
+      this.recorder.push({
+        ...{ kind: "commit", group: groupId, member: "outsider", generation: -1, log: `${topic}-0`, offset },
+        outcome: "ok",
+      });
+    }
+  }
+
+  async #auditKept(): Promise<void> {
+    const { groups } = this.#node.broker as Broker;
+    for (const { id: groupId } of this.#groups.values()) {
+      const askedAt = this.recorder.now;
+      const fetching = groups.fetchOffsets({ groupId, topics: [{ name: kept.name, partitionIndexes: [0] }] });
+      const { topics } = await this.#settle(`fetch what is kept for ${groupId}`, fetching);
+      const offset = topics[0]?.partitions[0]?.committedOffset ?? -1;
+      this.recorder.push({ kind: "committed", group: groupId, log: `${kept.name}-0`, offset }, askedAt);
     }
   }
 
@@ -202,10 +245,22 @@ class Simulation {
     this.#node.stop();
     await this.#until("the broker stops", () => this.#node.state === "down", convergeLimitMs);
     await this.#up();
+    if (this.plan.node?.mapKeys !== undefined) await this.#compact();
     await this.#audit(1);
     this.#node.stop();
     await this.#until("the broker stops again", () => this.#node.state === "down", convergeLimitMs);
     await this.#verify();
+  }
+
+  /** All that can be compacted is, when nobody else is at work. */
+  async #compact(): Promise<void> {
+    await this.#settle("compact everything", (this.#node.broker as Broker).runCompaction());
+    for (const log of this.#logs) {
+      if (!log.compacted || this.#damaged.has(log.name)) continue;
+      const below = await this.#node.disk.outside((storage) => activeBase(storage, log));
+      this.recorder.push({ kind: "compacted", log: log.name, below });
+      this.#coverage.add("logs compacted whole");
+    }
   }
 
   /** What `moldau log verify` says of the folder that a stop in order leaves (A 19). */
@@ -222,7 +277,7 @@ class Simulation {
       return found;
     });
     this.#coverage.add("folders verified");
-    if (findings.length > 0) this.#fail(`the folder that a stop in order left: ${findings.slice(0, 3).join("; ")}`);
+    this.recorder.push({ kind: "verified", findings });
   }
 
   async #up(): Promise<void> {
@@ -239,10 +294,12 @@ class Simulation {
       settle: (what, work) => this.#settle(what, work),
       pass: (ms) => this.#pass(ms),
       stuck: (detail) => this.#fail(detail),
+      broken: (detail) => this.#break(detail),
       refused: (code) => this.#coverage.add(`damage reported (${code})`),
     };
     await audit(world, this.#node.broker as Broker, this.#logs, round);
     for (const group of this.#groups.values()) await this.#auditGroup(group);
+    if (this.plan.node?.offsetsCheckMs !== undefined) await this.#auditKept();
     this.#check();
   }
 
@@ -286,13 +343,15 @@ class Simulation {
     const log = this.#logs[("log" in actor ? actor.log : 0) % this.#logs.length] as LogPlace;
     switch (actor.do) {
       case "produce":
-        return plainProducer(world, { ...actor, name, log });
+        return (actor.window === undefined ? plainProducer : pipelinedProducer)(world, { ...actor, name, log });
       case "produce idempotently":
         return new IdempotentProducer(world, {
           ...{ ...actor, name, log, firstSequence: actor.wraps ? sequences - 7 : 0 },
         }).run();
       case "read":
-        return cursorReader(world, { ...actor, name, log });
+        return cursorReader(world, { ...actor, name, log, neighbours: this.#logs });
+      case "keep offsets":
+        return new Keeper(world, { ...actor, name, log }).run();
       case "consume": {
         const group = this.#groups.get(actor.protocol) as Group;
         const Member = actor.protocol === "classic" ? ClassicMember : ConsumerMember;
@@ -314,16 +373,18 @@ class Simulation {
     const world = {
       recorder: this.recorder,
       isDamaged: (log: LogPlace) => this.#damaged.has(log.name),
-      stuck: (detail: string) => this.#fail(detail),
+      broken: (detail: string) => this.#break(detail),
     };
     for (const log of this.#logs) describe(world, broker, log, { quiet: false, faulty: this.#node.isFaulty });
+    this.#faults.opened();
   }
 
   #ended(how: "power" | "kill" | "close", detail: string, clean: boolean): void {
     this.#coverage.add(`lives ended by ${how}`);
+    if (/\.(cleaned|swap|deleted)$/.test(detail)) this.#coverage.add("lives ended in a swap");
     if (how === "close") this.recorder.push({ kind: "close", detail, clean: clean && !this.#node.isFaulty });
     else this.recorder.push({ kind: "crash", detail });
-    this.#faults.ended();
+    this.#faults.ended(how);
   }
 
   // ---- below -------------------------------------------------------------------------------
@@ -332,6 +393,11 @@ class Simulation {
     if (this.#failure !== null) return;
     this.recorder.push({ kind: "stuck", detail });
     this.#failure = new Stuck(detail);
+  }
+
+  /** The history has what is wrong. */
+  #break(detail: string): void {
+    this.#failure ??= new Stuck(detail);
   }
 
   #check(): void {
@@ -360,6 +426,12 @@ class Simulation {
     if ("error" in outcome) throw outcome.error;
     return outcome.value;
   }
+}
+
+/** Where the segment begins that is being written to. */
+async function activeBase(storage: Storage, { topic, partition }: LogPlace): Promise<number> {
+  const names = (await storage.list(`${topic}-${partition}`)).map(({ name }) => name);
+  return Math.max(...names.filter((name) => /^\d{20}\.log$/.test(name)).map((name) => Number(name.slice(0, 20))));
 }
 
 /** By their luck, so that one keeps its name, and with it its links, whoever is left out. */

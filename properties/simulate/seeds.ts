@@ -5,7 +5,8 @@
 
 import fc from "fast-check";
 import { mix } from "../random.ts";
-import { type SimPlan, simPlans } from "../sim/plan.ts";
+import type { SimPlan } from "../sim/plan.ts";
+import { simPlans } from "../sim/themes.ts";
 
 export const plansPerUnit = 40;
 

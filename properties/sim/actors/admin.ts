@@ -2,6 +2,7 @@
 //
 // Owns: what it asks for, and the record of each outcome. Never: judges.
 
+import { partitionOf } from "../auditor.ts";
 import type { ActorWorld, LogPlace } from "./actor.ts";
 
 type ConfigChanges = Readonly<Record<string, number>>;
@@ -11,11 +12,21 @@ export interface AdminTraits {
   readonly logs: readonly LogPlace[];
   readonly operations: number;
   readonly everyMs: number;
+  /** Only these. */
+  readonly tasks?: readonly AdminTask[];
 }
 
-type Task = "delete records" | "retention" | "compaction" | "alter" | "create topic" | "delete topic" | "allocate";
+export type AdminTask =
+  | "delete records"
+  | "retention"
+  | "compaction"
+  | "alter"
+  | "create topic"
+  | "delete topic"
+  | "allocate"
+  | "retention, and a look";
 
-const tasks: readonly Task[] = [
+const allTasks: readonly AdminTask[] = [
   ...(["delete records", "retention", "retention", "compaction", "compaction"] as const),
   ...(["alter", "create topic", "delete topic", "allocate"] as const),
 ];
@@ -25,6 +36,7 @@ export class Admin {
   readonly #traits: AdminTraits;
   readonly #topics: { readonly name: string; readonly id: string }[] = [];
   #created = 0;
+  readonly #passes: Set<{ readonly life: number }> = new Set();
 
   constructor(world: ActorWorld, traits: AdminTraits) {
     this.#world = world;
@@ -32,7 +44,8 @@ export class Admin {
   }
 
   async run(): Promise<void> {
-    const { client, isHealed } = this.#world;
+    const { client, recorder, isHealed } = this.#world;
+    const { tasks = allTasks } = this.#traits;
     for (let operation = 0; operation < this.#traits.operations && !isHealed(); operation++) {
       await client.sleep(this.#traits.everyMs * (0.5 + client.chance().next()));
       const chance = client.chance();
@@ -40,16 +53,19 @@ export class Admin {
       client.begins();
       await this.#do(chance.pick(tasks), log);
     }
+    if (this.#traits.tasks === undefined) return;
+    // Whoever looks when all is quiet finds no pass at work.
+    while ([...this.#passes].some(({ life }) => life === recorder.life)) await client.sleep(20);
   }
 
-  async #do(task: Task, log: LogPlace): Promise<void> {
+  async #do(task: AdminTask, log: LogPlace): Promise<void> {
     switch (task) {
       case "delete records":
         return this.#deleteRecords(log);
       case "retention":
-        return this.#retain();
+        return this.#retain({ looks: false });
       case "compaction": {
-        const answer = await this.#world.client.ask("compaction", (broker) => broker.runCompaction());
+        const answer = await this.#world.client.ask("compaction", (broker) => this.#watched(broker.runCompaction()));
         const removed = answer.outcome === "ok" ? answer.value.recordsRemoved : 0;
         this.#world.coverage.add("records compacted away", removed);
         return this.#world.coverage.add(`compaction ${answer.outcome}`);
@@ -71,6 +87,8 @@ export class Admin {
         return this.#delete();
       case "allocate":
         return this.#allocate();
+      case "retention, and a look":
+        return this.#retain({ looks: true });
     }
   }
 
@@ -95,11 +113,15 @@ export class Admin {
     );
   }
 
-  async #retain(): Promise<void> {
+  /** `looks`: the answer says how every log stands then, in the middle of everything. */
+  async #retain({ looks }: { readonly looks: boolean }): Promise<void> {
     const { client, recorder } = this.#world;
     const nowMs = this.#world.wallMs();
     const invokedAt = recorder.now;
-    const answer = await client.ask("retention", (broker) => broker.runRetention());
+    const answer = await client.ask("retention", async (broker) => {
+      const deleted = await this.#watched(broker.runRetention());
+      return { deleted, seen: looks ? this.#traits.logs.map((log) => ({ log, as: partitionOf(broker, log) })) : [] };
+    });
     for (const { name } of this.#traits.logs) {
       recorder.push(
         {
@@ -109,7 +131,33 @@ export class Admin {
         invokedAt,
       );
     }
-    if (answer.outcome === "ok") this.#world.coverage.add("segments deleted by retention", answer.value);
+    if (answer.outcome !== "ok") return;
+    this.#world.coverage.add("segments deleted by retention", answer.value.deleted);
+    // What a life was like that is over belongs before its end.
+    if (answer.isStale) return;
+    for (const { log, as } of answer.value.seen) {
+      if (as === null) continue;
+      const { state, logStartOffset, highWatermark, lastStableOffset, logEndOffset, segments } = as;
+      recorder.push(
+        {
+          ...{ kind: "describe", log: log.name, state, logStartOffset, highWatermark },
+          ...{ lastStableOffset, logEndOffset, segments, quiet: false },
+        },
+        invokedAt,
+      );
+      this.#world.coverage.add("looks in the middle of everything");
+    }
+  }
+
+  /** What nobody waits for any more is under way all the same. */
+  async #watched<T>(pass: Promise<T>): Promise<T> {
+    const own = { life: this.#world.recorder.life };
+    this.#passes.add(own);
+    try {
+      return await pass;
+    } finally {
+      this.#passes.delete(own);
+    }
   }
 
   async #create(): Promise<void> {

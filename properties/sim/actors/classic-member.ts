@@ -68,7 +68,7 @@ export class ClassicMember {
     const leads = leader === this.#memberId && !skipAssignment;
     const assignments = leads ? this.#assign(members.map((member) => member.memberId).sort()) : [];
     const identity = { memberId: this.#memberId, generationId, groupInstanceId: this.#instance };
-    const askedAt = this.#world.recorder.now;
+    const { asking } = this.#consumption;
     const synced = await this.#consumption.ask(
       "sync",
       (groups) => groups.syncGroup({ groupId: this.#group.id, ...identity, assignments }),
@@ -80,7 +80,7 @@ export class ClassicMember {
     }
     const share = [...synced.value.assignment].map((at) => this.#group.logs[at] as LogPlace);
     this.#beatAtMs = this.#world.client.scheduler.nowMs;
-    this.#consumption.take({ memberId: this.#memberId, generation: generationId }, share, askedAt);
+    this.#consumption.take({ memberId: this.#memberId, generation: generationId }, share, asking);
     return true;
   }
 
@@ -126,10 +126,14 @@ export class ClassicMember {
     const { identity } = this.#consumption;
     if (identity === null) return "join again";
     const { memberId, generation: generationId } = identity;
+    const { asking } = this.#consumption;
     const answer = await this.#consumption.ask("heartbeat", (groups) =>
       groups.heartbeat({ groupId: this.#group.id, memberId, generationId, groupInstanceId: this.#instance }),
     );
-    if (answer.outcome === "ok") this.#beatAtMs = this.#world.client.scheduler.nowMs;
+    if (answer.outcome === "ok") {
+      this.#beatAtMs = this.#world.client.scheduler.nowMs;
+      this.#group.left(this.#traits.name, asking.ms);
+    }
     return answer.outcome === "fail" ? after(answer.code) : "go on";
   }
 

@@ -60,7 +60,7 @@ export class ConsumerMember {
     const memberEpoch = this.#epoch;
     const isFull = this.#isFull || memberEpoch === 0;
     this.#beatAtMs = scheduler.nowMs;
-    const askedAt = this.#world.recorder.now;
+    const { asking } = this.#consumption;
     const answer = await this.#consumption.ask("heartbeat", (groups) =>
       groups.consumerGroupHeartbeat({
         ...{ groupId: this.#group.id, memberId: this.#memberId, memberEpoch },
@@ -81,6 +81,7 @@ export class ConsumerMember {
     const identity = { memberId: this.#memberId, generation: this.#epoch };
     if (assignment === null) {
       this.#consumption.identity = identity;
+      this.#group.left(this.#traits.name, asking.ms);
       return;
     }
     const share = assignment.flatMap(({ topicId, partitions }) =>
@@ -88,7 +89,7 @@ export class ConsumerMember {
     );
     // What was read of those that it loses is committed first.
     if (this.#consumption.share.some((log) => !share.includes(log))) await this.#commit();
-    if (this.#epoch === identity.generation) this.#consumption.take(identity, share, askedAt);
+    if (this.#epoch === identity.generation) this.#consumption.take(identity, share, asking);
   }
 
   #lose(): void {

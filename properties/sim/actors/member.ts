@@ -20,6 +20,14 @@ export interface MemberTraits {
 
 export const sessionTimeoutMs = 6000;
 export const rebalanceTimeoutMs = 4000;
+/** How long a coordinator waits at least for a member that has something, whatever it waits for. */
+const patienceMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs);
+
+/** When something was asked for: its place in the history, and virtual time. */
+export interface Asked {
+  readonly at: number;
+  readonly ms: number;
+}
 
 export interface Identity {
   readonly memberId: string;
@@ -51,6 +59,11 @@ export class Consumption {
     return this.traits.isStatic ? this.traits.name : (this.identity?.memberId ?? this.traits.name);
   }
 
+  /** What is sent now. */
+  get asking(): Asked {
+    return { at: this.world.recorder.now, ms: this.world.client.scheduler.nowMs };
+  }
+
   ask<T>(
     what: string,
     request: (groups: GroupCoordinator) => Promise<T>,
@@ -63,19 +76,24 @@ export class Consumption {
     });
   }
 
-  /** Its whole share from now on; `askedAt` is when the coordinator was asked for it. */
-  take(identity: Identity, share: readonly LogPlace[], askedAt: number): void {
+  /** Its whole share from now on; `asked` is when the coordinator was asked for it. */
+  take(identity: Identity, share: readonly LogPlace[], asked: Asked): void {
     this.identity = identity;
     for (const { name } of this.share) if (!share.some((log) => log.name === name)) this.#forget(name);
     this.share = share;
     const partitions = share.map(({ name }) => name);
     const { id: group, protocol } = this.group;
-    this.world.recorder.push(
+    const { recorder, coverage } = this.world;
+    for (const { member, log, heardMs: sentMs } of this.group.holders(partitions, this.traits.name)) {
+      recorder.push({ kind: "heard", group, member, log, sentMs, patienceMs });
+      coverage.add("partitions taken from who was silent");
+    }
+    recorder.push(
       { kind: "assign", group, member: this.member, generation: identity.generation, protocol, partitions },
-      askedAt,
+      asked.at,
     );
-    this.world.coverage.add(`partitions assigned (${protocol})`, partitions.length);
-    this.group.has(this.traits.name, partitions);
+    coverage.add(`partitions assigned (${protocol})`, partitions.length);
+    this.group.has(this.traits.name, partitions, this.member, asked.ms);
   }
 
   /** It has nothing any more. */
@@ -91,7 +109,7 @@ export class Consumption {
     }
     for (const name of partitions) this.#forget(name);
     this.share = [];
-    this.group.has(this.traits.name, []);
+    this.group.has(this.traits.name, [], this.member, 0);
   }
 
   #forget(log: LogName): void {

@@ -19,6 +19,10 @@ export interface ProducerTraits {
   readonly operations: number;
   readonly everyMs: number;
   readonly acks: Acks;
+  /** Batches on their way at once, in order; plain producers that say nothing send one after the other. */
+  readonly window?: number;
+  /** Its records are so old already: what copies another log sends such. */
+  readonly behindMs?: number;
 }
 
 const sequences = 2 ** 31;
@@ -26,7 +30,12 @@ const sequences = 2 ** 31;
 /** One batch of them fits the smallest segment that is configured. Bytes. */
 const mostBytes = 480;
 
-function drawRecords(world: ActorWorld, log: LogPlace, process: string, from: number): RecordToSend[] {
+function drawRecords(
+  world: ActorWorld,
+  { log, behindMs = 0 }: Pick<ProducerTraits, "log" | "behindMs">,
+  process: string,
+  from: number,
+): RecordToSend[] {
   const chance = world.client.chance();
   const count = 1 + Math.floor(chance.next() * chance.next() * 8);
   let room = mostBytes;
@@ -34,7 +43,7 @@ function drawRecords(world: ActorWorld, log: LogPlace, process: string, from: nu
     const sizeBytes = Math.min(room, chance.chance(0.8) ? chance.below(60) : chance.below(400));
     room = Math.max(0, room - sizeBytes - 25);
     const shiftMs = chance.chance(0.2) ? chance.below(600_000) - 300_000 : 0;
-    const record = { value: `${process}.${from + index}`, sizeBytes, timestamp: world.wallMs() + shiftMs };
+    const record = { value: `${process}.${from + index}`, sizeBytes, timestamp: world.wallMs() - behindMs + shiftMs };
     if (!log.compacted) return record;
     return { ...record, key: `k${chance.below(12)}`, ...(chance.chance(0.15) ? { tombstone: true } : {}) };
   });
@@ -71,6 +80,40 @@ function promises(isStale: boolean, acks: Acks): boolean {
   return acks === "all" || (acks === "leader" && !isStale);
 }
 
+/** Sends each batch once, several at a time on one connection. */
+export async function pipelinedProducer(world: ActorWorld, traits: ProducerTraits): Promise<void> {
+  const { client, recorder } = world;
+  const { log, acks, window = 1 } = traits;
+  const channel: Channel = { lastArrivalMs: 0 };
+  let life = 0;
+  let sent = 0;
+  for (let operation = 0; operation < traits.operations && !world.isHealed(); operation += window) {
+    await client.sleep(traits.everyMs * (0.5 + client.chance().next()));
+    const process = `${traits.name}-${life}`;
+    const send = async (): Promise<Outcome> => {
+      const records = drawRecords(world, traits, process, sent);
+      sent += records.length;
+      const invokedAt = recorder.now;
+      client.begins();
+      const answer = await client.ask(
+        `produce by ${process} to ${log.name}`,
+        (broker) => broker.appendBatches(log.topic, log.partition, encodeBatch(records), { acks }),
+        { channel },
+      );
+      const isOk = answer.outcome === "ok" && promises(answer.isStale, acks);
+      const outcome = answer.outcome === "ok" && !isOk ? "info" : answer.outcome;
+      recordProduced(world, log, {
+        ...{ process, acks, records, invokedAt, outcome },
+        ...(answer.outcome === "ok" ? {} : { code: answer.code }),
+        ...(isOk && answer.outcome === "ok" ? { offsets: records.map((_, at) => answer.value.baseOffset + at) } : {}),
+      });
+      return outcome;
+    };
+    const outcomes = await Promise.all(Array.from({ length: window }, send));
+    if (outcomes.includes("info")) life += 1;
+  }
+}
+
 /** Sends each batch once. Some of its appends say where the log must end. */
 export async function plainProducer(world: ActorWorld, traits: ProducerTraits): Promise<void> {
   const { client } = world;
@@ -83,7 +126,7 @@ export async function plainProducer(world: ActorWorld, traits: ProducerTraits): 
     const chance = client.chance();
     await client.sleep(traits.everyMs * (0.5 + chance.next()));
     const process = `${traits.name}-${life}`;
-    const records = drawRecords(world, log, process, sent);
+    const records = drawRecords(world, traits, process, sent);
     sent += records.length;
     const expectedEndOffset: number | null =
       end !== null && acks === "all" && chance.chance(0.2) ? end + (chance.chance(0.1) ? 1 : 0) : null;
@@ -143,6 +186,10 @@ export interface IdempotentTraits extends ProducerTraits {
   readonly inOrder: boolean;
   /** Its first sequence: near the end, they soon begin anew. */
   readonly firstSequence: number;
+  /** Falls silent for long now and then, and sends its last batch once more before it goes on. */
+  readonly doubts?: boolean;
+  /** Another process takes over its id now and then, and it goes on for a batch as if nothing had happened. */
+  readonly zombies?: boolean;
 }
 
 const neverAgain: ReadonlySet<string> = new Set([
@@ -164,6 +211,7 @@ export class IdempotentProducer {
   #epoch = 0;
   #sequence: number;
   #sent = 0;
+  #last: Batch | null = null;
 
   constructor(world: ActorWorld, traits: IdempotentTraits) {
     this.#world = world;
@@ -174,7 +222,9 @@ export class IdempotentProducer {
   async run(): Promise<void> {
     if (!(await this.#allocate())) return;
     const { client } = this.#world;
-    const { operations, window, everyMs } = this.#traits;
+    const { operations, everyMs, doubts, zombies } = this.#traits;
+    // Of those before the last one a log that was compacted may know nothing, once its snapshots are lost.
+    const window = doubts === true ? 1 : this.#traits.window;
     for (let operation = 0; operation < operations && !this.#world.isHealed(); ) {
       await client.sleep(everyMs * (0.5 + client.chance().next()));
       const batches: Batch[] = [];
@@ -183,7 +233,36 @@ export class IdempotentProducer {
       operation += wanted;
       await Promise.all(batches.map((batch) => this.#send(batch)));
       if (!(await this.#bringToAnEnd(batches))) return;
+      if (doubts === true && client.chance().chance(0.1)) await this.#doubt();
+      if (zombies === true && client.chance().chance(0.2)) await this.#takeOver();
     }
+    if (doubts === true) await this.#doubt();
+  }
+
+  /** What became of the last one? */
+  async #doubt(): Promise<void> {
+    const { client, isHealed } = this.#world;
+    const deadlineMs = client.scheduler.nowMs + 2000 + 18_000 * client.chance().next();
+    while (!isHealed() && client.scheduler.nowMs < deadlineMs) await client.sleep(500);
+    if (this.#last !== null) await this.#send(this.#last);
+  }
+
+  /** The next epoch is another process, which has begun when the one before sends its next batch. */
+  async #takeOver(): Promise<void> {
+    const { client, coverage } = this.#world;
+    const left = { epoch: this.#epoch, sequence: this.#sequence };
+    this.#epoch += 1;
+    this.#sequence = 0;
+    const first = this.#next();
+    await this.#send(first);
+    if (!(await this.#bringToAnEnd([first]))) return;
+    const [epoch, sequence] = [this.#epoch, this.#sequence];
+    [this.#epoch, this.#sequence] = [left.epoch, left.sequence];
+    const stray = this.#next();
+    [this.#epoch, this.#sequence] = [epoch, sequence];
+    await client.sleep(50 * client.chance().next());
+    await this.#send(stray);
+    coverage.add(`batches of a producer that was taken over from: ${stray.outcome} ${stray.code}`.trimEnd());
   }
 
   async #allocate(): Promise<boolean> {
@@ -211,7 +290,7 @@ export class IdempotentProducer {
 
   #next(): Batch {
     const process = `${this.#traits.name}x${this.#id}e${this.#epoch}`;
-    const records = drawRecords(this.#world, this.#traits.log, process, this.#sent);
+    const records = drawRecords(this.#world, this.#traits, process, this.#sent);
     this.#sent += records.length;
     const stamp = { id: this.#id, epoch: this.#epoch, sequence: this.#sequence };
     this.#sequence = (this.#sequence + records.length) % sequences;
@@ -235,6 +314,7 @@ export class IdempotentProducer {
         await client.sleep(50 + 400 * client.chance().next());
         await this.#send(batch);
       }
+      this.#last = batch;
       // Sometimes what was acknowledged is sent again all the same: the answer was not believed.
       if (client.chance().chance(0.05)) await this.#send(batch);
     }

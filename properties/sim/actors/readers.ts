@@ -1,11 +1,12 @@
 // Readers that follow a log with a cursor.
 //
-// Owns: the cursor, and that a reader comes to the end of its log once all is healed.
+// Owns: the cursor, that a reader comes to the end of its log once all is healed, and what a slow peer sees
+//   of bytes that are lent to him.
 // Never: believes bytes: whoever reads batches checks their checksum, as clients do.
 
 import type { ReadRecord } from "../../history.ts";
-import { batchesOf, readRecord, recordsOf } from "../../records.ts";
-import { type Broker, kernel, MoldauError } from "../../subject.ts";
+import { type BatchSeen, batchesOf, readRecord, recordsOf } from "../../records.ts";
+import { type Broker, type FetchedPartition, kernel, MoldauError } from "../../subject.ts";
 import type { Answer } from "../client.ts";
 import type { ActorWorld, LogPlace } from "./actor.ts";
 
@@ -17,6 +18,18 @@ export interface ReaderTraits {
   readonly limit: number;
   /** Record batches as they lie, else records. */
   readonly raw: boolean;
+  /** Raw bytes are lent, and given back after about so long: what a socket does that is slow. */
+  readonly holdMs?: number;
+  /** What others fetch meanwhile. */
+  readonly neighbours: readonly LogPlace[];
+}
+
+/** How a page is read. */
+interface Manner extends Pick<ReaderTraits, "raw" | "limit" | "maxWaitMs"> {
+  /** Told of each batch, when batches are read. */
+  readonly seen?: (batch: BatchSeen) => void;
+  /** Takes the bytes, and gives them back some time: they are lent then. */
+  readonly hold?: (fetched: FetchedPartition) => void;
 }
 
 interface Page {
@@ -46,7 +59,7 @@ export async function fetchPage(
   broker: Broker,
   log: LogPlace,
   from: number,
-  { raw, limit, maxWaitMs }: Pick<ReaderTraits, "raw" | "limit" | "maxWaitMs">,
+  { raw, limit, maxWaitMs, seen, hold }: Manner,
 ): Promise<Page> {
   // Our own reader of batches knows neither keys nor headers.
   if (!raw || log.compacted) {
@@ -59,11 +72,40 @@ export async function fetchPage(
   }
   const [fetched] = await broker.fetchBatches(
     [{ topic: log.topic, partition: log.partition, offset: from, maxBytes: limit * 50 }],
-    { maxWaitMs },
+    { maxWaitMs, ...(hold === undefined ? {} : { pooled: true }) },
   );
   if (fetched === undefined || fetched.error !== undefined) throw fetched?.error ?? new Error("no answer");
+  hold?.(fetched);
+  if (seen !== undefined) batchesOf(fetched.bytes).forEach(seen);
   const { bytes, logStartOffset, highWatermark, nextOffset } = fetched;
   return { records: checkedRecords(bytes, from), logStartOffset, highWatermark, nextOffset };
+}
+
+/** Looks once more at what was lent before giving it back, when others have fetched from the same memory. */
+function keep(
+  { client, recorder }: ActorWorld,
+  { log, holdMs = 0, neighbours }: ReaderTraits,
+  broker: Broker,
+  from: number,
+  { bytes, release }: FetchedPartition,
+): void {
+  if (bytes.length === 0) return release();
+  const expected = bytes.slice();
+  const { life } = recorder;
+  const asked = neighbours.map(({ topic, partition }) => ({ topic, partition, offset: 0 }));
+  broker.fetchBatches(asked, { pooled: true }).then(
+    (parts) => {
+      for (const part of parts) part.release();
+    },
+    () => {},
+  );
+  void client.sleep(holdMs * (0.5 + client.chance().next())).then(() => {
+    // The memory of a process ends with it.
+    if (recorder.life !== life) return;
+    const intact = bytes.every((byte, at) => byte === expected[at]);
+    recorder.push({ kind: "lent", log: log.name, from, intact });
+    release();
+  });
 }
 
 /** Reads on and on; after healing until it has everything. */
@@ -89,7 +131,11 @@ export async function cursorReader(world: ActorWorld, traits: ReaderTraits): Pro
       // Where the log stands belongs to a refusal for being out of range.
       async (broker): Promise<Page | OutOfRange> => {
         try {
-          return await fetchPage(broker, log, from, { ...traits, maxWaitMs: healed ? 0 : traits.maxWaitMs });
+          const hold =
+            traits.holdMs === undefined
+              ? {}
+              : { hold: (lent: FetchedPartition) => keep(world, traits, broker, from, lent) };
+          return await fetchPage(broker, log, from, { ...traits, ...hold, maxWaitMs: healed ? 0 : traits.maxWaitMs });
         } catch (error) {
           if (!(error instanceof MoldauError) || error.code !== "OFFSET_OUT_OF_RANGE") throw error;
           return { error, ...broker.offsets(log.topic, log.partition) };
