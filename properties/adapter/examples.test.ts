@@ -51,7 +51,8 @@ async function run(name: string): Promise<Ran> {
     return { verdict: module.verdict, said: said.join("\n"), status: process.exitCode, module };
   } finally {
     console.log = log;
-    process.exitCode = exitCode;
+    // Bun takes no undefined back.
+    process.exitCode = exitCode ?? 0;
   }
 }
 
