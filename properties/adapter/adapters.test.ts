@@ -1,6 +1,7 @@
 // The three adapters keep their contract: the engine in this process, and Moldau's two faces over sockets.
 
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { after, test } from "node:test";
 import { type LogAdapter, LogError } from "./contract.ts";
 import { type ContractOptions, contractCases } from "./contract-cases.ts";
@@ -69,6 +70,32 @@ test("nobody listens there: effect none, and it is said before anything is asked
     /ECONNREFUSED|Unable to connect|refused/.test(`${error.code} ${error.message}`);
   await assert.rejects(openHttpAdapter({ url: "http://127.0.0.1:2" }), refused);
   await assert.rejects(openKafkaAdapter({ brokers: ["127.0.0.1:2"] }), refused);
+});
+
+test("a request whose connection broke may have had an effect, whatever refuses the runtime's second attempt", async () => {
+  let asked = 0;
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (bytes) => {
+      if (bytes.toString("latin1").startsWith("GET")) {
+        const body = '{"status":"ready"}';
+        socket.write(
+          `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+        );
+        return;
+      }
+      // It takes the records, and is killed.
+      asked += 1;
+      server.close();
+      socket.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const adapter = await openHttpAdapter({ url: `http://127.0.0.1:${port}` });
+  const sent = adapter.append({ topic: "t", partition: 0 }, [{ value: "v", timestamp: 1 }], { acks: "all" });
+  await assert.rejects(sent, (error) => error instanceof LogError && error.effect === "unknown");
+  assert.ok(asked >= 1);
 });
 
 test("what kafkajs throws says whether it may have had an effect", () => {

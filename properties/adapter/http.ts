@@ -1,7 +1,7 @@
 // Moldau over HTTP, through fetch.
 //
 // Owns: the requests, and what a failure says about its effect: a problem document says it itself; a
-//   connection that was never made had none; anything else may have had one.
+//   refused connection had none of a request that only asks; anything else may have had one.
 
 import { ConsumerMember, type ConsumerTransport } from "./consumer-member.ts";
 import {
@@ -210,7 +210,10 @@ export class HttpAdapter implements LogAdapter {
       status = answer.status;
       text = await answer.text();
     } catch (error) {
-      throw new LogError(...withoutAnswer(error), { cause: error });
+      const [code, effect, message] = withoutAnswer(error);
+      // The fetch of some runtimes sends a request again when the connection that it was sent over breaks: what is
+      // refused then is the second attempt, and the first may have had its effect.
+      throw new LogError(code, method === "GET" ? effect : "unknown", message, { cause: error });
     }
     const parsed = parse(text, `${method} ${path} was answered with ${status}`);
     if (status < 400) return parsed;
