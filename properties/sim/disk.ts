@@ -29,8 +29,8 @@ export interface DiskMix {
   readonly otherMs: number;
 }
 
-/** Of "read log" the one of that number from now fails, of the others so many as come. */
-export type FailingKind = "sync log" | "sync journal" | "append" | "read" | "read log" | "other";
+/** Of reads of logs and of creates the one of that number from now fails, of the others so many as come. */
+export type FailingKind = "sync log" | "sync journal" | "append" | "read" | "read log" | "create" | "other";
 
 export interface DiskCounts {
   operations: number;
@@ -269,7 +269,7 @@ export class Disk {
 
   failure(kind: OperationKind, { path }: Place): StorageError | null {
     if (this.#failing.size === 0) return null;
-    if (kind === "read" && path.endsWith(".log") && this.#isReadThatFails()) {
+    if (kind === "read" && path.endsWith(".log") && this.#isTheOne("read log")) {
       this.counts.failedReads += 1;
       return new StorageError("io", `${path}: the disk failed to read`);
     }
@@ -280,11 +280,18 @@ export class Disk {
     return new StorageError("io", `${path}: the disk failed to ${kind}`);
   }
 
-  #isReadThatFails(): boolean {
-    const left = this.#failing.get("read log");
+  /** Nothing of a file system without a free inode can be created; what is there already grows on. */
+  hasNoInode(): boolean {
+    if (!this.#isTheOne("create")) return false;
+    this.counts.refusedForSpace += 1;
+    return true;
+  }
+
+  #isTheOne(kind: "read log" | "create"): boolean {
+    const left = this.#failing.get(kind);
     if (left === undefined) return false;
-    if (left > 1) this.#failing.set("read log", left - 1);
-    else this.#failing.delete("read log");
+    if (left > 1) this.#failing.set(kind, left - 1);
+    else this.#failing.delete(kind);
     return left <= 1;
   }
 
@@ -326,6 +333,7 @@ class NodeStorage implements Storage {
   create(path: string): StorageFile {
     const place = placeOf(path);
     this.disk.count("create", place, this.#life);
+    if (this.disk.hasNoInode()) throw new StorageError("no-space", `${path}: the disk has no inode left`);
     return new NodeFile(this, this.#store.create(path), place);
   }
 

@@ -179,6 +179,13 @@ function producers(chaosMs: number): Drawn<SimPlan> {
           zombies: fc.constantFrom(false, true),
         }),
       },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          ...{ do: fc.constant("administer" as const), ...early, operations, everyMs },
+          tasks: fc.constant(["allocate" as const]),
+        }),
+      },
     ],
     // Rolls are under way when power goes: some of what belongs together is there then.
     faults: [
@@ -188,6 +195,13 @@ function producers(chaosMs: number): Drawn<SimPlan> {
         arbitrary: fc.record({
           ...{ do: fc.constant("crash" as const), ...any, downMs, again: fc.constant([]) },
           ...{ in: fc.constant("roll" as const), afterWrites: fc.integer({ min: 1, max: 6 }) },
+        }),
+      },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          ...{ do: fc.constant("fail disk" as const), ...any, kind: fc.constant("create" as const) },
+          count: fc.integer({ min: 1, max: 4 }),
         }),
       },
       { ...restart, weight: 1 },

@@ -38,7 +38,12 @@ export const campaignFloors: Readonly<Record<string, number>> = {
   ...{ "messages cut off": 200, "messages clogged": 200, "damage reported (CORRUPT_MESSAGE)": 15 },
   ...{ "duplicates recognised": 1500, "commits acknowledged": 6000, "records compacted away": 1000 },
   ...{ "revocations (classic)": 300, "revocations (consumer)": 250, "sequence wraps": 100 },
-  ...{ "fault: crash after recovery": 40, "fault: fail disk (read log)": 20, "lives ended in a swap": 20 },
+  ...{
+    "fault: crash after recovery": 40,
+    "fault: fail disk (read log)": 20,
+    "lives ended in a swap": 20,
+    "fault: fail disk (create)": 30,
+  },
   ...{ "fault: lose snapshots": 10, "fault: lose indexes": 10, "fault: lose cleaner point": 8 },
   ...{ "logs compacted whole": 60, "segments deleted by retention": 400 },
   ...{ "looks in the middle of everything": 800, "lent bytes given back": 1000, "leader epochs compared": 10_000 },
