@@ -2,7 +2,7 @@
 
 import type { Mutant } from "./mutant.ts";
 
-const broken = /A6|A9|A19/;
+const broken = /A6|A7|A9|A19/;
 
 export const compaction: readonly Mutant[] = [
   {
@@ -13,7 +13,7 @@ export const compaction: readonly Mutant[] = [
     find: "const isHorizonPast = horizonMs >= 0 && nowMs >= horizonMs;",
     replace: "const isHorizonPast = true;",
     suite: "compaction",
-    found: /a tombstone outlives/,
+    found: /a tombstone stays/,
   },
   {
     name: "a tombstone's time counts from when it was written",
@@ -23,7 +23,7 @@ export const compaction: readonly Mutant[] = [
     find: "Math.min(nowMs + deleteRetentionMs, latestHorizonMs)",
     replace: "Math.min(header.maxTimestamp + deleteRetentionMs, latestHorizonMs)",
     suite: "compaction",
-    found: /a tombstone outlives/,
+    found: /a tombstone stays/,
   },
   {
     name: "cleaner drops the sequence",
@@ -83,6 +83,6 @@ export const compaction: readonly Mutant[] = [
     find: "const isEnd = segment === last && cursor.nextPosition === sizeBytes;",
     replace: "const isEnd = false;",
     suite: "compaction",
-    found: /A6|A19/,
+    found: broken,
   },
 ];

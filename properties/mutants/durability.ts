@@ -45,7 +45,7 @@ export const durability: readonly Mutant[] = [
     replace: "",
     suite: "lives",
     // The recovery point then claims what was never synced: the partition is found damaged.
-    found: /outlives every crash|holds one value|never go back|everything written becomes readable/,
+    found: /outlives every crash|holds one value|never go back|everything written becomes readable|A19/,
   },
   {
     name: "a producer id handed out twice after a crash",

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { nothingPromisedIsLost } from "../checker/durability.ts";
 import type { Violation } from "../checker/index.ts";
 import { hunt } from "./hunt.ts";
 
+const lost = nothingPromisedIsLost.name;
 const broken = (invariant: string): Violation => ({ invariant, source: "", message: `of ${invariant}`, events: [] });
 
 test("the first seed kills whose history breaks an invariant that the mutant names", async () => {
@@ -13,10 +15,10 @@ test("the first seed kills whose history breaks an invariant that the mutant nam
     play: async (seed) => {
       played.push(seed);
       if (seed === 30) throw new Error("no history");
-      return seed === 10 ? [broken("A9")] : [broken("A9"), broken("A6: lost")];
+      return seed === 10 ? [broken("A9")] : [broken("A6: lost"), broken(lost)];
     },
   });
-  assert.deepEqual(kill, { seeds: 3, seed: 20, invariant: "A6: lost", message: "of A6: lost" });
+  assert.deepEqual(kill, { seeds: 3, seed: 20, invariant: lost, message: `of ${lost}` });
   assert.deepEqual(played, [30, 10, 20]);
   assert.deepEqual(
     [...others],
@@ -25,6 +27,12 @@ test("the first seed kills whose history breaks an invariant that the mutant nam
       ["A9", 1],
     ],
   );
+});
+
+test("what a suite names in its own way kills nothing", async () => {
+  const { kill, others } = await hunt({ found: /A6/, seeds: [1], play: async () => [broken("A6: lost")] });
+  assert.equal(kill, null);
+  assert.deepEqual([...others], [["A6: lost", 1]]);
 });
 
 test("what breaks only other invariants survives", async () => {

@@ -1,9 +1,12 @@
 // The hunt for one mutant: seeds, one after the other, until an invariant notices.
 //
-// Owns: what counts as killed: one of the invariants that the mutant names was broken.
+// Owns: what counts as killed: one of the invariants that the mutant names was broken, by the name that it has in
+//   the list of all (checker/index.ts); whatever a suite calls something else counts for nothing.
 // Never: copies an engine (copy.ts), or knows of other hunts.
 
-import type { Violation } from "../checker/index.ts";
+import { invariants, type Violation } from "../checker/index.ts";
+
+const listed: ReadonlySet<string> = new Set(invariants.map(({ name }) => name));
 
 export interface Hunt {
   readonly found: RegExp;
@@ -43,7 +46,7 @@ export async function hunt({ found, seeds, play, played = () => {} }: Hunt): Pro
       note(`thrown: ${error instanceof Error ? error.message : String(error)}`.slice(0, 200));
     }
     played();
-    const [first] = violations.filter(({ invariant }) => found.test(invariant));
+    const [first] = violations.filter(({ invariant }) => listed.has(invariant) && found.test(invariant));
     if (first !== undefined) {
       const { invariant, message } = first;
       return { kill: { seeds: count, seed, invariant, message }, played: count, others };

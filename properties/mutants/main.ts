@@ -10,6 +10,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { repositoryRoot } from "../house/repository.ts";
 import { work } from "./crew.ts";
 import { mutantGroups, mutants } from "./index.ts";
+import type { Mutant } from "./mutant.ts";
 import {
   type HealthyRun,
   type HuntResult,
@@ -28,6 +29,8 @@ const resultsName = "properties/mutants/results.json";
 const pageName = "docs/mutants.md";
 /** Seeds of the healthy engine are shared out in pieces of so many. */
 const pieceSeeds = 50;
+/** Of a mutant: the suite that was made for what it breaks. */
+const own = "own";
 /** Far from those of the hunts. */
 const healthyStream = 1_000_000;
 
@@ -58,7 +61,10 @@ const program = new Command("mutants")
   .option("--stream <number>", "the first of them", whole, 1)
   .option("--workers <number>", "threads", whole, availableParallelism())
   .option("--healthy <seeds>", "looks for violations in the engine as it is, in so many seeds over all suites", whole)
-  .option("--suite <name>", `with --healthy: only this one (${suiteNames.join(", ")})`)
+  .option(
+    "--suite <name>",
+    `only with this one: ${suiteNames.join(", ")}, or ${own}: the one that each mutant names; both that and simulation when nothing is said`,
+  )
   .option("--json <file>", "writes the results there")
   .option("--write", `writes them to ${resultsName}, and ${pageName} from that`)
   .option("--page", `only writes ${pageName} again`);
@@ -73,13 +79,29 @@ async function main(): Promise<number> {
 }
 
 async function huntAll(options: Options): Promise<number> {
-  const { only = "", limit, streams, stream, workers } = options;
+  const { only = "", suite, write } = options;
+  const named = suite === undefined || suite === own ? null : suiteOf(suite);
+  if (write === true && (only !== "" || (named !== null && named !== "simulation"))) {
+    throw new Error(`--write keeps whole runs alone: leave --only out, and of suites name none, ${own} or simulation`);
+  }
   const hunted = mutants.filter(({ name, source }) => `${name} ${source}`.toLowerCase().includes(only.toLowerCase()));
   if (hunted.length === 0) throw new Error(`no mutant's name or source has '${only}'`);
+  const withOwn = named !== null ? null : await huntWith(options, hunted);
+  const bySuite = suite === own ? null : await huntWith(options, hunted, named ?? "simulation");
+  save(options, {
+    ...(withOwn === null ? {} : { mutants: withOwn }),
+    ...(bySuite === null ? {} : { [named === null || named === "simulation" ? "simulation" : "mutants"]: bySuite }),
+  });
+  return [withOwn, bySuite].every((run) => run === null || run.mutants.every(isKilled)) ? 0 : 1;
+}
+
+/** With each one's own suite when none is named. */
+async function huntWith(options: Options, hunted: readonly Mutant[], named?: SuiteName): Promise<MutantsRun> {
+  const { limit, streams, stream, workers } = options;
   const tasks = hunted.flatMap(({ name, suite }) =>
     Array.from(
       { length: streams },
-      (_, at): Task => ({ mutant: name, suite, stream: stream + at, firstIndex: 0, limit }),
+      (_, at): Task => ({ mutant: name, suite: named ?? suite, stream: stream + at, firstIndex: 0, limit }),
     ),
   );
   const hunts = new Map<string, HuntResult[]>(hunted.map(({ name }) => [name, []]));
@@ -89,11 +111,18 @@ async function huntAll(options: Options): Promise<number> {
   const run: MutantsRun = {
     taken: taken(workers, seconds),
     ...{ limit, streams },
-    mutants: hunted.map(({ name, source, suite }) => ({ name, source, suite, hunts: hunts.get(name) ?? [] })),
+    mutants: hunted.map(({ name, source, suite }) => ({
+      ...{ name, source, suite: named ?? suite, hunts: hunts.get(name) ?? [] },
+    })),
   };
-  console.log(`${tableOf(run)}, in ${seconds.toFixed(0)} s`);
-  save(options, { mutants: run });
-  return run.mutants.every(isKilled) ? 0 : 1;
+  console.log(`${tableOf(run)}, in ${seconds.toFixed(0)} s\n`);
+  return run;
+}
+
+function suiteOf(text: string): SuiteName {
+  const name = suiteNames.find((one) => one === text);
+  if (name === undefined) throw new Error(`there is no suite '${text}': ${suiteNames.join(", ")}`);
+  return name;
 }
 
 function huntResult(end: TaskEnd | { readonly reason: string }): HuntResult {
@@ -113,8 +142,7 @@ function firstLine(message: string): string {
 }
 
 async function lookAtHealthy(options: Options, seeds: number): Promise<number> {
-  const names = options.suite === undefined ? suiteNames : suiteNames.filter((name) => name === options.suite);
-  if (names.length === 0) throw new Error(`there is no suite '${options.suite}': ${suiteNames.join(", ")}`);
+  const names = options.suite === undefined ? suiteNames : [suiteOf(options.suite)];
   const each = Math.ceil(seeds / names.length);
   const tasks: Task[] = [];
   for (let index = 0; index < each; index += pieceSeeds) {

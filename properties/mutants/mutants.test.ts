@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { invariants } from "../checker/index.ts";
 import { repositoryRoot } from "../house/repository.ts";
 import { ending, root } from "./copy.ts";
 import { mutantGroups, mutants } from "./index.ts";
 import { applyEdit, editsOf } from "./mutant.ts";
-import { isKilled, pageOf, type Results } from "./results.ts";
+import { everyKiller, isKilled, pageOf, type Results } from "./results.ts";
 
 const trees = new Map([
   ["source", { folder: repositoryRoot(), ending: ".ts" }],
@@ -47,20 +48,38 @@ test("every mutant has a name of its own, a source and a history", () => {
 
 const results = JSON.parse(readFileSync(join(repositoryRoot(), "properties/mutants/results.json"), "utf8")) as Results;
 
-test("the last run hunted every mutant, and killed it", () => {
-  assert.deepEqual(
-    results.mutants.mutants.filter((one) => !isKilled(one)).map(({ name }) => name),
-    [],
-  );
-  const hunted = new Set(results.mutants.mutants.map(({ name }) => name));
-  assert.deepEqual(
-    mutants.filter(({ name }) => !hunted.has(name)).map(({ name }) => name),
-    [],
-  );
+test("the last run hunted every mutant, with its suite and with the simulation, and killed it", () => {
+  for (const run of [results.mutants, results.simulation]) {
+    assert.deepEqual(
+      run.mutants.filter((one) => !isKilled(one)).map(({ name }) => name),
+      [],
+    );
+    const hunted = new Set(run.mutants.map(({ name }) => name));
+    assert.deepEqual(
+      mutants.filter(({ name }) => !hunted.has(name)).map(({ name }) => name),
+      [],
+    );
+  }
   assert.deepEqual(
     results.healthy.suites.flatMap(({ violations }) => violations),
     [],
   );
+});
+
+test("whatever noticed a mutant is one of the invariants that docs/properties.md lists", () => {
+  const listed = new Set(invariants.map(({ name }) => name));
+  assert.deepEqual(
+    [...everyKiller(results)].filter((name) => !listed.has(name)),
+    [],
+  );
+});
+
+test("every mutant names an invariant that there is", () => {
+  for (const { name, found } of mutants)
+    assert.ok(
+      invariants.some((one) => found.test(one.name)),
+      `${name}: ${found}`,
+    );
 });
 
 test("docs/mutants.md says what properties/mutants/results.json holds", () => {

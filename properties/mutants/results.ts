@@ -51,7 +51,9 @@ export interface HealthyRun {
 }
 
 export interface Results {
+  /** With the suite that each mutant names. */
   readonly mutants: MutantsRun;
+  readonly simulation: MutantsRun;
   readonly healthy: HealthyRun;
 }
 
@@ -130,28 +132,46 @@ export function healthyTableOf(run: HealthyRun): string {
     .join("\n");
 }
 
+/** Every invariant that noticed something, of all hunts. */
+export function everyKiller({ mutants, simulation }: Results): Set<string> {
+  return new Set([...mutants.mutants, ...simulation.mutants].flatMap(killers));
+}
+
+/** Seeds to kill: the median of the streams, and the most. */
+function seedsOf(result: MutantResult | undefined, limit: number): string {
+  if (result === undefined) return "not run";
+  const median = medianSeeds(result);
+  if (median === null) return `not within ${limit}`;
+  return `${median} (${isKilled(result) ? mostSeeds(result) : `not within ${limit}`})`;
+}
+
 /** The page, from the results and from the mutants as they are described today. */
-export function pageOf({ mutants: run, healthy }: Results, groups: ReadonlyMap<string, readonly Mutant[]>): string {
+export function pageOf(
+  { mutants: run, simulation, healthy }: Results,
+  groups: ReadonlyMap<string, readonly Mutant[]>,
+): string {
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const { taken } = run;
   const results = new Map(run.mutants.map((one) => [one.name, one]));
+  const simulated = new Map(simulation.mutants.map((one) => [one.name, one]));
   const sections = [...groups].map(([group, mutants]) => {
     const rows = mutants.map((mutant) => {
       const result = results.get(mutant.name);
-      if (result === undefined) return line([mutant.name, mutant.source, "not run", "", "", "", ""]);
-      const median = medianSeeds(result);
+      const seeds = seedsOf(simulated.get(mutant.name), simulation.limit);
+      if (result === undefined) return line([mutant.name, mutant.source, "not run", "", "", "", "", seeds]);
       return line([
         mutant.name,
         mutant.source,
         isKilled(result) ? "killed" : "**survives**",
-        median === null ? "-" : `${median} (${mostSeeds(result)})`,
+        seedsOf(result, run.limit),
         `${(secondsOf(result) / Math.max(1, result.hunts.length)).toFixed(1)} s`,
         killers(result)[0] ?? "",
         mutant.suite,
+        seeds,
       ]);
     });
-    const head = ["mutant", "source", "", "seeds", "time", "noticed by", "suite"];
+    const head = ["mutant", "source", "", "seeds", "time", "noticed by", "suite", "simulation"];
     const words = mutants.map(
       ({ name, history, here }) => `- *${name}*: ${history}${here === undefined ? "" : ` Here: ${here}.`}`,
     );
@@ -162,22 +182,27 @@ export function pageOf({ mutants: run, healthy }: Results, groups: ReadonlyMap<s
   return `# Mutants
 
 Faults that brokers have had, and some that this engine's own design makes possible, each put back into a copy of the
-engine by find and replace. The suites that run over the healthy engine run over the copy, and one of the named
-invariants has to notice. Nothing of them is in what ships. A mutant that survives means a weak suite.
+engine by find and replace. The suites that run over the healthy engine run over the copy, and one of the invariants of
+[properties.md](properties.md) has to notice; nothing else counts. Nothing of them is in what ships. A mutant that
+survives means a weak suite.
 
 A seed is one plan: topics, what clients do, faults; a run of it is one history. *seeds* is how many it took, the
 median of ${run.streams} independent streams of seeds, and in brackets the most; the limit is ${run.limit}. *time*
-is what a stream took, on average, of one of ${taken.workers} threads.
+is what a stream took, on average, of one of ${taken.workers} threads. *suite* is the one that was made for what the mutant breaks;
+*simulation* is how many seeds the [simulator](simulation.md) took, whose plans are the same for all of them: the median of
+${simulation.streams === 1 ? "1 stream" : `${simulation.streams} streams`}, and the most, within ${simulation.limit}.
 
-**${scoreOf(run)}.** The engine as it is: ${broken} violations in ${sum} seeds (${healthy.suites.map(({ suite, seeds }) => `${suite} ${seeds}`).join(", ")}).
+**${scoreOf(run)}, and ${simulation.mutants.filter(isKilled).length} by the simulator too.** The engine as it is: ${broken} violations in ${sum} seeds (${healthy.suites.map(({ suite, seeds }) => `${suite} ${seeds}`).join(", ")}).
 
-\`npm run mutants\` hunts them all, \`npm run mutants -- --only NAME\` one, \`npm run mutants -- --healthy 10000\` looks for
-violations where nothing was put back. With \`--write\` both leave their results in \`properties/mutants/results.json\`,
+\`npm run mutants\` hunts them all, with both; \`npm run mutants -- --suite simulation\` with the simulator alone,
+\`npm run mutants -- --only NAME\` one mutant. \`npm run mutants -- --healthy 10000\` looks for violations where nothing was
+put back. With \`--write\` whole runs leave their results in \`properties/mutants/results.json\`,
 and this page is made of that; a test fails when it says something else.
 
 ${sections.join("\n\n")}
 
-Taken on ${taken.date}: ${taken.machine}, ${taken.runtime}, ${taken.workers} threads; ${Math.round(taken.seconds)} s for the mutants, ${Math.round(healthy.taken.seconds)} s for the healthy engine,
+Taken on ${taken.date}: ${taken.machine}, ${taken.runtime}, ${taken.workers} threads; ${Math.round(taken.seconds)} s for the mutants with their suites,
+${Math.round(simulation.taken.seconds)} s with the simulator (${simulation.taken.date}, ${simulation.taken.workers} threads), ${Math.round(healthy.taken.seconds)} s for the healthy engine (${healthy.taken.date}),
 beside whatever else the machine had to do.
 `;
 }

@@ -12,7 +12,7 @@ export const storage: readonly Mutant[] = [
     find: 'this.#state = "fenced";',
     replace: "",
     suite: "lives",
-    found: /outlives every crash|holds one value|everything written becomes readable/,
+    found: /outlives every crash|holds one value|everything written becomes readable|A19/,
   },
   {
     name: "the log end stays behind when an index fails",
@@ -30,7 +30,7 @@ export const storage: readonly Mutant[] = [
     }
     this.#appendedBytes += run.bytes.length;`,
     suite: "lives",
-    found: /effect 'none' is never read|holds one value|stored at one offset|everything written becomes readable/,
+    found: /effect 'none' is never read|holds one value|stored at one offset|everything written becomes readable|A19/,
   },
   {
     name: "the epochs' checkpoint is not synced",
@@ -51,7 +51,7 @@ export const storage: readonly Mutant[] = [
       },
     ],
     suite: "lives",
-    found: /leader epoch/,
+    found: /leader epoch|A19/,
   },
   {
     name: "the clean marker outlives the start",
@@ -61,7 +61,7 @@ export const storage: readonly Mutant[] = [
     find: "await removeCleanMarker(storage);",
     replace: "",
     suite: "lives",
-    found: /outlives every crash|holds one value|everything written becomes readable|never go back/,
+    found: /outlives every crash|holds one value|everything written becomes readable|never go back|A19/,
   },
   {
     name: "a clean marker in spite of logs that were not loaded",
@@ -71,7 +71,7 @@ export const storage: readonly Mutant[] = [
     find: 'if (partition.state !== "online" || !(await this.#writeCleanState(partition))) clean = false;',
     replace: 'if (partition.state === "online" && !(await this.#writeCleanState(partition))) clean = false;',
     suite: "lives",
-    found: /outlives every crash|holds one value|everything written becomes readable|never go back/,
+    found: /outlives every crash|holds one value|everything written becomes readable|never go back|A19/,
   },
   {
     name: "retention deletes above the high watermark",
