@@ -123,6 +123,31 @@ test("indexes that are missing, cut or scribbled on are rebuilt, and said", asyn
   }
 });
 
+test("indexes of a segment that was synced before it was closed are made anew after a crash", async () => {
+  const { storage, clock, broker } = await filled(3, { "segment.bytes": 250, "index.interval.bytes": 4096 });
+  const bases = async (): Promise<number[]> =>
+    (await storage.list("t-0"))
+      .flatMap(({ name }) => (name.endsWith(".log") ? [Number(name.slice(0, 20))] : []))
+      .sort();
+  // All of it is synced, and recorded as such, when the segment is closed by what comes next.
+  for (let end = 3; (await bases()).at(-1) !== end; ) {
+    end = broker.offsets("t", 0).latest;
+    await clock.advance(1500);
+    await broker.produce("t", [{ value: "more", timestamp: 5000 + end }]);
+  }
+  const closed = (await bases()).at(-2) as number;
+  const survivor = storage.crash(keepAll);
+  const path = `t-0/${String(closed).padStart(20, "0")}.timeindex`;
+  await rewrite(survivor, path, (bytes) => new Uint8Array(bytes.length));
+  const again = await openBroker(testWorld(survivor));
+  await again.close();
+  const left = survivor.restart({});
+  const findings: string[] = [];
+  for await (const { kind, file } of verifyDataFolder({ storage: left, kernel: testWorld(left).kernel }))
+    findings.push(`${kind} ${file}`);
+  assert.deepEqual(findings, []);
+});
+
 /** What a process leaves that ends between the two indexes of a segment, at whose end the recovery point had been recorded. */
 async function endedBetweenIndexes(): Promise<MemoryStorage> {
   const { storage } = await filled(3, { "segment.bytes": 380, "index.interval.bytes": 0 });
