@@ -13,9 +13,9 @@ export const oneRecordAKey: Invariant = {
   needs: "an audit after a compaction that came to its end",
   check(history, findings) {
     const cleaned = new Map<LogName, { readonly below: number; readonly index: number }>();
-    history.events.forEach((event, index) => {
+    history.forEach(["compacted", "read"], (event, index) => {
       if (event.kind === "compacted") cleaned.set(event.log, { below: event.below, index });
-      else if (event.kind === "read" && event.manner === "audit" && event.outcome === "ok") {
+      else if (event.manner === "audit" && event.outcome === "ok") {
         const pass = cleaned.get(event.log);
         if (pass === undefined || pass.index >= event.invokedAt) return;
         const last = new Map<string, number>();

@@ -27,10 +27,10 @@ export const oneOwnerAtATime: Invariant = {
     const release = (group: string, member: string, log: LogName): void => {
       if (owners.get(`${group} ${log}`)?.member === member) owners.delete(`${group} ${log}`);
     };
-    history.events.forEach((event, index) => {
+    history.forEach(["heard", "revoke", "assign"], (event, index) => {
       if (event.kind === "heard") heard.set(`${event.group} ${event.log} ${event.member}`, event);
       else if (event.kind === "revoke") for (const log of event.partitions) release(event.group, event.member, log);
-      else if (event.kind === "assign") {
+      else {
         const { group, member, partitions } = event;
         for (const log of shares.get(`${group} ${member}`) ?? [])
           if (!partitions.includes(log)) release(group, member, log);
