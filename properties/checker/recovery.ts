@@ -11,12 +11,13 @@ export const foundWhole: Invariant = {
   source: "KAFKA-6264 (swaps cut short), KAFKA-10471, KAFKA-15375 (clean markers), KAFKA-16541",
   needs: "a log's state after a start with a sound disk, or a folder that was verified",
   check(history, findings) {
-    history.events.forEach((event, index) => {
-      if (event.kind === "describe" && event.sound === true) {
+    history.forEach(["describe", "verified"], (event, index) => {
+      if (event.kind === "describe") {
+        if (event.sound !== true) return;
         findings.look();
         if (event.state === "online") return;
         findings.violated(event.log, [index], () => `${event.reason ?? "no reason is told"}: ${tell(event)}`);
-      } else if (event.kind === "verified") {
+      } else {
         findings.look();
         if (event.findings.length > 0)
           findings.violated(
