@@ -1,12 +1,12 @@
 // A thread that hunts: takes one task after the other.
 //
-// Owns: the copies of its tasks, one at a time. Never: decides what is hunted next (crew.ts).
+// Owns: the copies of its tasks, one at a time, and that none stays behind on the disk. Never: decides what is hunted next (crew.ts).
 
 import { parentPort } from "node:worker_threads";
-import { type Copy, copyWith } from "./copy.ts";
+import { copyWith } from "./copy.ts";
 import { hunt } from "./hunt.ts";
 import { mutants } from "./index.ts";
-import { runs } from "./runs.ts";
+import { type Runs, runs } from "./runs.ts";
 import { type SuiteName, seedOf, suites } from "./suites.ts";
 
 export interface Task {
@@ -36,19 +36,20 @@ export type FromWorker =
   | { readonly kind: "failed"; readonly reason: string };
 
 const port = parentPort;
-let copy: (Copy & { readonly of: string }) | null = null;
+let copy: { readonly runs: Runs; readonly of: string } | null = null;
 
 // What a mutant leaves behind unawaited is its own affair; the history tells.
 process.on("unhandledRejection", () => {});
-process.on("exit", () => copy?.remove());
 
 async function work({ mutant, suite, stream, firstIndex, limit }: Task): Promise<TaskEnd> {
   const of = mutants.find(({ name }) => name === mutant);
-  if (copy !== null && copy.of !== mutant) {
-    copy.remove();
-    copy = null;
+  if (copy?.of !== mutant) copy = null;
+  if (of !== undefined && copy === null) {
+    const { runs: changed, remove } = await copyWith(of);
+    // Loaded whole. A thread that is ended from outside would leave it.
+    remove();
+    copy = { runs: changed, of: of.name };
   }
-  if (of !== undefined) copy ??= { ...(await copyWith(of)), of: of.name };
   const subject = copy?.runs ?? runs;
   let unsaid = 0;
   const startedMs = performance.now();
