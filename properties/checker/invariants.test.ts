@@ -103,6 +103,8 @@ test("a share is given on when its owner gave it up, or was silent for long enou
     [first, { ...assigned("a", 2, { protocol: "consumer" }), partitions: [] }, heard, next],
     [first, { kind: "revoke", group: "g", member: "a", generation: 1, partitions: [log] }, heard, next],
     [first, heard, next],
+    // An answer to what was asked before the other was told: it was held up, and says what has passed.
+    [first, { ...heard, sentMs: 19 }, { ...next, invokedAt: 0 }],
   ])
     assert.deepEqual(judge(history(...events)).violations, []);
 });

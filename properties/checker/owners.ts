@@ -2,7 +2,8 @@
 //
 // Owns: the part of correctness.md A 17 that is about time: a share is given on when it was given up, or when
 //   its owner has been silent for as long as a coordinator waits.
-// Never: takes an owner for gone because he is slow: what he was told last counts, from when he asked.
+// Never: takes an owner for gone because he is slow: what he was told last counts, from when he asked. Compares
+//   answers that overtook each other.
 
 import type { LogName } from "../history.ts";
 import { tell } from "../history.ts";
@@ -38,6 +39,8 @@ export const oneOwnerAtATime: Invariant = {
         for (const log of partitions) {
           const key = `${group} ${log}`;
           const before = owners.get(key);
+          // An answer that was under way when another owner was told may be from before him: he stays.
+          if (before !== undefined && before.member !== member && before.index >= event.invokedAt) continue;
           owners.set(key, { member, index });
           if (before === undefined || before.member === member) continue;
           const last = heard.get(`${key} ${before.member}`);
