@@ -145,7 +145,7 @@ export class LogReader {
       const place = await this.#find(offset);
       if (place !== null) return place;
       this.checkOffset(offset);
-      // Retention takes segments at the front: then the search may have stepped over the right one.
+      // Retention takes segments at the front: it may have taken this one meanwhile.
       if (oldest === this.#log.segments[0]) {
         throw new MoldauError(
           "CORRUPT_MESSAGE",
@@ -159,15 +159,14 @@ export class LogReader {
     const { high, segments } = this.#log;
     const cursor = this.#cursors.get(offset);
     this.#cursors.delete(offset);
-    for (let at = this.#segmentIndex(offset); at < segments.length; at += 1) {
-      const segment = segments[at] as Segment;
-      const position = cursor?.segment === segment ? cursor.position : await this.#positionIn(segment, offset);
-      if (position === "replaced") return this.#find(offset);
-      if (position === null) continue;
-      const end = segment === high.segment ? high.position : segment.sizeBytes;
-      return position < end ? { segment, position, end } : null;
-    }
-    return null;
+    // It is in this one or nowhere: segments lie end to end, in a compacted log too. What lies behind a batch that says
+    // it ends before its end is no gap.
+    const segment = segments[this.#segmentIndex(offset)] as Segment;
+    const position = cursor?.segment === segment ? cursor.position : await this.#positionIn(segment, offset);
+    if (position === "replaced") return this.#find(offset);
+    if (position === null) return null;
+    const end = segment === high.segment ? high.position : segment.sizeBytes;
+    return position < end ? { segment, position, end } : null;
   }
 
   async #positionIn(segment: Segment, offset: number): Promise<number | null | "replaced"> {

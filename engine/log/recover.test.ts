@@ -460,6 +460,27 @@ test("a batch that says it ends before its end is an error to readers of a compa
   await broker.close();
 });
 
+test("the last batch of a segment that says it ends before its end, while the log is open, is no gap to the next one", async () => {
+  for (const offset of [4, 5]) {
+    const storage = memoryStorage();
+    const broker = await openBroker(testWorld(storage));
+    await broker.createTopic("t", { configs: { "cleanup.policy": "compact", "segment.bytes": 1024 } });
+    const three = ["a", "b", "c"].map((key) => ({ key, value: "v".repeat(100) }));
+    for (let at = 0; at < 6; at += 1) await broker.produce("t", three);
+    await broker.close();
+    const survivor = storage.restart();
+    const again = await openBroker(testWorld(survivor));
+    assert.ok((await survivor.list("t-0")).some(({ name }) => name === "00000000000000000006.log"));
+    await rewrite(survivor, "t-0/00000000000000000000.log", (bytes) => {
+      const view = new DataView(bytes.buffer);
+      view.setInt32(12 + view.getInt32(8) + 23, 0);
+      return bytes;
+    });
+    await assert.rejects(again.fetchRecords("t", 0, { offset, limit: 100 }), corrupt, `${offset}`);
+    await again.close();
+  }
+});
+
 test("a log below the recovery point whose first batches are gone answers with an error, and not for ever with nothing", async () => {
   const broker = await reopened({ "index.interval.bytes": 100 }, (bytes) => bytes.fill(0, 0, 200));
   await assert.rejects(values(broker), corrupt);
