@@ -251,7 +251,7 @@ function tryClone() {
   const env = { ...process.env, npm_config_cache: join(scratch, "cache"), npm_config_update_notifier: "false" };
   const npx = () => spawnSync("npx", ["moldau", "--version"], { cwd: clone, env, encoding: "utf8" });
   const before = npx();
-  if (before.status !== 1 || !before.stderr.includes("npm run build"))
+  if (before.status !== 2 || !before.stderr.includes("npm run build"))
     throw new Error(`npx moldau before a build: status ${before.status}\n${before.stdout}${before.stderr}`);
   cpSync(join(root, "dist"), join(clone, "dist"), { recursive: true });
   const after = npx();

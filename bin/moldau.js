@@ -11,5 +11,5 @@ const built = new URL("../dist/server/main.js", import.meta.url);
 if (existsSync(built)) await import(built.href);
 else {
   process.stderr.write("moldau: this clone is not built yet: `npm ci && npm run build` builds it\n");
-  process.exitCode = 1;
+  process.exitCode = 2; // 1 says of some commands that something is wrong with a log
 }
