@@ -21,6 +21,18 @@ test("what is firm stays; what is not is void after a crash, and only then", () 
   assert.equal(model.firmFrom(1, 5), null, "nobody knew of it yet");
 });
 
+test("the lowest firm claim of huge offsets is found by the claims, not by counting up to it", () => {
+  const model = new PartitionModel("log");
+  for (const [by, offset] of [2 ** 52, 3 * 2 ** 30, 2 ** 52 + 1].entries())
+    model.learn(offset, "a", true, by, invokedAt);
+  const begun = performance.now();
+  assert.equal(model.firmFrom(0, 9)?.offset, 3 * 2 ** 30);
+  assert.equal(model.firmFrom(3 * 2 ** 30 + 1, 9)?.offset, 2 ** 52);
+  assert.equal(model.firmFrom(0, 1)?.offset, 2 ** 52, "of the others nobody knew yet");
+  assert.equal(model.firmFrom(2 ** 52 + 2, 9), null);
+  assert.ok(performance.now() - begun < 5000);
+});
+
 test("a read makes firm what a leader alone had acknowledged", () => {
   const model = new PartitionModel("log");
   model.learn(0, "a", false, 1, invokedAt);

@@ -9,6 +9,9 @@
 
 import type { LogName, ReadRecord } from "./history.ts";
 
+/** Claims lie side by side but in a history of huge offsets: so many are looked at before all that there are. */
+const nearOffsets = 1 << 20;
+
 export interface Claim<Value = string> {
   readonly value: Value;
   readonly firm: boolean;
@@ -64,11 +67,18 @@ export class PartitionModel<Value = string> {
 
   /** The lowest firm claim at or after `offset` that was known before event `before`. */
   firmFrom(offset: number, before: number): { readonly offset: number; readonly claim: Claim<Value> } | null {
-    for (let at = Math.max(0, offset); at < this.firmEnd; at++) {
-      if (this.#firm[at] === true && (this.#by[at] as number) < before)
-        return { offset: at, claim: this.claim(at) as Claim<Value> };
+    const counts = (at: number): boolean => this.#firm[at] === true && (this.#by[at] as number) < before;
+    const from = Math.max(0, offset);
+    const nearEnd = Math.min(this.firmEnd, from + nearOffsets);
+    for (let at = from; at < nearEnd; at++)
+      if (counts(at)) return { offset: at, claim: this.claim(at) as Claim<Value> };
+    if (nearEnd === this.firmEnd) return null;
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const key of Object.keys(this.#firm)) {
+      const at = Number(key);
+      if (at >= nearEnd && at < lowest && counts(at)) lowest = at;
     }
-    return null;
+    return Number.isFinite(lowest) ? { offset: lowest, claim: this.claim(lowest) as Claim<Value> } : null;
   }
 }
 
