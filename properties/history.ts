@@ -22,7 +22,10 @@ interface Happened {
 export type LogName = string;
 
 export interface ProducedRecord {
-  /** Unique over the whole history, but for retries of an idempotent batch. */
+  /**
+   * Unique over the whole history, but for retries of an idempotent batch. `who.N` (`p0.17`) says of itself that it is
+   * the N-th of `who`, and A3 holds it to that; of any other name the order of sending counts.
+   */
   readonly value: string;
   /** Milliseconds since 1970, as sent; negative when the broker stamps it. */
   readonly timestamp: number;
