@@ -1,6 +1,7 @@
 // The model says what a crash may take back, and what it may not.
 
 import assert from "node:assert/strict";
+import process from "node:process";
 import { test } from "node:test";
 import { OffsetSet } from "./checker/offset-set.ts";
 import { Rising } from "./checker/rising.ts";
@@ -60,10 +61,19 @@ test("the highest as of any moment", () => {
 
 test("a set of offsets, over pages", () => {
   const set = new OffsetSet();
-  const offsets = [0, 31, 32, 65_535, 65_536, 2 ** 40 + 31];
+  const offsets = [0, 31, 32, 4095, 4096, 65_535, 65_536, 2 ** 40 + 31];
   for (const offset of offsets) set.add(offset);
   for (const offset of offsets) {
     assert.equal(set.has(offset), true, `${offset}`);
     assert.equal(set.has(offset + 2), false, `${offset + 2}`);
   }
+});
+
+test("a set of offsets far apart takes room for each, and not for what lies between", () => {
+  const before = process.memoryUsage().rss;
+  const set = new OffsetSet();
+  for (let at = 0; at < 50_000; at++) set.add(at * 2 ** 20);
+  const grownBytes = process.memoryUsage().rss - before;
+  assert.ok(set.has(49_999 * 2 ** 20));
+  assert.ok(grownBytes < 100 * 2 ** 20, `${grownBytes} bytes`);
 });

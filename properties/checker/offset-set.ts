@@ -1,6 +1,7 @@
 // Many offsets, a bit each.
 
-const pageBits = 1 << 16;
+/** Small: offsets that lie far apart have a page each. */
+const pageBits = 1 << 12;
 
 export class OffsetSet {
   readonly #pages: Map<number, Uint32Array> = new Map();
