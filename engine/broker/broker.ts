@@ -207,6 +207,7 @@ export class EngineBroker implements Broker {
   ): Promise<ProduceResult[]> {
     this.#open();
     refuseInternalTopic(topic);
+    if (!Array.isArray(records)) throw new MoldauError("INVALID_RECORD", "records must be an array: [{ key, value }]");
     if (records.length === 0) throw new MoldauError("INVALID_RECORD", "there are no records to append");
     const found = this.#parts.topics.find(topic);
     const single = options.producer !== undefined || options.expectedEndOffset !== undefined;

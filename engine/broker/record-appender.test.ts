@@ -104,6 +104,32 @@ test("keyless records go round, all of one produce and over several", async () =
   await broker.close();
 });
 
+test("what is no record refuses the whole produce, and says which one and why", async () => {
+  const broker = await openBroker(testWorld(memoryStorage()));
+  await broker.createTopic("t", { partitions });
+  const produce = (...records: unknown[]): Promise<unknown> =>
+    broker.produce("t", [{ value: "a" }, ...records] as readonly RecordInput[]);
+  for (const [record, words] of [
+    [{ value: 5 }, /record 1: the value is of type number, and must be a string, a Uint8Array or null/],
+    [{ value: { a: 1 } }, /record 1: the value is of type object/],
+    [{ value: [1, 2] }, /record 1: the value is an array/],
+    [{ key: true, value: "x" }, /record 1: the key is of type boolean/],
+    [{ value: "x", headers: [["trace", 7]] }, /record 1: the header is of type number/],
+    ["x", /record 1 is x: it must be an object/],
+    [null, /record 1 is null/],
+  ] as const) {
+    await assert.rejects(
+      produce(record),
+      (error) => error instanceof MoldauError && error.code === "INVALID_RECORD" && words.test(error.message),
+    );
+  }
+  await assert.rejects(broker.produce("t", { value: "x" } as never), /records must be an array/);
+  assert.equal((await readAll(broker)).flat().length, 0);
+  await produce({}, { key: null, value: null }, { value: new Uint8Array(2), headers: [["h", null]] });
+  assert.equal((await readAll(broker)).flat().length, 4);
+  await broker.close();
+});
+
 test("a timestamp that is none refuses the whole produce; one partition's error is only its records'", async () => {
   const broker = await openBroker(testWorld(memoryStorage()));
   await broker.createTopic("t", { partitions, configs: { "max.message.bytes": 200 } });

@@ -52,14 +52,14 @@ export class RecordAppender {
     this.#partitioner = new Partitioner(context.kernel);
   }
 
-  /** Appends at once; a promise when an acknowledgement is still to come. Throws for a timestamp that is none. */
+  /** Appends at once; a promise when an acknowledgement is still to come. Throws for what is no record. */
   produce(
     topic: Topic,
     records: readonly RecordInput[],
     options: ProduceOptions,
     now: number,
   ): ProduceResult[] | Promise<ProduceResult[]> {
-    for (let place = 0; place < records.length; place += 1) requireTimestamp(records[place]!, place);
+    for (let place = 0; place < records.length; place += 1) requireRecord(records[place], place);
     const single = options.producer !== undefined || options.expectedEndOffset !== undefined;
     const { maxMessageBytes, segmentBytes } = topic.config;
     const bounds = { maxBytes: Math.min(maxMessageBytes, segmentBytes), single };
@@ -169,9 +169,26 @@ function refuse(
   for (let at = from; at < end; at += 1) results[places === null ? at : places[at]!] = { error };
 }
 
-function requireTimestamp({ timestamp }: RecordInput, place: number): void {
+/** Whoever writes JavaScript has no types that say it: a number would be stored as nothing. */
+function requireRecord(record: RecordInput | undefined, place: number): void {
+  if (typeof record !== "object" || record === null) {
+    throw new MoldauError("INVALID_RECORD", `record ${place} is ${record}: it must be an object, { key, value, ... }`);
+  }
+  const { key, value, headers, timestamp } = record;
+  requirePayload(key, "key", place);
+  requirePayload(value, "value", place);
+  if (headers !== undefined) for (const [, content] of headers) requirePayload(content, "header", place);
   if (timestamp === undefined || (Number.isSafeInteger(timestamp) && timestamp >= 0)) return;
   throw new MoldauError("INVALID_TIMESTAMP", `record ${place}: ${timestamp} is no time in milliseconds since 1970`);
+}
+
+function requirePayload(payload: unknown, what: string, place: number): void {
+  if (payload === undefined || payload === null || typeof payload === "string" || payload instanceof Uint8Array) return;
+  const kind = Array.isArray(payload) ? "an array" : `of type ${typeof payload}`;
+  throw new MoldauError(
+    "INVALID_RECORD",
+    `record ${place}: the ${what} is ${kind}, and must be a string, a Uint8Array or null: JSON.stringify makes a string`,
+  );
 }
 
 const noStamp: EncodeOptions = {};

@@ -49,3 +49,9 @@ test("given defaults are overridden", async () => {
   assert.equal(receipt.timestamp, 42);
   await broker.close();
 });
+
+test("a broker without a storage is refused, and what to give is said", async () => {
+  for (const options of [undefined, {}]) {
+    await assert.rejects(openBroker(options as never), /openBroker needs a storage: openBroker\(\{ storage:/);
+  }
+});

@@ -33,6 +33,8 @@ export type DisposableBroker = Broker & DisposableWhereKnown;
  * DATA_FOLDER_UNUSABLE; the storage is closed then.
  */
 export async function openBroker(options: OpenBrokerOptions): Promise<DisposableBroker> {
+  if (options?.storage === undefined)
+    throw new TypeError("openBroker needs a storage: openBroker({ storage: memoryStorage() }), or a fileStorage");
   const { clock = webClock, entropy = webEntropy, logger = silentLogger } = options;
   const kernel = options.kernel ?? (await loadWasmKernel());
   return (await openEngine({ ...options, clock, entropy, logger, kernel })) as DisposableBroker;
