@@ -1,8 +1,8 @@
 // A short life of a compacted topic, and what must hold of it at every look: plan in, violations out.
 //
 // Owns: the plan's commands, a model of one partition (what was written, at which offset), and the
-//   comparison of what a reader sees with it, each difference under the name of the invariant that it breaks. Source: correctness.md A 9 (KIP-534, KAFKA-4529,
-//   KAFKA-5490, KAFKA-8335, KAFKA-6264) and A 15.
+//   comparison of what a reader sees with it, each difference under the name of the invariant that it breaks.
+//   Source: correctness.md A 9 (KIP-534, KAFKA-4529, KAFKA-5490, KAFKA-8335, KAFKA-6264) and A 15.
 // Never: draws a plan (compaction-plans.ts).
 //
 // Each life has a map of its own that holds few keys, so that passes end for want of room.
@@ -78,9 +78,17 @@ const encoder = new TextEncoder();
 /** Power went while something was awaited. */
 class PowerLost extends Error {}
 
+/** Told of no history: when a pass met a tombstone first, only who stands beside the broker knows. */
+const passedTombstonesGo: Named = {
+  name: "A9: no tombstone outlives the first whole pass after its time",
+  source: "KIP-534; KAFKA-4529",
+};
+
+type Named = Pick<Invariant, "name" | "source">;
+
 class Broken extends Error {
-  readonly invariant: Invariant;
-  constructor(invariant: Invariant, message: string) {
+  readonly invariant: Named;
+  constructor(invariant: Named, message: string) {
     super(message);
     this.invariant = invariant;
   }
@@ -599,7 +607,7 @@ class CompactionRun {
       if (offset < this.#start || offset >= activeBase || seenMs + this.#retentionMs > beganMs) continue;
       if (present.has(offset)) {
         const { key } = this.#written[offset] as Written;
-        throw new Broken(oneRecordAKey, `${key} at ${offset}, seen at ${seenMs}, is there at ${beganMs}`);
+        throw new Broken(passedTombstonesGo, `${key} at ${offset}, seen at ${seenMs}, is there at ${beganMs}`);
       }
     }
     for (const producer of this.#producers) await this.#retry(producer);

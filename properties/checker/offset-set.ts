@@ -6,6 +6,10 @@ const pageBits = 1 << 12;
 export class OffsetSet {
   readonly #pages: Map<number, Uint32Array> = new Map();
 
+  get sizeBytes(): number {
+    return (this.#pages.size * pageBits) / 8;
+  }
+
   add(offset: number): void {
     const number = Math.floor(offset / pageBits);
     let page = this.#pages.get(number);
