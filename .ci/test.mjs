@@ -1,10 +1,10 @@
-// Runs the tests: `node .ci/test.mjs [--runtime node|node22|node24|bun|deno] [--unbuilt] [part of a name ...]`.
+// Runs the tests: `node .ci/test.mjs [--runtime node|node22|node24|bun|deno] [--unbuilt] [part of a path ...]`.
 //
 // Owns: which files are tests, and that none of them is passed over: under CI=true a skipped
 //   or todo test, a test file that did not run, or a run without tests is a failure.
 // Node runs the built files in dist/ (--unbuilt: the sources); Bun and Deno always run the sources.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,21 +12,30 @@ import { parseArgs } from "node:util";
 import { runtime } from "./runtimes.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
-const { values, positionals } = parseArgs({
-  options: { runtime: { type: "string", default: "node" }, unbuilt: { type: "boolean", default: false } },
-  allowPositionals: true,
-});
+const usage = `Usage: npm test -- [part of a path ...]
+       node .ci/test.mjs [--runtime node|node22|node24|bun|deno] [--unbuilt] [part of a path ...]
+
+Runs the test files with one of these parts in their paths, such as properties/checker; all of them without any.
+npm test builds first. Node runs the built files in dist/ (--unbuilt: the sources); Bun and Deno always run the sources.`;
+const { values, positionals } = readArguments();
+if (values.help) {
+  console.log(usage);
+  process.exit(0);
+}
 const { name, command } = runtime(values.runtime);
 const isNode = name.startsWith("node");
 const built = isNode && !values.unbuilt;
 
 const roots = ["engine", "server", "properties", "bench"].map((folder) => (built ? `dist/${folder}` : folder));
-const files = roots
+if (!roots.every((root) => existsSync(root))) fail("nothing is built: run `npm run build` first");
+const tests = roots
   .flatMap((root) => readdirSync(root, { recursive: true }).map((file) => `./${join(root, file)}`))
   .filter((file) => file.endsWith(built ? ".test.js" : ".test.ts") && !file.includes("node_modules"))
-  .filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)))
   .sort();
-if (files.length === 0) fail(`no test files${built ? " in dist/: run `npm run build` first" : ""}`);
+if (tests.length === 0) fail(`no test files${built ? " in dist/: run `npm run build` first" : ""}`);
+const files = tests.filter((file) => positionals.length === 0 || positionals.some((part) => file.includes(part)));
+if (files.length === 0)
+  fail(`none of the ${tests.length} test files has ${positionals.map((part) => `'${part}'`).join(" or ")} in its path`);
 
 const scratch = mkdtempSync(join(tmpdir(), "moldau-test-"));
 const results = join(scratch, "results");
@@ -57,6 +66,21 @@ if (process.env.CI === "true") {
   // Bun and Deno leave a file without tests out of their report.
   const silent = isNode ? counts.silent : files.filter((file) => !report.includes(file.slice(2)));
   if (silent.length > 0) fail(`${name}: no test of these files ran: ${silent.join(", ")}`);
+}
+
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        runtime: { type: "string", default: "node" },
+        unbuilt: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    return fail(`${error.message}\n\n${usage}`);
+  }
 }
 
 function countJunit(xml) {
