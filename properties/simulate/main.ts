@@ -5,16 +5,16 @@
 // Never: judges. Exit code 0: every run held; 1: one was violated, or all together met too few of the cases that they
 //   are for; 2: it could not run.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { Command, InvalidArgumentError } from "commander";
 import { repositoryRoot } from "../house/repository.ts";
-import type { SimPlan } from "../sim/plan.ts";
 import { emptyTally, runPlan } from "./campaign.ts";
 import type { Failure, FromWorker, WorkerStart } from "./messages.ts";
+import { readPlan, UsageError } from "./plan-file.ts";
 import { add, conclude, progressLine, summary } from "./summary.ts";
 
 interface Options {
@@ -42,6 +42,12 @@ function whole(text: string): number {
   return number;
 }
 
+function threads(text: string): number {
+  const number = whole(text);
+  if (number === 0) throw new InvalidArgumentError("it is to be a whole number from 1 on");
+  return number;
+}
+
 function parse(): Options {
   const program = new Command("simulate")
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
@@ -50,14 +56,14 @@ function parse(): Options {
     .option("--minutes <n>", "of real time", positive)
     .option("--seconds <n>", "of real time; 30 when nothing is said", positive)
     .option("--seed <n>", "of the campaign; drawn when nothing is said", whole)
-    .option("--workers <n>", "threads; one a core when nothing is said", whole)
-    .option("--plan <file>", "plays this plan once, and says what was wrong with it");
+    .option("--workers <n>", "threads; one a core when nothing is said", threads)
+    .option("--plan <file>", "plays the plan of this file of properties/corpus once, and says what was wrong with it");
   program.parse();
   const given = program.opts<Partial<Options>>();
   return {
     ...given,
     seed: given.seed ?? Math.floor(Math.random() * 2 ** 31),
-    workers: Math.max(1, given.workers ?? availableParallelism()),
+    workers: given.workers ?? availableParallelism(),
   };
 }
 
@@ -69,8 +75,7 @@ async function main(): Promise<number> {
 // ---- one plan ------------------------------------------------------------------------------
 
 async function replay(path: string): Promise<number> {
-  const { plan } = JSON.parse(readFileSync(path, "utf8")) as { readonly plan: SimPlan };
-  const { found, tally } = await runPlan(plan);
+  const { found, tally } = await runPlan(readPlan(path));
   say(
     `${path}: ${(tally.simulatedMs / 1000).toFixed(1)} s simulated, ${tally.operations} operations of clients, ${tally.events} events`,
   );
@@ -90,8 +95,8 @@ async function campaign(options: Options): Promise<number> {
   const spent = process.cpuUsage();
   const startedMs = performance.now();
   const elapsedMs = (): number => performance.now() - startedMs;
-  const threads = Array.from({ length: workers }, (_, firstUnit) => thread({ seed, firstUnit, step: workers }));
-  const stop = (): void => threads.forEach((one) => void one.postMessage("stop"));
+  const crew = Array.from({ length: workers }, (_, firstUnit) => thread({ seed, firstUnit, step: workers }));
+  const stop = (): void => crew.forEach((one) => void one.postMessage("stop"));
   const timer = setTimeout(stop, seconds * 1000);
   process.once("SIGINT", () => {
     say("\nstopping: what is under way is brought to its end");
@@ -114,7 +119,7 @@ async function campaign(options: Options): Promise<number> {
       stop();
     }
   };
-  await Promise.all(threads.map((one) => ended(one, heard)));
+  await Promise.all(crew.map((one) => ended(one, heard)));
   clearTimeout(timer);
   clearInterval(live);
   const { user, system } = process.cpuUsage(spent);
@@ -177,6 +182,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 process.exitCode = await main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  if (error instanceof UsageError) process.stderr.write(`simulate: ${error.message}\n`);
+  else process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 2;
 });
