@@ -54,6 +54,8 @@ function whole(text: string): number {
 }
 
 const program = new Command("mutants")
+  // 1 says that a mutant survived.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .description("Puts faults of other brokers back into a copy of the engine, and shows that the suites notice.")
   .option("--only <text>", "only mutants whose name or source has this text")
   .option("--limit <seeds>", "seeds a hunt may take", whole, 10_000)
@@ -63,7 +65,7 @@ const program = new Command("mutants")
   .option("--healthy <seeds>", "looks for violations in the engine as it is, in so many seeds over all suites", whole)
   .option(
     "--suite <name>",
-    `only with this one: ${suiteNames.join(", ")}, or ${own}: the one that each mutant names; both that and simulation when nothing is said`,
+    `only with this one: ${suiteNames.join(", ")}, or, for hunts, ${own}: the one that each mutant names; both that and simulation when nothing is said`,
   )
   .option("--json <file>", "writes the results there")
   .option("--write", `writes them to ${resultsName}, and ${pageName} from that`)
@@ -121,8 +123,8 @@ async function huntWith(options: Options, hunted: readonly Mutant[], named?: Sui
 
 function suiteOf(text: string): SuiteName {
   const name = suiteNames.find((one) => one === text);
-  if (name === undefined) throw new Error(`there is no suite '${text}': ${suiteNames.join(", ")}`);
-  return name;
+  if (name !== undefined) return name;
+  throw new Error(`there is no suite '${text}': ${suiteNames.join(", ")}, or, for hunts, ${own}`);
 }
 
 function huntResult(end: TaskEnd | { readonly reason: string }): HuntResult {
@@ -142,6 +144,11 @@ function firstLine(message: string): string {
 }
 
 async function lookAtHealthy(options: Options, seeds: number): Promise<number> {
+  if (options.suite === own) {
+    throw new Error(
+      `--suite ${own} is for hunts: a healthy engine has none of its own. Name one of ${suiteNames.join(", ")}`,
+    );
+  }
   const names = options.suite === undefined ? suiteNames : [suiteOf(options.suite)];
   const each = Math.ceil(seeds / names.length);
   const tasks: Task[] = [];
