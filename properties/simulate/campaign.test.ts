@@ -38,7 +38,7 @@ test("a campaign adds up what its plans did, and stops when it is told to", asyn
   assert.equal(tally.plans, 5);
   assert.equal(tally.coverage["healings"], 5);
   assert.ok(tally.events > tally.operations && tally.operations > 0 && tally.simulatedMs > 5 * 15_000);
-  const text = summary(tally, { seconds: 1, workers: 1, processorSeconds: 1 });
+  const text = summary(tally, { coreSeconds: 1, processorSeconds: 1 });
   for (const [name, count] of Object.entries(tally.coverage)) {
     assert.ok(text.replaceAll(" ", "").includes(`${count}${name}`.replaceAll(" ", "")), name);
   }

@@ -17,6 +17,8 @@ import { drawing } from "./seeds.ts";
 const clock = performance;
 const now = clock.now.bind(clock);
 const shrinkLimitMs = 60_000;
+/** How long a failing plan is made small, about: what is under way is brought to its end. Half as long again is for leaving parts out. */
+export const makingSmallMs: number = 1.5 * shrinkLimitMs;
 
 export function emptyTally(): Tally {
   return {

@@ -12,10 +12,11 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { Command, InvalidArgumentError } from "commander";
 import { repositoryRoot } from "../house/repository.ts";
-import { emptyTally, runPlan } from "./campaign.ts";
+import { emptyTally, makingSmallMs, runPlan } from "./campaign.ts";
 import type { Failure, FromWorker, WorkerStart } from "./messages.ts";
 import { readPlan, UsageError } from "./plan-file.ts";
 import { add, conclude, progressLine, summary } from "./summary.ts";
+import { WorkTime } from "./work-time.ts";
 
 interface Options {
   readonly hours?: number;
@@ -90,11 +91,13 @@ async function campaign(options: Options): Promise<number> {
   const seconds = (options.hours ?? 0) * 3600 + (options.minutes ?? 0) * 60 + (options.seconds ?? 0) || 30;
   say(`seed ${seed}, ${workers} workers, ${seconds} s; the same again: npm run simulate -- --seed ${seed}`);
   const tally = emptyTally();
-  const failures: Failure[] = [];
+  let violated = 0;
   let broken: string | null = null;
-  const spent = process.cpuUsage();
   const startedMs = performance.now();
-  const elapsedMs = (): number => performance.now() - startedMs;
+  const time = new WorkTime(workers, () => {
+    const { user, system } = process.cpuUsage();
+    return { wallMs: performance.now(), processorMs: (user + system) / 1000 };
+  });
   const crew = Array.from({ length: workers }, (_, firstUnit) => thread({ seed, firstUnit, step: workers }));
   const stop = (): void => crew.forEach((one) => void one.postMessage("stop"));
   const timer = setTimeout(stop, seconds * 1000);
@@ -102,35 +105,45 @@ async function campaign(options: Options): Promise<number> {
     say("\nstopping: what is under way is brought to its end");
     stop();
   });
-  const live = setInterval(
-    () => showProgress(progressLine(tally, elapsedMs(), failures.length)),
-    process.stdout.isTTY ? 500 : 10_000,
-  );
-  const heard = (message: FromWorker): void => {
+  const progress = (): string =>
+    progressLine(tally, {
+      ...{ elapsedMs: performance.now() - startedMs, playedMs: time.played().wallMs / workers },
+      ...{ violated, makingSmall: time.makingSmall },
+    });
+  const live = setInterval(() => showProgress(progress()), process.stdout.isTTY ? 500 : 10_000);
+  const heard = (message: FromWorker, worker: number): void => {
     if (message.kind === "tally") add(tally, message.tally);
-    else if (message.kind === "shrinking")
-      say(`\nviolated (seed ${message.unitSeed}, plan ${message.index}); looking for a smaller plan\n${message.found}`);
-    else if (message.kind === "broken") {
+    else if (message.kind === "shrinking") {
+      violated += 1;
+      time.set(worker, "makes small");
+      say(
+        `\nviolated (seed ${message.unitSeed}, plan ${message.index}); now its plan is made small, for ${makingSmallMs / 1000} s at most\n${message.found}`,
+      );
+    } else if (message.kind === "broken") {
       broken ??= message.error;
       stop();
     } else {
-      failures.push(message.failure);
+      time.set(worker, "plays");
       keep(message.failure);
       stop();
     }
   };
-  await Promise.all(crew.map((one) => ended(one, heard)));
+  await Promise.all(
+    crew.map(async (one, worker) => {
+      await ended(one, (message) => heard(message, worker));
+      time.set(worker, "has ended");
+    }),
+  );
   clearTimeout(timer);
   clearInterval(live);
-  const { user, system } = process.cpuUsage(spent);
-  const effort = { seconds: elapsedMs() / 1000, workers, processorSeconds: (user + system) / 1e6 };
-  say(`\n${summary(tally, effort)}`);
+  const { wallMs, processorMs } = time.played();
+  say(`\n${summary(tally, { coreSeconds: wallMs / 1000, processorSeconds: processorMs / 1000 })}`);
   if (broken !== null) {
     process.stderr.write(`${broken}\n`);
     return 2;
   }
-  if (failures.length > 0) {
-    say(`${failures.length} violated`);
+  if (violated > 0) {
+    say(`${violated} violated`);
     return 1;
   }
   const { text, status } = conclude(tally);

@@ -19,27 +19,36 @@ const anHour = (count: number, { countedMs }: Tally): string =>
   thousands(count / Math.max(1e-9, countedMs / 3_600_000));
 const thousands = (value: number): string => String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, " ");
 
-export function progressLine(tally: Tally, elapsedMs: number, failures: number): string {
+export interface Progress {
+  readonly elapsedMs: number;
+  /** In which plans were played: without the time that it took to make failing ones small, in the mean of the workers. */
+  readonly playedMs: number;
+  readonly violated: number;
+  /** Failing plans that are being made small. */
+  readonly makingSmall: number;
+}
+
+export function progressLine(tally: Tally, { elapsedMs, playedMs, violated, makingSmall }: Progress): string {
   return [
     `${Math.round(elapsedMs / 1000)} s`,
     `${thousands(tally.plans)} plans`,
     `${hours(tally.countedMs)} simulated hours`,
-    `${thousands(tally.events / (elapsedMs / 1000))} events/s`,
+    `${thousands(tally.events / (playedMs / 1000))} events/s`,
     `${thousands(tally.operations)} operations`,
-    `${failures} violated`,
+    `${violated} violated`,
+    ...(makingSmall > 0 ? [`making ${makingSmall} plan${makingSmall === 1 ? "" : "s"} small`] : []),
   ].join(", ");
 }
 
+/** What it took to play the plans, without making failing ones small. */
 export interface Effort {
-  /** Of real time. */
-  readonly seconds: number;
-  readonly workers: number;
+  /** Of real time, of all workers together. */
+  readonly coreSeconds: number;
   /** Of all processors together, as the system counted. */
   readonly processorSeconds: number;
 }
 
-export function summary(tally: Tally, run: Effort): string {
-  const coreSeconds = run.seconds * run.workers;
+export function summary(tally: Tally, { coreSeconds, processorSeconds }: Effort): string {
   const faults = Object.entries(tally.coverage).filter(([name]) =>
     /^(fault|disk|messages|lives|members that)/.test(name),
   );
@@ -48,9 +57,9 @@ export function summary(tally: Tally, run: Effort): string {
     `plans                       ${thousands(tally.plans)}`,
     `simulated hours             ${hours(tally.countedMs)} with at least ${thousands(operationsPerHour)} operations and ${faultsPerHour} faults an hour each;`,
     `                            on average ${anHour(tally.countedOperations, tally)} and ${anHour(tally.countedFaults, tally)}. ${hours(tally.simulatedMs - tally.countedMs)} more with fewer are not counted`,
-    `times real time             ${thousands(tally.countedMs / 1000 / coreSeconds)} a core; ${thousands(tally.countedMs / 1000 / run.processorSeconds)} times the processors' time`,
+    `times real time             ${thousands(tally.countedMs / 1000 / coreSeconds)} a core; ${thousands(tally.countedMs / 1000 / processorSeconds)} times the processors' time`,
     `events                      ${thousands(tally.events)}: messages delivered, operations of disks and of clients, faults; no timer`,
-    `events a second             ${thousands(tally.events / coreSeconds)} a core; ${thousands(tally.events / run.processorSeconds)} of a processor's time`,
+    `events a second             ${thousands(tally.events / coreSeconds)} a core; ${thousands(tally.events / processorSeconds)} of a processor's time`,
     `client operations           ${thousands(tally.operations)}`,
     `history events judged       ${thousands(tally.historyEvents)}, in ${Math.round(tally.judgingMs / 10 / Math.max(1, coreSeconds))} % of the time`,
     ...held(tally),
