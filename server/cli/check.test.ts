@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { nodeProcess } from "../runtime/node/process.ts";
 import { BrokenPipeError, type Runtime } from "../runtime/runtime.ts";
 import { commandLine, parseTarget, tell } from "./check.ts";
 import { Exit } from "./options.ts";
+import { run } from "./program.ts";
 
 test("the line that runs it again gives a shell what was given", () => {
   fc.assert(
@@ -67,6 +72,46 @@ test("a target is kafka://, http:// or https://, and another is told what to giv
       (error: Error) => message.test(error.message),
       text,
     );
+});
+
+test("where a report cannot be written is told before the run, with 2; what is there stays as it is", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "moldau-check-"));
+  const file = join(folder, "there.json");
+  writeFileSync(file, "kept");
+  const checked = async (...flags: string[]): Promise<{ status: number; said: string }> => {
+    let said = "";
+    const process = {
+      ...nodeProcess,
+      args: ["check", "--target", "http://127.0.0.1:9", ...flags],
+      writeError: (text: string) => void (said += text),
+      // The run has begun.
+      onSignal: () => {
+        throw new Exit(77);
+      },
+    };
+    const status = await run({ name: "node", version: "0", process } as unknown as Runtime, "0");
+    return { status, said };
+  };
+  try {
+    const wrong: Readonly<Record<string, RegExp>> = {
+      [join(folder, "no", "x.html")]: /there is no folder .*no\n$/,
+      [folder]: /is a folder\n$/,
+      [join(file, "x.html")]: /cannot be written: .*(is no folder|ENOTDIR)/,
+    };
+    for (const [path, message] of Object.entries(wrong)) {
+      for (const flag of ["--report", "--json"]) {
+        const { status, said } = await checked(flag, path);
+        assert.equal(status, 2, `${flag} ${path}`);
+        assert.ok(said.startsWith(`moldau: ${flag} ${path} cannot be written: `), said);
+        assert.match(said, message);
+      }
+    }
+    assert.deepEqual(await checked("--report", join(folder, "new.html"), "--json", file), { status: 77, said: "" });
+    assert.deepEqual(readdirSync(folder), ["there.json"]);
+    assert.equal(readFileSync(file, "utf8"), "kept");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 const { createReport } = await import("../../properties/report/report.ts");

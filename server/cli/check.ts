@@ -85,6 +85,7 @@ async function check(flags: CheckFlags, context: CommandContext): Promise<void> 
     throw new UserError("--kills needs --restart-command: what is killed has to be started again", couldNotRun);
   }
   const { process } = context.runtime;
+  demandWritable(flags, process);
   const stop = new AbortController();
   const command = flags.restartCommand === undefined ? null : new CheckedCommand(flags.restartCommand, process);
   process.onSignal((_, isRepeated) => {
@@ -102,6 +103,24 @@ async function check(flags: CheckFlags, context: CommandContext): Promise<void> 
     await command?.stop().catch((error: Error) => process.writeError(`moldau: ${error.message}\n`));
   }
   await tell(report, flags, context);
+}
+
+/** Before the run, so that a mistyped folder does not cost it. */
+function demandWritable(
+  { report, json }: Pick<CheckFlags, "report" | "json">,
+  process: Pick<CommandContext["runtime"]["process"], "checkWritable">,
+): void {
+  for (const [flag, path] of [
+    ["--report", report],
+    ["--json", json],
+  ] as const) {
+    if (path === undefined) continue;
+    try {
+      process.checkWritable(path);
+    } catch (error) {
+      throw new UserError(`${flag} ${path} cannot be written: ${(error as Error).message}`, couldNotRun);
+    }
+  }
 }
 
 /** A verdict is told, and is the exit code, whether or not it can be saved or printed. */

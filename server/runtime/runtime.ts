@@ -123,6 +123,8 @@ export interface Process {
   readTextFile(path: string | URL): string;
   /** Throws when it can't. A file that is there is replaced. */
   writeTextFile(path: string, text: string): void;
+  /** Throws when `writeTextFile` could not write there, as far as that can be told without it; leaves nothing behind. */
+  checkWritable(path: string): void;
   /** Runs a line with the shell, beside this process and no longer than it. `onOutput` is told what it prints on either stream. */
   startCommand(line: string, onOutput: (text: string) => void): RunningCommand;
   /** The absolute form of a path. */

@@ -3,7 +3,7 @@
 // Owns: arguments, standard streams, signals, small text files.
 // Never: the data folder (storage.ts).
 
-import { readFileSync, writeFileSync, writeSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import tty from "node:tty";
@@ -57,6 +57,16 @@ export const nodeProcess: Process = {
   exit: (code) => process.exit(code),
   readTextFile: (file) => readFileSync(file, "utf8"),
   writeTextFile: (file, text) => writeFileSync(file, text),
+  checkWritable(file) {
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (found?.isDirectory() === true) throw new Error(`${file} is a folder`);
+    if (found !== undefined) return accessSync(file, constants.W_OK);
+    const folder = path.dirname(file);
+    const beside = statSync(folder, { throwIfNoEntry: false });
+    if (beside === undefined) throw new Error(`there is no folder ${folder}`);
+    if (!beside.isDirectory()) throw new Error(`${folder} is no folder`);
+    accessSync(folder, constants.W_OK | constants.X_OK);
+  },
   startCommand,
   resolvePath: (file) => path.resolve(file),
 };
