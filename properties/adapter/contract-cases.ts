@@ -16,6 +16,7 @@ import {
   type RecordToAppend,
   type StoredRecord,
 } from "./contract.ts";
+import { demandManifest, demandOpen, heldToShapes, promisedMethods } from "./contract-shapes.ts";
 
 export interface ContractOptions {
   /** For each case; of one log or of a new one each time. The case closes it. */
@@ -55,13 +56,15 @@ const lookMs = 20;
 const slackMs = 10_000;
 const waitMs = 2000;
 
-/** The cases for one adapter. Each stands alone, and makes topics of its own, which it deletes when the adapter can. */
-export function contractCases({
-  open,
-  supports,
-  restarts = false,
-  timeoutMs = 60_000,
-}: ContractOptions): readonly ContractCase[] {
+/**
+ * The cases for one adapter. Each stands alone, and makes topics of its own, which it deletes when the adapter can.
+ *
+ * @throws {TypeError} without `open`, or with a manifest that is none.
+ */
+export function contractCases(options: ContractOptions): readonly ContractCase[] {
+  demandOpen("contractCases", options);
+  const { open, supports, restarts = false, timeoutMs = 60_000 } = options;
+  demandManifest(supports, "the `supports` that contractCases is given");
   const cases: (readonly [name: string, run: Run])[] = [
     ["supports what it says", supportsWhatItSays],
     ["reads back what was appended", readsBack],
@@ -87,7 +90,7 @@ export function contractCases({
 
 async function play({ open, supports, timeoutMs }: Required<Omit<ContractOptions, "restarts">>, act: Run) {
   const within = <T>(work: Promise<T>, what: string): Promise<T> => limited(work, timeoutMs, what);
-  const adapter = await within(Promise.resolve(open()), "open");
+  const adapter = heldToShapes(await within(Promise.resolve(open()), "open"));
   const topic = `contract-${run}-${topics++}`;
   let isGood = false;
   try {
@@ -121,15 +124,8 @@ async function supportsWhatItSays({ adapter, supports }: Scene): Promise<void> {
   same("`supports` of the adapter", sorted(adapter.supports), sorted(supports));
   demand(adapter.name.length > 0, "the adapter has no name");
   demand(supports.acks.length > 0, "`supports.acks` is empty: there has to be one way to append");
-  for (const [feature, method] of [
-    [supports.idempotence, "allocateProducer"],
-    [supports.deleteRecords, "deleteRecords"],
-    [supports.lookUpByTime, "lookUp"],
-    [supports.listTopics, "listTopics"],
-    [supports.groups !== "none", "joinGroup"],
-    [supports.groups !== "none", "committed"],
-  ] as const)
-    demand(!feature || adapter[method] !== undefined, `${method} is missing, which the manifest promises`);
+  for (const method of promisedMethods(supports))
+    demand(adapter[method] !== undefined, `${method} is missing, which the manifest promises`);
 }
 
 async function readsBack({ adapter, topic, supports, until }: Scene): Promise<void> {

@@ -2,7 +2,8 @@
 //
 // Owns: the runs, their seed, and what a failure says. fast-check is loaded when it is needed.
 
-import type { LogAdapter } from "../adapter/contract.ts";
+import type { LogAdapter, Manifest } from "../adapter/contract.ts";
+import { demandOpen, demandPromised, heldToShapes } from "../adapter/contract-shapes.ts";
 import { judge, type Verdict, type Violation } from "../checker/index.ts";
 import type { HistoryEvent } from "../history.ts";
 import { type LogPlan, logPlans } from "./log-plan.ts";
@@ -36,14 +37,15 @@ export interface LogVerdict {
   };
 }
 
-/** Rejects when a log cannot be opened, or when fast-check is not installed. */
+/**
+ * Rejects when a log cannot be opened, when fast-check is not installed, and with a TypeError when an adapter, or what it
+ * answers, is not of the contract's shape.
+ */
 export async function checkLog(options: CheckLogOptions): Promise<LogVerdict> {
+  demandOpen("checkLog", options);
   const { open, runs = 100, seed = 1, path, operationTimeoutMs = 2000 } = options;
   const fc = await loadFastCheck();
-  const first = await open();
-  const { supports } = first;
-  const restarts = first.restart !== undefined;
-  await first.close();
+  const { supports, restarts } = await lookAt(await open());
   let operations = 0;
   const checked: Record<string, number> = {};
   const run = async (plan: LogPlan): Promise<{ history: readonly HistoryEvent[]; verdict: Verdict }> => {
@@ -74,6 +76,18 @@ export async function checkLog(options: CheckLogOptions): Promise<LogVerdict> {
     ...outcome,
     counterexample: { plan, history, violations: verdict.violations, path: result.counterexamplePath ?? "" },
   };
+}
+
+/** What plans for such an adapter may ask; it is closed. */
+async function lookAt(adapter: LogAdapter): Promise<{ readonly supports: Manifest; readonly restarts: boolean }> {
+  try {
+    const held = heldToShapes(adapter);
+    demandPromised(held);
+    return { supports: held.supports, restarts: held.restart !== undefined };
+  } finally {
+    // Of one that is none, too, where it can be.
+    await adapter?.close?.();
+  }
 }
 
 /** What a person wants to read of it. */

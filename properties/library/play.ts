@@ -4,6 +4,7 @@
 // Never: judges. Of a crash: what is under way has no answer, and is `info`.
 
 import type { LogAdapter, ProducerStamp, RecordToAppend } from "../adapter/contract.ts";
+import { heldToShapes } from "../adapter/contract-shapes.ts";
 import type { HistoryEvent, ProducedRecord } from "../history.ts";
 import { describe, type Log, type Stage } from "../workload/clients.ts";
 import { type Answer, Recorder } from "../workload/recorder.ts";
@@ -18,7 +19,10 @@ export interface PlayOptions {
 
 const firstTimestamp = 1_767_225_600_000;
 
-/** Makes a topic of its own, so that one log may be played on many times. */
+/**
+ * Makes a topic of its own, so that one log may be played on many times. Rejects with a TypeError when the adapter, or what
+ * it answers, is not of the contract's shape.
+ */
 export async function playPlan(
   adapter: LogAdapter,
   plan: LogPlan,
@@ -52,7 +56,7 @@ class Player {
   #crash: Promise<never> | null = null;
 
   constructor(adapter: LogAdapter, plan: LogPlan, operationTimeoutMs: number) {
-    this.#adapter = adapter;
+    this.#adapter = heldToShapes(adapter);
     this.#plan = plan;
     this.#recorder = new Recorder({ operationTimeoutMs, maxRecords: Number.POSITIVE_INFINITY });
   }
@@ -92,20 +96,22 @@ class Player {
           if (answers >= Math.min(answersBeforeCrash, commands.length)) resolve();
         }),
       );
-      void Promise.all(sent).then(() => resolve());
-      this.#underWay = Promise.all(sent);
+      this.#underWay = Promise.allSettled(sent);
+      void this.#underWay.then(() => resolve());
     });
     if (end === "crash") {
       await enough;
       crashed = true;
       crash(new Error("no answer: the log crashed"));
     }
-    await this.#underWay;
+    const ended = await this.#underWay;
     this.#crash = null;
+    // Only when all have ended: of what is under way nobody would hear any more.
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
     if (end !== "go on") await this.#restart(crashed ? "crash" : "close");
   }
 
-  #underWay: Promise<unknown> = Promise.resolve();
+  #underWay: Promise<readonly PromiseSettledResult<void>[]> = Promise.resolve([]);
 
   async #restart(how: "close" | "crash"): Promise<void> {
     if (how === "crash") this.#recorder.push({ kind: "crash", detail: "as the plan has it" });

@@ -4,6 +4,7 @@
 // Never: judges (checker/); knows of any log (the adapter is handed in).
 
 import type { LogAdapter } from "../adapter/contract.ts";
+import { demandPromised, heldToShapes } from "../adapter/contract-shapes.ts";
 import type { History } from "../history.ts";
 import { draw } from "../random.ts";
 import { audit, heal } from "./audit.ts";
@@ -107,7 +108,10 @@ export interface WorkloadResult {
   readonly topics: readonly string[];
 }
 
-/** Rejects when the topics cannot be made; whatever comes later is in the history. */
+/**
+ * Rejects when the topics cannot be made, and with a TypeError when the adapter, or what it answers, is not of the contract's
+ * shape; whatever else comes later is in the history.
+ */
 export async function runWorkload(options: WorkloadOptions): Promise<WorkloadResult> {
   return new Workload(options).run();
 }
@@ -126,11 +130,14 @@ class Workload {
   #faulting = false;
 
   constructor(options: WorkloadOptions) {
+    if (typeof options !== "object" || options === null)
+      throw new TypeError("runWorkload({ adapter, seed, seconds }): it was given no options");
     if (options.seconds === undefined && options.operations === undefined)
       throw new Error("runWorkload: seconds or operations is needed, or it would never end");
     this.#options = options;
     this.#name = `moldau-check-${options.seed}-${Date.now().toString(36)}`;
-    this.#adapter = options.adapter;
+    this.#adapter = heldToShapes(options.adapter);
+    demandPromised(this.#adapter);
     this.#recorder = new Recorder({
       operationTimeoutMs: options.operationTimeoutMs ?? 10_000,
       maxRecords: options.maxRecords ?? 2_000_000,

@@ -8,6 +8,7 @@
 //   history when the operation was sent.
 
 import { outcomeOf } from "../adapter/contract.ts";
+import { AdapterShapeError } from "../adapter/contract-shapes.ts";
 import type { HistoryEvent } from "../history.ts";
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
@@ -71,7 +72,11 @@ export class Recorder {
     else this.count(event.kind === "topics" ? "topics listed" : event.kind);
   }
 
-  /** One operation. Without an answer in time it is `info`, whatever comes later. */
+  /**
+   * One operation. Without an answer in time it is `info`, whatever comes later.
+   *
+   * @throws {AdapterShapeError} for an answer that says nothing of the log.
+   */
   async call<T>(run: () => Promise<T>): Promise<Answer<T>> {
     const invokedAt = this.history.length;
     this.operations++;
@@ -83,6 +88,7 @@ export class Recorder {
     try {
       return { outcome: "ok", value: await Promise.race([run(), timeout]), invokedAt };
     } catch (error) {
+      if (error instanceof AdapterShapeError) throw error;
       return { ...outcomeOf(error), error, invokedAt };
     } finally {
       clearTimeout(timer);
