@@ -53,8 +53,38 @@ type ProduceOutcome =
   | { readonly offset: number; readonly duplicate?: boolean }
   | { readonly error: { readonly code: string; readonly effect: "none" | "unknown"; readonly detail: string } };
 
-/** Rejects when nobody answers there. */
+/** Rejects when nobody answers there, or not as Moldau does: with the address, and what to give instead. */
 export async function openHttpAdapter(options: HttpAdapterOptions): Promise<HttpAdapter> {
+  const url: unknown = options?.url;
+  if (typeof url !== "string" || !/^https?:\/\/[^/]/.test(url))
+    throw new TypeError(
+      `openHttpAdapter({ url }): url is ${JSON.stringify(url)}, and has to be as "http://127.0.0.1:8080"`,
+    );
+  try {
+    return await connectHttp(options);
+  } catch (error) {
+    const { code, effect, message } = error as LogError;
+    if (!(error instanceof LogError))
+      throw new Error(`${url} answers, but not as Moldau does (${message}): is it Moldau's HTTP?`);
+    // Lazily: it opens adapters of either kind.
+    const { otherAddress } = await import("./open.ts");
+    const ask = "is it running, and is that where its HTTP listens?";
+    const instead = (await otherAddress(url, error, inProgram)) ?? ask;
+    // Without its cause: of that the message has all, and a runtime prints the stacks of fetch before it.
+    throw new LogError(code, effect, `no answer from ${url} (${message}): ${instead}`);
+  }
+}
+
+/** `http://…` or `kafka://host:port` as a program gives it. */
+function inProgram(address: string): string {
+  const [, broker] = /^kafka:\/\/(.+)$/.exec(address) ?? [];
+  return broker === undefined
+    ? `openHttpAdapter({ url: "${address}" })`
+    : `openKafkaAdapter({ brokers: ["${broker}"] })`;
+}
+
+/** As `openHttpAdapter`, for who tells his users himself what is wrong. Rejects with what came of the first request. */
+export async function connectHttp(options: HttpAdapterOptions): Promise<HttpAdapter> {
   const adapter = new HttpAdapter(options);
   await adapter.ping();
   return adapter;

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { repositoryRoot } from "../house/repository.ts";
 import { CouldNotRunError, checkLive } from "../live.ts";
+import { openHttpAdapter } from "./http.ts";
 import { MoldauProcess } from "./moldau-process.test-support.ts";
 
 let moldau: MoldauProcess;
@@ -51,6 +52,36 @@ test("http:// and https:// where Kafka's protocol is spoken", async () => {
   for (const scheme of ["http", "https"]) {
     const message = await said(`${scheme}://${moldau.bootstrap}`);
     assert.match(message, new RegExp(`: Kafka's protocol is spoken there: give kafka://${moldau.bootstrap}$`));
+  }
+});
+
+test("openHttpAdapter where something else is spoken, or nothing, or without an address", async () => {
+  const told = async (url: unknown): Promise<Error> => {
+    const error = await openHttpAdapter({ url: url as string }).then(
+      () => assert.fail(`${url} was opened`),
+      (one: Error) => one,
+    );
+    assert.equal(error.cause, undefined, "the stacks of fetch");
+    return error;
+  };
+  const { bootstrap, url } = moldau;
+  const kafka = (await told(`http://${bootstrap}`)).message;
+  assert.ok(kafka.startsWith(`no answer from http://${bootstrap} (`), kafka);
+  assert.ok(kafka.endsWith(`: give openKafkaAdapter({ brokers: ["${bootstrap}"] })`), kafka);
+  const plain = (await told(url.replace("http:", "https:"))).message;
+  assert.ok(plain.endsWith(`: give openHttpAdapter({ url: "${url}" })`), plain);
+  const nobody = await listening(createTcpServer());
+  await new Promise((resolve) => servers.pop()?.close(resolve));
+  assert.match(
+    (await told(`http://${nobody}`)).message,
+    new RegExp(`^no answer from http://${nobody} .*is it running`),
+  );
+  const other = await listening(createHttpServer((_, answer) => answer.end("ok")));
+  assert.match((await told(`http://${other}`)).message, new RegExp(`^http://${other} answers, but not as Moldau does`));
+  for (const wrong of [undefined, "127.0.0.1:8080", `kafka://${bootstrap}`]) {
+    const error = await told(wrong);
+    assert.ok(error instanceof TypeError, `${error}`);
+    assert.match(error.message, /^openHttpAdapter\(\{ url \}\): url is .* has to be as "http:/);
   }
 });
 

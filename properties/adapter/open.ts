@@ -12,24 +12,28 @@ export async function openAdapter(target: string): Promise<LogAdapter> {
     const { openKafkaAdapter } = await import("./kafka.ts");
     return openKafkaAdapter({ brokers });
   }
-  const { openHttpAdapter } = await import("./http.ts");
-  return openHttpAdapter({ url: target });
+  const { connectHttp } = await import("./http.ts");
+  return connectHttp({ url: target });
 }
 
 const lookMs = 3000;
 
 /**
  * For one that `openAdapter` rejects with `error`: the address to give instead, in a clause, when something else is
- * spoken there; null when nothing is known that would help.
+ * spoken there; null when nothing is known that would help. `give` writes it as the caller's users do.
  */
-export async function otherAddress(target: string, error: unknown): Promise<string | null> {
+export async function otherAddress(
+  target: string,
+  error: unknown,
+  give: (address: string) => string = (address) => address,
+): Promise<string | null> {
   if (isDistrusted(error)) return distrusted;
   const [scheme = "", place = ""] = target.split("://");
   const [authority = ""] = place.split(/[,/]/);
   for (const other of ["http", "https", "kafka"].filter((one) => one !== scheme)) {
     const address = `${other}://${authority}`;
     const speaks = other === "kafka" ? await speaksKafka(authority) : await speaksHttp(address);
-    if (speaks !== null) return `${names[other]} is spoken there: give ${address}${speaks}`;
+    if (speaks !== null) return `${names[other]} is spoken there: give ${give(address)}${speaks}`;
   }
   return null;
 }
