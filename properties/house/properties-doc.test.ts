@@ -1,12 +1,13 @@
-// docs/properties.md has the invariants as they are, and every part of the contract.
+// docs/properties.md has the invariants and an adapter's calls as they are, and every part of the contract.
 //
-// `node properties/house/properties-doc.test.ts --write` writes the table (on Node 24).
+// `node properties/house/properties-doc.test.ts --write` writes the tables (on Node 24).
 
 import { deepStrictEqual, ok } from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { supportsNothing } from "../adapter/contract.ts";
+import { adapterCalls } from "../adapter/contract-shapes.ts";
 import { invariants } from "../checker/index.ts";
 import { repositoryRoot } from "./repository.ts";
 
@@ -18,17 +19,35 @@ const rows = [
   ...invariants.map(({ name, source, needs }) => `| ${name} | ${source} | ${needs} |`),
 ];
 
+const callTable = /(<!-- calls -->\n)([\s\S]*?)(<!-- \/calls -->)/;
+const callRows = [
+  "| call | answers | needed for |",
+  "|---|---|---|",
+  ...Object.entries(adapterCalls).map(([name, { given, answers, promisedBy, optional }]) => {
+    const needed = promisedBy === undefined ? (optional === true ? "optional" : "every check") : `\`${promisedBy}\``;
+    const shape = /^[{[]/.test(answers) ? answers.replace(/^(.*[}\]])/, "`$1`") : answers;
+    return `| \`${name}(${given})\` | ${shape} | ${needed} |`;
+  }),
+];
+
 if (process.argv.includes("--write")) {
   const text = readFileSync(path, "utf8");
   writeFileSync(
     path,
-    text.replace(table, (_, begin, __, end) => `${begin}${rows.join("\n")}\n${end}`),
+    text
+      .replace(table, (_, begin, __, end) => `${begin}${rows.join("\n")}\n${end}`)
+      .replace(callTable, (_, begin, __, end) => `${begin}${callRows.join("\n")}\n${end}`),
   );
 }
 
 test("the table of invariants is that of the code", () => {
   const written = table.exec(readFileSync(path, "utf8"))?.[2]?.trimEnd().split("\n");
   deepStrictEqual(written, rows);
+});
+
+test("the table of an adapter's calls is that of the code", () => {
+  const written = callTable.exec(readFileSync(path, "utf8"))?.[2]?.trimEnd().split("\n");
+  deepStrictEqual(written, callRows);
 });
 
 test("everything that an adapter may support is explained", () => {
