@@ -65,7 +65,8 @@ export class Commits {
         ? null
         : { events: [last.index], message: () => `nothing is committed any more after ${this.#tell(last.index)}` };
     const known = this.#registers.get(`${group} ${log}`)?.offsets.get(offset);
-    if (known === undefined || known.sent >= answeredAt)
+    // One that was sent when the history had as many events as before the answer was under way then.
+    if (known === undefined || known.sent > answeredAt)
       return {
         events: last === null ? [] : [last.index],
         message: () =>

@@ -109,6 +109,14 @@ test("a share is given on when its owner gave it up, or was silent for long enou
     assert.deepEqual(judge(history(...events)).violations, []);
 });
 
+test("a commit that was sent right before an answer may be what is answered", () => {
+  const answered = { kind: "committed", group: "g", offset: 1 };
+  const good = history(produced(["p.0", "p.1"], 0), answered, committed("a", 1, 1, { invokedAt: 1 }));
+  assert.deepEqual(judge(good).violations, []);
+  const early = history(produced(["p.0", "p.1"], 0), answered, committed("a", 1, 1, { invokedAt: 2 }));
+  assert.match(judge(early).violations[0]?.message ?? "", /nobody of g had committed 1/);
+});
+
 test("what compaction may leave alone is no second record of a key", () => {
   const good = history(
     { kind: "policy", compact: true, deleteRetentionMs: 1000 },
