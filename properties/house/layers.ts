@@ -138,7 +138,7 @@ const rules: readonly Rule[] = [
     files: "properties/house/",
     may: [
       ...[engineDoor, "server/runtime/web/", "node:", "fast-check"],
-      ...["properties/adapter/contract.ts", "properties/checker/"],
+      ...["properties/adapter/contract.ts", "properties/adapter/contract-shapes.ts", "properties/checker/"],
     ],
     never: [],
     bans: everywhere,
