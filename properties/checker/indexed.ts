@@ -50,8 +50,6 @@ export class LogIndex {
   readonly produces: number[] = [];
   /** Of reads that were answered. */
   readonly reads: number[] = [];
-  /** Of descriptions of a partition that was not offline. */
-  readonly describes: number[] = [];
   compacted = false;
   /** The log beside the simplest log there is. */
   readonly replay: PartitionReplay;
@@ -171,10 +169,7 @@ export class IndexedHistory {
     if (event.kind === "produce") this.#addProduce(event, index);
     else if (event.kind === "read") this.#addRead(event, index);
     else if (event.kind === "describe") {
-      if (event.state === "offline") return;
-      const log = this.log(event.log);
-      log.describes.push(index);
-      log.replay.described(event, index);
+      if (event.state !== "offline") this.log(event.log).replay.described(event, index);
     } else if (event.kind === "policy") this.log(event.log).compacted ||= event.compact;
     else if (event.kind === "crash" || (event.kind === "close" && event.clean !== true)) {
       this.crashes.push(index);
