@@ -321,6 +321,10 @@ export type HistoryEvent =
 
 export type History = readonly HistoryEvent[];
 
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+/** An event as whoever saw it tells it, before it is written down when that was. */
+export type EventSketch = DistributiveOmit<HistoryEvent, keyof Happened>;
+
 /** Where an event stands, for people. */
 export function when(event: HistoryEvent): string {
   return `at ${Math.round(event.atMs)} ms in life ${event.incarnation}`;

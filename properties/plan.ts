@@ -68,6 +68,8 @@ export type Command =
   | { readonly do: "create topic"; readonly configs: Configs }
   | { readonly do: "delete topic"; readonly topic: number };
 
+export type CommandTo<Do extends Command["do"]> = Command & { readonly do: Do };
+
 export type Configs = Readonly<Record<string, string | number>>;
 
 export interface Round {

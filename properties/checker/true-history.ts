@@ -8,7 +8,7 @@
 // An operation has its effect when it is sent or when it completes, as chance has it; between the two
 // others come in. A crash takes back what was not synced, and leaves those under way without an answer.
 
-import type { HistoryEvent, LogName, ProducedRecord, ReadRecord } from "../history.ts";
+import type { EventSketch, HistoryEvent, LogName, ProducedRecord, ReadRecord } from "../history.ts";
 import { draw, type Random } from "../random.ts";
 
 export interface TrueHistoryOptions {
@@ -19,9 +19,6 @@ export interface TrueHistoryOptions {
   /** In one operation of `crashEvery`; 0: never. */
   readonly crashEvery?: number; // 200
 }
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-type Sketch = DistributiveOmit<HistoryEvent, "atMs" | "incarnation" | "invokedAt">;
 
 interface Stored extends ReadRecord {
   readonly offset: number;
@@ -148,7 +145,7 @@ class Writer {
     return this.#history;
   }
 
-  #push(event: Sketch, invokedAt: number = this.#history.length): void {
+  #push(event: EventSketch, invokedAt: number = this.#history.length): void {
     this.#history.push({
       ...{ ...event, atMs: Math.round(this.#nowMs), incarnation: this.#incarnation, invokedAt },
     } as HistoryEvent);
@@ -329,7 +326,7 @@ class Writer {
   ): UnderWay {
     const invokedAt = this.#history.length;
     const manner = member.group === undefined ? "cursor" : "group";
-    let event: Sketch | null = null;
+    let event: EventSketch | null = null;
     return {
       invokedAt,
       effect: () => {

@@ -2,10 +2,8 @@
 //
 // Owns: topics' names.
 
-import type { Command } from "../plan.ts";
+import type { CommandTo } from "../plan.ts";
 import type { Stage } from "./stage.ts";
-
-type CommandTo<Do extends Command["do"]> = Command & { readonly do: Do };
 
 export class Admin {
   readonly #stage: Stage;

@@ -3,7 +3,7 @@
 // Owns: their ids, epochs and sequences, and when they send what they should not.
 
 import type { LogName, Outcome } from "../history.ts";
-import type { Command } from "../plan.ts";
+import type { CommandTo } from "../plan.ts";
 import { encodeBatch, type RecordToSend, type Stamp, valueBytes } from "../records.ts";
 import type { Answer, LogPlace, Stage } from "./stage.ts";
 
@@ -62,7 +62,7 @@ export class IdempotentProducers {
     );
   }
 
-  send(command: Command & { readonly do: "send" }): void {
+  send(command: CommandTo<"send">): void {
     const log = this.#stage.log(command.log);
     if (log === null) return;
     const client = this.#senders[command.producer];

@@ -3,12 +3,10 @@
 // Owns: which outcome each record of a request has.
 
 import type { Outcome } from "../history.ts";
-import type { Command } from "../plan.ts";
+import type { CommandTo } from "../plan.ts";
 import type { Random } from "../random.ts";
 import { concatenate, encodeBatch, type RecordToSend, valueBytes } from "../records.ts";
 import type { LogPlace, Stage } from "./stage.ts";
-
-type CommandTo<Do extends Command["do"]> = Command & { readonly do: Do };
 
 export class Producers {
   readonly #stage: Stage;

@@ -2,7 +2,7 @@
 //
 // Owns: cursors, and lent bytes until they are given back.
 
-import type { Command } from "../plan.ts";
+import type { CommandTo } from "../plan.ts";
 import { recordsOf, valueName } from "../records.ts";
 import type { FetchedPartition } from "../subject.ts";
 import type { LogPlace, Stage } from "./stage.ts";
@@ -21,7 +21,7 @@ export class Readers {
     this.#following.clear();
   }
 
-  fetch(command: Command & { readonly do: "fetch" }): void {
+  fetch(command: CommandTo<"fetch">): void {
     const log = this.#stage.log(command.log);
     if (log === null) return;
     const { earliest, latest } = this.#stage.broker.offsets(log.topic, log.partition);
@@ -29,7 +29,7 @@ export class Readers {
     this.#read(`r${command.process}`, log, from, command.raw ? "raw" : "fetch", command.limit, 0, () => {});
   }
 
-  follow(command: Command & { readonly do: "follow" }): void {
+  follow(command: CommandTo<"follow">): void {
     const log = this.#stage.log(command.log);
     if (log === null) return;
     const process = `f${command.process}`;

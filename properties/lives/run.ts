@@ -6,7 +6,7 @@
 
 import { judge, type Violation } from "../checker/index.ts";
 import type { Coverage } from "../coverage.ts";
-import type { HistoryEvent } from "../history.ts";
+import type { EventSketch, HistoryEvent } from "../history.ts";
 import type { Command, Plan, Round } from "../plan.ts";
 import { draw, type Random } from "../random.ts";
 import { type Broker, type Durability, kernel, kernelOfALife, limits, openBroker } from "../subject.ts";
@@ -17,7 +17,7 @@ import { IdempotentProducers } from "./idempotent-producers.ts";
 import { Producers } from "./producers.ts";
 import { Readers } from "./readers.ts";
 import { Retention } from "./retention.ts";
-import { Abandoned, answerLimitMs, type LogPlace, type Sketch, Stage } from "./stage.ts";
+import { Abandoned, answerLimitMs, type LogPlace, Stage } from "./stage.ts";
 
 export interface RunOptions {
   readonly lies?: Lies;
@@ -234,7 +234,7 @@ export class Run {
   }
 
   /** Whatever had no answer never gets one. */
-  #end(event: Sketch): void {
+  #end(event: EventSketch): void {
     this.#stage.forget();
     this.#readers.forget();
     this.#stage.ended(event);

@@ -8,7 +8,7 @@
 //   it was waiting for is `info`.
 
 import type { Coverage } from "../coverage.ts";
-import type { HistoryEvent, LogName, Outcome, ProducedRecord } from "../history.ts";
+import type { EventSketch, HistoryEvent, LogName, Outcome, ProducedRecord } from "../history.ts";
 import type { RecordToSend, Stamp } from "../records.ts";
 import { type Broker, MoldauError } from "../subject.ts";
 import type { World } from "../world.ts";
@@ -28,9 +28,6 @@ interface Pending {
   readonly what: string;
   readonly ended: (answer: Answer<never>, invokedAt: number) => void;
 }
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-export type Sketch = DistributiveOmit<HistoryEvent, "atMs" | "incarnation" | "invokedAt">;
 
 export interface ProducedMore {
   readonly outcome: Outcome;
@@ -96,7 +93,7 @@ export class Stage {
     }
   }
 
-  ended(event: Sketch): void {
+  ended(event: EventSketch): void {
     this.push(event);
     this.#broker = null;
   }
@@ -166,7 +163,7 @@ export class Stage {
     this.push({ kind: "produce", process, log: log.name, acks, records: produced, ...more }, invokedAt);
   }
 
-  push(event: Sketch, invokedAt: number = this.history.length): void {
+  push(event: EventSketch, invokedAt: number = this.history.length): void {
     this.history.push({
       ...event,
       atMs: this.world.time.nowMs,

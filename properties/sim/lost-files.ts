@@ -4,6 +4,7 @@
 
 import { type Storage, StorageError } from "../subject.ts";
 import type { LogPlace } from "./actors/actor.ts";
+import { listed } from "./rot.ts";
 
 export type LostFiles = "snapshots" | "indexes" | "cleaner point";
 
@@ -36,13 +37,4 @@ async function remove(storage: Storage, [folder, names]: readonly [string, reado
   }
   if (count > 0) await storage.syncDirectory(folder);
   return count;
-}
-
-async function listed(storage: Storage, folder: string): Promise<string[]> {
-  try {
-    return (await storage.list(folder)).map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof StorageError) return [];
-    throw error;
-  }
 }

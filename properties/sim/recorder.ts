@@ -2,10 +2,7 @@
 //
 // Owns: when an event happened and in which life. Never: judges.
 
-import type { HistoryEvent } from "../history.ts";
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-export type Sketch = DistributiveOmit<HistoryEvent, "atMs" | "incarnation" | "invokedAt">;
+import type { EventSketch, HistoryEvent } from "../history.ts";
 
 export class Recorder {
   readonly history: HistoryEvent[] = [];
@@ -27,7 +24,7 @@ export class Recorder {
     return this.#incarnation();
   }
 
-  push(event: Sketch, invokedAt: number = this.history.length): void {
+  push(event: EventSketch, invokedAt: number = this.history.length): void {
     this.history.push({ ...event, atMs: this.#nowMs(), incarnation: this.#incarnation(), invokedAt } as HistoryEvent);
   }
 }

@@ -72,7 +72,8 @@ async function damageLog(
   return `${path}, the batch of ${batch.baseOffset} to ${last}, below the recovery point ${point}`;
 }
 
-async function listed(storage: Storage, folder: string): Promise<string[]> {
+/** The names in a folder; none when it cannot be listed. */
+export async function listed(storage: Storage, folder: string): Promise<string[]> {
   try {
     return (await storage.list(folder)).map(({ name }) => name);
   } catch (error) {

@@ -9,10 +9,7 @@
 
 import { outcomeOf } from "../adapter/contract.ts";
 import { AdapterShapeError } from "../adapter/contract-shapes.ts";
-import type { HistoryEvent } from "../history.ts";
-
-type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-export type Seen = DistributiveOmit<HistoryEvent, "atMs" | "incarnation" | "invokedAt">;
+import type { EventSketch, HistoryEvent } from "../history.ts";
 
 export type Answer<T> =
   | { readonly outcome: "ok"; readonly value: T; readonly invokedAt: number }
@@ -50,14 +47,14 @@ export class Recorder {
     this.counts.set(name, (this.counts.get(name) ?? 0) + times);
   }
 
-  push(event: Seen, invokedAt: number = this.history.length): void {
+  push(event: EventSketch, invokedAt: number = this.history.length): void {
     const atMs = Math.round(this.elapsedMs() * 1000) / 1000;
     this.history.push({ ...event, atMs, incarnation: this.incarnation, invokedAt } as HistoryEvent);
     if ("records" in event) this.#records += event.records.length;
     this.#note(event);
   }
 
-  #note(event: Seen): void {
+  #note(event: EventSketch): void {
     if (event.kind === "fault") this.count(`fault: ${event.what}`);
     else if (event.kind === "produce") {
       const sort =
