@@ -56,8 +56,7 @@ const sequences = 2 ** 31;
 /** What nobody of the groups consumes, and what is committed of it. */
 const kept = { name: "kept", offset: 4711 } as const;
 const startLimitMs = 300_000;
-/** The slowest member reads five records in 400 ms, and may have thousands to go. */
-const convergeLimitMs = 900_000;
+const convergeLimitMs = 300_000;
 
 /** The run cannot go on: the history has a `stuck` event that says why. */
 class Stuck extends Error {}

@@ -107,7 +107,7 @@ export class ClassicMember {
       }
       // A zombie: it goes on with what it had as if nothing had happened.
       if (whim === "pause") await client.sleep(ms);
-      await client.sleep(this.#traits.everyMs * (0.5 + client.chance().next()));
+      await consumption.rest();
       await consumption.poll(lives);
       let next: Next = "go on";
       if (client.chance().chance(0.4) || this.#world.isHealed()) next = after(await consumption.commit());

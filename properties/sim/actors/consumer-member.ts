@@ -40,7 +40,7 @@ export class ConsumerMember {
       if (whim === "vanish" || whim === "leave") await this.#end(whim, ms);
       // A zombie: it goes on with what it had as if nothing had happened.
       if (whim === "pause") await client.sleep(ms);
-      await client.sleep(this.#traits.everyMs * (0.5 + client.chance().next()));
+      await consumption.rest();
       if (client.scheduler.nowMs - this.#beatAtMs >= beatMs) await this.#beat();
       const process = this.#process;
       await consumption.poll(() => this.#process === process && this.#epoch > 0);

@@ -23,6 +23,9 @@ export const rebalanceTimeoutMs = 4000;
 /** How long a coordinator waits at least for a member that has something, whatever it waits for. */
 const patienceMs = Math.min(sessionTimeoutMs, rebalanceTimeoutMs);
 
+/** Between two pages of who has to come to the end. */
+const readingOnMs = 20;
+
 /** When something was asked for: its place in the history, and virtual time. */
 export interface Asked {
   readonly at: number;
@@ -116,6 +119,16 @@ export class Consumption {
     this.#positions.delete(log);
     this.#committed.delete(log);
     this.#ends.delete(log);
+  }
+
+  /** Until the next round. Once all is healed, whoever has more to read reads on. */
+  async rest(): Promise<void> {
+    const { client, isHealed, isDamaged } = this.world;
+    const restMs = this.traits.everyMs * (0.5 + client.chance().next());
+    const hasMore = this.share.some(
+      ({ name }) => !isDamaged(name) && (this.#positions.get(name) ?? 0) < (this.#ends.get(name) ?? 0),
+    );
+    await client.sleep(isHealed() && hasMore ? Math.min(restMs, readingOnMs) : restMs);
   }
 
   /** One round: where it stands is asked for what is new, and a page of each is read. */
