@@ -4,9 +4,10 @@
 //   `random`), MOLDAU_PATH (fast-check's path to a counterexample), MOLDAU_RUNS (a factor).
 // Never: judges (checker/).
 
-import fc from "fast-check";
+import type fc from "fast-check";
 import type { Violation } from "./checker/index.ts";
 import { Coverage } from "./coverage.ts";
+import { checkWhole } from "./whole-runs.ts";
 
 declare const process: { readonly env: Readonly<Record<string, string | undefined>> };
 
@@ -38,11 +39,12 @@ export async function check<T>(
   const runs = Math.max(1, Math.round(options.runs * runsFactor));
   const path = environment["MOLDAU_PATH"];
   const coverage = new Coverage();
-  const result = await fc.check(
-    fc.asyncProperty(arbitrary, async (plan) => {
+  const result = await checkWhole(
+    arbitrary,
+    async (plan) => {
       const violations = await run(plan, coverage);
       if (violations.length > 0) throw new Error(describeViolations(violations));
-    }),
+    },
     {
       seed,
       numRuns: runs,

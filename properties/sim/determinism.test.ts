@@ -89,6 +89,19 @@ test("worlds are drained by a setImmediate that nobody else has, and all is as i
   await new Promise<void>((resolve) => void setImmediate(resolve));
 });
 
+test("a second world beside the first is refused, and the first one's traps are gone when it ends", async () => {
+  const before = [Math.random, Date];
+  const [first, second] = [new Scheduler(1), new Scheduler(2)];
+  const running = trapping(() => first.pass(10));
+  await assert.rejects(
+    trapping(() => second.pass(10)),
+    /a world runs already/,
+  );
+  await running;
+  [Math.random, Date].forEach((one, at) => assert.ok(one === before[at], `${at} is what it was`));
+  await trapping(() => second.pass(10));
+});
+
 test("whatever asks the runtime for time or chance meanwhile is caught", async () => {
   const surprises: readonly (() => unknown)[] = [
     () => Date.now(),

@@ -40,6 +40,8 @@ function replace(owner: object, name: string, value: unknown): () => void {
   };
 }
 
+let isSet = false;
+
 /**
  * Runs a world with the runtime's sources of surprise trapped: what touches one throws there, and, as that may be
  * caught and taken for a failure of the disk, once more at the end.
@@ -48,6 +50,9 @@ export async function trapping<T>(
   run: () => Promise<T>,
   options: { readonly besideOthers: boolean } = { besideOthers: true },
 ): Promise<T> {
+  // The first to end would take the traps away from the second, and the second put back the first one's.
+  if (isSet) throw new Error("a world runs already: one after the other, or each in a thread of its own");
+  isSet = true;
   let sprung: Error | null = null;
   const spring = (name: string): never => {
     sprung ??= new Error(`${name} was called while a world ran: one seed would not give one history any more`);
@@ -78,5 +83,6 @@ export async function trapping<T>(
     return result;
   } finally {
     for (const undo of restore) undo();
+    isSet = false;
   }
 }

@@ -28,6 +28,16 @@ test("a failing plan is made small and fails again, and holds where nothing is b
   assert.equal((await runPlan(again)).found, null);
 });
 
+test("when the time for making small is up, the run under way is brought to its end", async () => {
+  const [plan] = plansOf(seed) as [Outcome["plan"]];
+  const { random } = Math;
+  const outcome = { index: 0, plan, found: "something" };
+  // The plan holds, and takes longer than this.
+  const failure = await shrink(seed, outcome, { limitMs: 1 });
+  assert.equal(Math.random, random, "no world is under way");
+  assert.deepEqual([failure.plan, failure.found, failure.shrinks], [plan, "something", 0]);
+});
+
 test("a campaign adds up what its plans did, and stops when it is told to", async () => {
   const tally = emptyTally();
   await runPlans(plansOf(seed), ({ found }, one) => {

@@ -2,7 +2,6 @@
 //
 // Owns: what one worker does. Never: prints, or writes a file.
 
-import fc from "fast-check";
 import { describeViolations } from "../check.ts";
 import { judge } from "../checker/index.ts";
 import { Coverage } from "../coverage.ts";
@@ -10,6 +9,7 @@ import type { SimPlan } from "../sim/plan.ts";
 import { type SimOptions, type SimResult, simulate } from "../sim/simulation.ts";
 import { simPlans } from "../sim/themes.ts";
 import { trapping } from "../sim/trap.ts";
+import { checkWhole } from "../whole-runs.ts";
 import { counts } from "./floors.ts";
 import type { Failure, Tally } from "./messages.ts";
 import { drawing } from "./seeds.ts";
@@ -105,11 +105,12 @@ export async function shrink(
   { index, plan, found }: Outcome,
   { limitMs = shrinkLimitMs, ...broken }: ShrinkOptions = {},
 ): Promise<Failure> {
-  const result = await fc.check(
-    fc.asyncProperty(simPlans(), async (smaller) => {
+  const result = await checkWhole(
+    simPlans(),
+    async (smaller) => {
       const { found: wrong } = await runPlan(smaller, broken);
       if (wrong !== null) throw new Error(wrong);
-    }),
+    },
     {
       ...{ ...drawing, seed: unitSeed, path: String(index), numRuns: 1 },
       ...{ interruptAfterTimeLimit: limitMs, markInterruptAsFailure: false },
