@@ -66,9 +66,12 @@ export class ClassicMember implements GroupMember {
     const { groupId } = this.#options;
     const memberId = this.#memberId;
     this.#giveUp();
-    this.#memberId = "";
     try {
       if (memberId !== "") await this.#ask((broker) => broker.leaveGroup({ groupId, memberId }));
+      this.#memberId = "";
+    } catch (error) {
+      if (!newcomer.has((error as LogError).code)) throw error;
+      this.#memberId = "";
     } finally {
       await this.#disconnect();
     }

@@ -1,10 +1,12 @@
 // A member of a group of the consumer protocol (KIP-848), over whatever carries its heartbeats.
 //
 // Owns: what a member does with an answer: gives up first and says so, then takes over; joins again
-//   when it was fenced.
+//   when it was fenced. Its id, which it has from its first breath to its last (KIP-1082): one that joins again
+//   because the answer was lost takes its own place. Under a new id it would wait for a session's time for what the
+//   group believes to be another's.
 // Never: reads or commits by itself.
 
-import { type GroupMember, LogError, type MemberListener, type Membership, type Place } from "./contract.ts";
+import { type GroupMember, type MemberListener, type Membership, outcomeOf, type Place } from "./contract.ts";
 
 export interface ConsumerAnswer {
   readonly member: string;
@@ -14,19 +16,24 @@ export interface ConsumerAnswer {
 }
 
 export interface ConsumerTransport {
-  join(): Promise<ConsumerAnswer>;
+  /** Whoever had this id before is no more. */
+  join(member: string): Promise<ConsumerAnswer>;
   /** `owned` is what the member has. */
   heartbeat(member: string, epoch: number, owned: readonly Place[]): Promise<ConsumerAnswer>;
   commit(member: string, epoch: number, place: Place, offset: number): Promise<void>;
   leave(member: string): Promise<void>;
 }
 
-const fencing: ReadonlySet<string> = new Set(["FENCED_MEMBER_EPOCH", "UNKNOWN_MEMBER_ID", "GROUP_ID_NOT_FOUND"]);
+const unknown: ReadonlySet<string> = new Set(["UNKNOWN_MEMBER_ID", "GROUP_ID_NOT_FOUND"]);
+const fencing: ReadonlySet<string> = new Set([...unknown, "FENCED_MEMBER_EPOCH"]);
 
 export class ConsumerMember implements GroupMember {
   readonly #transport: ConsumerTransport;
   readonly #listener: MemberListener;
+  readonly #id: string = crypto.randomUUID();
   #membership: Membership | null = null;
+  /** The group may hold it for a member. */
+  #mayBeKnown = false;
 
   constructor(transport: ConsumerTransport, listener: MemberListener) {
     this.#transport = transport;
@@ -35,11 +42,14 @@ export class ConsumerMember implements GroupMember {
 
   async heartbeat(): Promise<void> {
     const before = this.#membership;
-    if (before === null) return this.#apply(await this.#transport.join());
+    if (before === null) {
+      this.#mayBeKnown = true;
+      return this.#apply(await this.#transport.join(this.#id));
+    }
     try {
       this.#apply(await this.#transport.heartbeat(before.member, before.generation, before.partitions));
     } catch (error) {
-      if (error instanceof LogError && fencing.has(error.code)) this.#lose();
+      if (fencing.has(outcomeOf(error).code)) this.#lose();
       throw error;
     }
   }
@@ -49,10 +59,14 @@ export class ConsumerMember implements GroupMember {
   }
 
   async leave(): Promise<void> {
-    const membership = this.#membership;
-    if (membership === null) return;
     this.#lose();
-    await this.#transport.leave(membership.member);
+    if (!this.#mayBeKnown) return;
+    try {
+      await this.#transport.leave(this.#id);
+    } catch (error) {
+      if (!unknown.has(outcomeOf(error).code)) throw error;
+    }
+    this.#mayBeKnown = false;
   }
 
   #lose(): void {

@@ -120,6 +120,7 @@ export interface GroupMember {
   heartbeat(): Promise<void>;
   /** `offset` is that of the next record to read. */
   commit(place: Place, offset: number, as: Membership): Promise<void>;
+  /** Called again when it rejected: the group may not have heard it, and keep the member's share for it. */
   leave(): Promise<void>;
 }
 

@@ -155,7 +155,7 @@ export class EngineAdapter implements LogAdapter {
         return { member: answer.memberId, epoch: answer.memberEpoch, assignment };
       });
     const transport: ConsumerTransport = {
-      join: () => beat("", 0, []),
+      join: (member) => beat(member, 0, []),
       heartbeat: beat,
       commit: (memberId, epoch, { topic, partition }, offset) =>
         this.#ask(async (broker) => {

@@ -200,7 +200,7 @@ export class HttpAdapter implements LogAdapter {
   async joinGroup(group: string, topics: readonly string[], listener: MemberListener): Promise<GroupMember> {
     const members = `/v1/groups/${group}/members`;
     const transport: ConsumerTransport = {
-      join: async () => answerOf(await this.#call("POST", members, { topics })),
+      join: async (memberId) => answerOf(await this.#call("POST", members, { topics, memberId })),
       heartbeat: async (member, memberEpoch, owned) =>
         answerOf(await this.#call("POST", `${members}/${member}`, { memberEpoch, assignment: byTopic(owned) })),
       commit: async (memberId, memberEpoch, { topic, partition }, offset) => {
