@@ -75,21 +75,16 @@ async function finishGroup(
   partitions: number,
 ): Promise<boolean> {
   // For good: a member that is joining just then takes over from one that has stopped, and nobody is behind.
-  let done = false;
-  const isDone = (): boolean => {
+  let isDone = false;
+  const over = new AbortController();
+  const look = (): void => {
     const shared = members.reduce((sum, member) => sum + member.partitions, 0);
-    done ||= shared === partitions && members.every((member) => member.partitions === 0 || member.behind(ends) === 0);
-    return done;
+    isDone ||= shared === partitions && members.every((member) => member.hasReached(ends));
+    if (isDone || late()) over.abort();
   };
   // Each on its own: a member that joins waits until the others have heard of it.
-  const turns = async (member: Member): Promise<void> => {
-    while (!isDone() && !late()) {
-      await member.turn();
-      await wait(1);
-    }
-  };
-  await Promise.all(members.map(turns));
-  return isDone();
+  await Promise.all(members.map((member) => member.finish(ends, over.signal, look)));
+  return isDone;
 }
 
 /** One read of everything, as one event; the end of the log, or null when it could not be read. */

@@ -247,8 +247,11 @@ export class Cursor {
     for (const log of this.#stage.logs) {
       for (let behind: number | null = null; behind !== 0; ) {
         if (until()) return false;
+        const before = this.#positions.get(log);
         behind = await this.#poll(log, 0);
-        if (behind === null) await new Promise((resolve) => setTimeout(resolve, backoffMs));
+        // Nobody answered, or it came no further.
+        if (behind === null || (behind > 0 && before === this.#positions.get(log)))
+          await new Promise((resolve) => setTimeout(resolve, backoffMs));
       }
     }
     return true;

@@ -1,16 +1,22 @@
 // A member of a group: takes what it is assigned, reads on from what is committed, commits what it was given.
 //
-// Owns: the member's loop, one thing after the other, so that nothing is read of what was given up meanwhile.
+// Owns: the member's loop, one thing after the other, so that nothing is read of what was given up meanwhile; and
+//   that it asks for nothing when the work has ended and it has come to the end, but lives on by its heartbeats.
 // Never: judges; knows a group's protocol (the adapter's member does).
 
 import type { GroupMember, Membership, Place } from "../adapter/contract.ts";
 import type { LogName } from "../history.ts";
 import type { Random } from "../random.ts";
 import type { Log, Stage } from "./clients.ts";
+import { sleep } from "./sleep.ts";
 import { toRead } from "./values.ts";
 
 const heartbeatMs = 300;
 const backoffMs = 100;
+/** When the work has ended: after an answer that brought it no further, doubled with each, up to a heartbeat. */
+const firstPauseMs = 10;
+/** Of one that has left and was not answered. The sessions of all groups that are known end sooner. */
+const goodbyeMs = 60_000;
 
 export class Member {
   readonly #stage: Stage;
@@ -18,6 +24,8 @@ export class Member {
   readonly #random: Random;
   readonly #process: string;
   #member: GroupMember | null = null;
+  /** It has left, and nobody has said that he heard it. */
+  #leaving: { readonly member: GroupMember; readonly sinceMs: number } | null = null;
   #share: Membership | null = null;
   /** Shares of before, for commits that come too late. */
   #former: Membership | null = null;
@@ -42,45 +50,73 @@ export class Member {
     }
   }
 
-  /** What it has not yet read and committed of what it has; null while nobody knows. */
-  behind(ends: ReadonlyMap<LogName, number>): number | null {
-    if (this.#share === null) return null;
-    let behind = 0;
-    for (const place of this.#share.partitions) {
-      const log = this.#logOf(place);
-      const committed = this.#committed.get(log.name);
-      const end = ends.get(log.name) ?? 0;
-      if (committed === undefined && end > 0) return null;
-      behind += Math.max(0, end - (committed ?? 0));
-    }
-    return behind;
+  /** Whether it has read and committed all of what it has, up to these ends. Who has nothing has. */
+  hasReached(ends: ReadonlyMap<LogName, number>): boolean {
+    return this.#behind(ends).length === 0;
   }
 
   get partitions(): number {
     return this.#share?.partitions.length ?? 0;
   }
 
-  /** One turn of its loop; also when the work has ended, until all is read. */
-  async turn(): Promise<void> {
-    await this.#turn(0);
+  /** When the work has ended: lives, reads and commits up to these ends, until `done` is aborted. */
+  async finish(ends: ReadonlyMap<LogName, number>, done: AbortSignal, onTurn: () => void): Promise<void> {
+    let pauseMs = firstPauseMs;
+    while (!done.aborted) {
+      await this.#beatInTime();
+      const share = this.#share;
+      const behind = this.#behind(ends);
+      let isFurther = false;
+      if (share !== null && behind.length > 0 && !done.aborted)
+        isFurther = await this.#advance(this.#random.pick(behind), share, ends);
+      onTurn();
+      if (isFurther) pauseMs = firstPauseMs;
+      else {
+        const untilBeatMs = Math.max(1, this.#lastBeatMs + heartbeatMs - this.#stage.recorder.elapsedMs());
+        await sleep(behind.length === 0 ? untilBeatMs : Math.min(pauseMs, untilBeatMs), done);
+        if (behind.length > 0) pauseMs = Math.min(2 * pauseMs, heartbeatMs);
+      }
+    }
+  }
+
+  /** Whether it has read something, or has committed what it had read. */
+  async #advance(log: Log, share: Membership, ends: ReadonlyMap<LogName, number>): Promise<boolean> {
+    if (!(await this.#position(log, share))) return false;
+    const from = this.#positions.get(log.name) as number;
+    const committed = this.#committed.get(log.name);
+    if (from < endOf(log, ends) && !(await this.#read(log, share, 0))) return false;
+    await this.#commit(log, share);
+    return this.#positions.get(log.name) !== from || this.#committed.get(log.name) !== committed;
+  }
+
+  /** Of what it has: where something is left to be read or committed. */
+  #behind(ends: ReadonlyMap<LogName, number>): Log[] {
+    const logs = this.#share?.partitions.map((place) => this.#logOf(place)) ?? [];
+    return logs.filter((log) => (this.#committed.get(log.name) ?? 0) < endOf(log, ends));
   }
 
   async leave(): Promise<void> {
     const member = this.#member;
     this.#member = null;
     if (member === null) return;
-    await this.#stage.recorder.call(() => member.leave());
+    this.#leaving = { member, sinceMs: this.#stage.recorder.elapsedMs() };
+    await this.#sayGoodbye();
     // It is gone, whether or not the group has heard it.
     if (this.#share !== null) this.#revoked(this.#share, this.#share.partitions);
     this.#share = null;
   }
 
-  async #turn(maxWaitMs: number): Promise<void> {
+  /** Until somebody hears it: the group would keep the share of one that is no more, for a session's time. */
+  async #sayGoodbye(): Promise<void> {
     const { recorder } = this.#stage;
-    if (recorder.elapsedMs() - this.#lastBeatMs >= heartbeatMs) {
-      this.#lastBeatMs = recorder.elapsedMs();
-      await this.#beat();
-    }
+    const leaving = this.#leaving;
+    if (leaving === null) return;
+    const answer = await recorder.call(() => leaving.member.leave());
+    if (answer.outcome === "ok" || recorder.elapsedMs() - leaving.sinceMs > goodbyeMs) this.#leaving = null;
+  }
+
+  async #turn(maxWaitMs: number): Promise<void> {
+    await this.#beatInTime();
     const share = this.#share;
     if (share === null || share.partitions.length === 0) {
       await this.#stage.sleep(backoffMs);
@@ -91,12 +127,21 @@ export class Member {
       await this.#stage.sleep(backoffMs);
       return;
     }
-    if (this.#random.chance(0.5) || !this.#stage.working()) await this.#commit(log, share);
+    if (this.#random.chance(0.5)) await this.#commit(log, share);
     if (this.#former !== null && this.#random.chance(0.05)) await this.#commitLate(log);
+  }
+
+  async #beatInTime(): Promise<void> {
+    const { recorder } = this.#stage;
+    if (recorder.elapsedMs() - this.#lastBeatMs < heartbeatMs) return;
+    this.#lastBeatMs = recorder.elapsedMs();
+    await this.#beat();
   }
 
   async #beat(): Promise<void> {
     const { adapter, recorder, logs } = this.#stage;
+    await this.#sayGoodbye();
+    if (this.#leaving !== null) return;
     this.#askedAt = recorder.history.length;
     if (this.#member === null) {
       const topics = [...new Set(logs.map(({ place }) => place.topic))];
@@ -232,4 +277,8 @@ export class Member {
     if (found === undefined) throw new Error(`${topic}-${partition} was assigned, and nobody asked for it`);
     return found;
   }
+}
+
+function endOf({ name }: Log, ends: ReadonlyMap<LogName, number>): number {
+  return ends.get(name) ?? 0;
 }
