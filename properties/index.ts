@@ -32,6 +32,7 @@ export { type KafkaAdapterOptions, openKafkaAdapter } from "./adapter/kafka.ts";
 export {
   type Checked,
   type Findings,
+  HistoryShapeError,
   type IndexedHistory,
   type Invariant,
   invariants,

@@ -3,6 +3,21 @@
 // Owns: the table (docs/properties.md prints it), and an adapter that is held to it.
 // Never: judges what a log answers: a wrong offset is the checkers' affair, one that is no number is told here.
 
+import {
+  anything,
+  boolean,
+  fields,
+  list,
+  method,
+  number,
+  oneOf,
+  or,
+  type Shape,
+  sentence,
+  text,
+  textOrNull,
+  whole,
+} from "../shapes.ts";
 import type { LogAdapter, Manifest } from "./contract.ts";
 
 /** The adapter, or an answer of it, is not of the contract's shape: nothing can be said of its log. */
@@ -13,65 +28,12 @@ export class AdapterShapeError extends TypeError {
   }
 }
 
-/** What is wrong with a value that is called `at`; null when nothing is. */
-type Test = (value: unknown, at: string) => string | null;
-
-const longest = 80;
-
-function shown(value: unknown): string {
-  if (typeof value === "function") return "a function";
-  if (typeof value === "object" && value !== null && !Array.isArray(value) && Object.keys(value).length === 0)
-    return "an object without properties";
-  const text = typeof value === "bigint" ? `${value}n` : (JSON.stringify(value) ?? String(value));
-  return text.length > longest ? `${text.slice(0, longest)}…` : text;
-}
-
-function that(what: string, holds: (value: unknown) => boolean): Test {
-  return (value, at) => (holds(value) ? null : `${at} is ${shown(value)}, and has to be ${what}`);
-}
-
-function or(other: null | undefined, test: Test): Test {
-  // Who means nothing writes either.
-  return (value, at) => (value === undefined || value === other ? null : test(value, at));
-}
-
-function list(test: Test): Test {
-  return (value, at) => {
-    if (!Array.isArray(value)) return `${at} is ${shown(value)}, and has to be an array`;
-    for (const [index, one] of value.entries()) {
-      const wrong = test(one, `${at}[${index}]`);
-      if (wrong !== null) return wrong;
-    }
-    return null;
-  };
-}
-
-function fields(tests: Readonly<Record<string, Test>>): Test {
-  const all = Object.entries(tests);
-  return (value, at) => {
-    if (typeof value !== "object" || value === null) return `${at} is ${shown(value)}, and has to be an object`;
-    for (const [name, test] of all) {
-      const wrong = test((value as Readonly<Record<string, unknown>>)[name], `${at}.${name}`);
-      if (wrong !== null) return wrong;
-    }
-    return null;
-  };
-}
-
-const anything: Test = () => null;
-const whole = that("a whole number", Number.isSafeInteger);
-const number = that("a number", Number.isFinite);
-const text = that("a string", (value) => typeof value === "string");
-const boolean = that("true or false", (value) => typeof value === "boolean");
-const method = that("a function", (value) => typeof value === "function");
-const textOrNull = that("a string or null", (value) => value === null || typeof value === "string");
-
 type Method = Exclude<keyof LogAdapter, "name" | "supports">;
 
 interface Call {
   readonly given: string;
   readonly answers: string;
-  readonly test: Test;
+  readonly test: Shape;
   /** Of `supports`, what needs it; absent of what every adapter has, or may have as it likes. */
   readonly promisedBy?: keyof Manifest;
   readonly optional?: true;
@@ -131,18 +93,18 @@ export const adapterCalls: Readonly<Record<Method, Call>> = {
 
 const calls = Object.entries(adapterCalls) as (readonly [Method, Call])[];
 const manifest = fields({
-  acks: list(that('"all", "leader" or "none"', (value) => ["all", "leader", "none"].includes(value as string))),
+  acks: list(oneOf("all", "leader", "none")),
   ...{ idempotence: boolean, conditionalAppends: boolean, deleteRecords: boolean },
-  groups: that('"none", "classic" or "consumer"', (value) => ["none", "classic", "consumer"].includes(value as string)),
+  groups: oneOf("none", "classic", "consumer"),
   ...{ lookUpByTime: boolean, compaction: boolean, listTopics: boolean, logEnd: boolean },
 });
 const methods = fields(
   Object.fromEntries(calls.map(([name, { optional }]) => [name, optional === true ? or(undefined, method) : method])),
 );
 
-function demandShape(test: Test, value: unknown, at: string, hint: string): void {
-  const wrong = test(value, at);
-  if (wrong !== null) throw new AdapterShapeError(`${wrong}: ${hint}`);
+function demandShape(test: Shape, value: unknown, at: string, hint: string): void {
+  const wrong = test(value);
+  if (wrong !== null) throw new AdapterShapeError(`${sentence(at, wrong)}: ${hint}`);
 }
 
 const manifestHint = "write { ...supportsNothing, … } with what the log supports";

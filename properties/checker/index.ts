@@ -34,6 +34,7 @@ import { producerIdsAreNew, retriesAreRecognised, sequencesWithoutGap, theNextIs
 import { foundWhole } from "./recovery.ts";
 import { deletedStaysDeleted, logStartExplained, retentionHappens } from "./retention.ts";
 
+export { HistoryShapeError } from "./history-shapes.ts";
 export { IndexedHistory, LogIndex } from "./indexed.ts";
 export { Findings, type Invariant, type Violation } from "./invariant.ts";
 
@@ -108,7 +109,11 @@ export interface Verdict {
   readonly notApplicable: readonly NotApplicable[];
 }
 
-/** Holds a history against every invariant, or against some. */
+/**
+ * Holds a history against every invariant, or against some.
+ *
+ * @throws {HistoryShapeError} for what is no history: with the event, its field, what is there, and what has to be.
+ */
 export function judge(history: History, against: readonly Invariant[] = invariants): Verdict {
   const indexed = new IndexedHistory(history);
   const violations: Violation[] = [];

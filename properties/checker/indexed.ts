@@ -1,7 +1,7 @@
 // A history, sorted once for all invariants: what belongs to which log, what is of which kind, and its
 // records as columns of numbers.
 //
-// Owns: the columns. An invariant then compares whole numbers, whatever the values are, and a
+// Owns: the columns, and that what goes into them is a history (history-shapes.ts). An invariant then compares whole numbers, whatever the values are, and a
 //   history of a million operations is gone through many times in a few seconds.
 // Never: judges.
 //
@@ -10,6 +10,7 @@
 // read ahead.
 
 import type { History, HistoryEvent, LogName, Produced, ProducedRecord, Read } from "../history.ts";
+import { demandArray, demandEvent, demandRecords, isReadRecord, isSentRecord } from "./history-shapes.ts";
 import { PartitionReplay } from "./replay.ts";
 
 type Kind = HistoryEvent["kind"];
@@ -131,7 +132,9 @@ export class IndexedHistory {
   /** Kinds have numbers in the order in which they come. */
   readonly #kinds: Map<Kind, number> = new Map();
 
+  /** @throws {HistoryShapeError} */
   constructor(events: History) {
+    demandArray(events);
     this.events = events;
     this.#kind = new Uint8Array(events.length);
     this.#firstRow = column(events.length + 1);
@@ -145,13 +148,15 @@ export class IndexedHistory {
   /** What each event is, and which rows are its own; how many rows there are. */
   #sort(): number {
     let rows = 0;
-    this.events.forEach((event, index) => {
+    for (let index = 0; index < this.events.length; index++) {
+      const event = this.events[index] as HistoryEvent;
+      demandEvent(event, index);
       const { kind } = event;
       if (operationKinds.has(kind)) this.operations++;
       this.#kind[index] = this.#numberOf(kind);
       this.#firstRow[index] = rows;
       if (event.kind === "produce" || (event.kind === "read" && event.outcome === "ok")) rows += event.records.length;
-    });
+    }
     this.#firstRow[this.events.length] = rows;
     return rows;
   }
@@ -183,7 +188,9 @@ export class IndexedHistory {
     const first = this.firstRow(index);
     log.produces.push(index);
     for (let place = 0; place < records.length; place++) {
-      const { value, timestamp } = records[place] as ProducedRecord;
+      const record = records[place] as ProducedRecord;
+      if (!isSentRecord(record)) demandRecords(event, index);
+      const { value, timestamp } = record;
       const offset = offsets?.[place];
       const number = offset === undefined ? log.number(value) : log.numberAt(offset, value);
       log.sent(number, timestamp, index, invokedAt, place);
@@ -199,7 +206,9 @@ export class IndexedHistory {
     const log = this.log(event.log);
     log.reads.push(index);
     let row = this.firstRow(index);
-    for (const { offset, value, timestamp } of event.records) {
+    for (const record of event.records) {
+      if (!isReadRecord(record)) demandRecords(event, index);
+      const { offset, value, timestamp } = record;
       this.value[row] = log.numberAt(offset, value);
       this.offset[row] = offset;
       this.timestamp[row] = timestamp;
