@@ -7,8 +7,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { check, describeViolations, runsFactor, seed } from "./check.ts";
-import { executeCompaction } from "./compaction.ts";
-import { compactionPlans, compactionScript } from "./compaction-plans.ts";
+import { compactionPlans, compactionScript } from "./compaction/plans.ts";
+import { executeCompaction } from "./compaction/run.ts";
 import { Coverage } from "./coverage.ts";
 
 test("compaction against a plain map, with crashes", async () => {

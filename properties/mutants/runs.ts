@@ -4,7 +4,8 @@
 // copy needs no package.
 
 import type { Violation } from "../checker/index.ts";
-import { type CompactionPlan, type CompactionRunOptions, executeCompaction } from "../compaction.ts";
+import type { CompactionPlan } from "../compaction/plan.ts";
+import { type CompactionRunOptions, executeCompaction } from "../compaction/run.ts";
 import { Coverage } from "../coverage.ts";
 import { runClassic } from "../groups/classic-life.ts";
 import { runConsumer } from "../groups/consumer-life.ts";

@@ -5,7 +5,7 @@
 
 import fc from "fast-check";
 import type { Violation } from "../checker/index.ts";
-import { compactionPlans, compactionScript } from "../compaction-plans.ts";
+import { compactionPlans, compactionScript } from "../compaction/plans.ts";
 import { classicStep, consumerStep, groupPlans } from "../groups/plans.ts";
 import { killedThenPowerless, type Plan, plans, retainedUnsynced } from "../plan.ts";
 import { draw } from "../random.ts";

@@ -1,10 +1,10 @@
 // Plans of compacted topics.
 //
 // Owns: which lives are drawn, and one fixed life for crashes at every write.
-// Never: runs one (compaction.ts).
+// Never: plays one (run.ts).
 
 import fc from "fast-check";
-import type { CompactionCommand, CompactionPlan, PlannedRecord } from "./compaction.ts";
+import type { CompactionCommand, CompactionPlan, PlannedRecord } from "./plan.ts";
 
 const record: fc.Arbitrary<PlannedRecord> = fc.record({
   key: fc.nat(6),
