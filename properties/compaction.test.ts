@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { check, describeViolations, runsFactor, seed } from "./check.ts";
+import { passedTombstonesGo } from "./compaction/passed-tombstones.ts";
 import { compactionPlans, compactionScript } from "./compaction/plans.ts";
 import { executeCompaction } from "./compaction/run.ts";
 import { Coverage } from "./coverage.ts";
@@ -24,6 +25,7 @@ test("compaction against a plain map, with crashes", async () => {
         "segments merged": 180,
         "segments split": 4,
         "tombstones gone": 300,
+        [`offsets held against ${passedTombstonesGo.name}`]: 2500,
         "retries recognised": 550,
         "compressed batches": 250,
         crashes: 150,

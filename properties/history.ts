@@ -274,6 +274,11 @@ export interface CompactedWhole extends Happened {
   readonly log: LogName;
   /** Where the active segment began: what lies from there on was left alone. */
   readonly below: number;
+  /** How many times it went over the log. */
+  readonly passes?: number;
+  /** What the broker's wall clock showed when it began, and when it was over. Milliseconds since 1970. */
+  readonly beganMs?: number;
+  readonly endedMs?: number;
 }
 
 /** Told when its log is given to another: when a member had last asked and was left it. */

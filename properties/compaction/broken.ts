@@ -3,9 +3,9 @@
 import type { Invariant, Violation } from "../checker/index.ts";
 
 export class Broken extends Error {
-  readonly #invariant: Pick<Invariant, "name" | "source">;
+  readonly #invariant: Invariant;
 
-  constructor(invariant: Pick<Invariant, "name" | "source">, message: string) {
+  constructor(invariant: Invariant, message: string) {
     super(message);
     this.#invariant = invariant;
   }

@@ -5,12 +5,14 @@
 
 import { oneRecordAKey } from "../checker/cleaning.ts";
 import { progress } from "../checker/durability.ts";
-import type { Violation } from "../checker/index.ts";
+import { type Invariant, judge, type Violation } from "../checker/index.ts";
 import { Coverage } from "../coverage.ts";
+import type { EventSketch, HistoryEvent } from "../history.ts";
 import { MoldauError } from "../subject.ts";
 import type { World } from "../world.ts";
 import { Broken } from "./broken.ts";
 import { Ledger, type Producer } from "./ledger.ts";
+import { passedTombstonesGo } from "./passed-tombstones.ts";
 import type { CompactionCommand, CompactionPlan, LostFiles, PlannedRecord } from "./plan.ts";
 import { Reader } from "./reader.ts";
 import { PowerLost, Stage, topic } from "./stage.ts";
@@ -30,27 +32,32 @@ export interface CompactionResult {
 }
 
 const dayMs = 86_400_000;
+const logName = `${topic}-0`;
 
-/** Told of no history: when a pass met a tombstone first, only who stands beside the broker knows. */
-const passedTombstonesGo = {
-  name: "A9: no tombstone outlives the first whole pass after its time",
-  source: "KIP-534; KAFKA-4529",
-};
+/** What whole runs of compaction have left is judged by what was noted of them. */
+const judged: readonly Invariant[] = [oneRecordAKey, passedTombstonesGo];
 
 export async function executeCompaction(
   plan: CompactionPlan,
   options: CompactionRunOptions = {},
 ): Promise<CompactionResult> {
   const run = new CompactionRun(plan, options);
+  const violations: Violation[] = [];
   try {
     await run.all();
-    return { violations: [], world: run.world, commandWrites: run.commandWrites };
   } catch (error) {
     // Nothing that is asked here may be refused.
     const broken = error instanceof MoldauError ? new Broken(progress, error.message) : error;
     if (!(broken instanceof Broken)) throw error;
-    return { violations: [broken.violation], world: run.world, commandWrites: run.commandWrites };
+    violations.push(broken.violation);
   }
+  const verdict = judge(run.history, judged);
+  for (const { invariant, times } of verdict.checked) options.coverage?.add(`offsets held against ${invariant}`, times);
+  return {
+    violations: [...verdict.violations, ...violations],
+    world: run.world,
+    commandWrites: run.commandWrites,
+  };
 }
 
 class CompactionRun {
@@ -61,6 +68,7 @@ class CompactionRun {
   readonly #tombstones: Tombstones;
   readonly #writer: Writer;
   readonly #reader: Reader;
+  readonly history: HistoryEvent[] = [];
   commandWrites = 0;
 
   constructor(plan: CompactionPlan, { crashAtWrites, coverage = new Coverage() }: CompactionRunOptions) {
@@ -91,6 +99,7 @@ class CompactionRun {
   async #begin(): Promise<void> {
     const configs = { "cleanup.policy": "compact", "min.cleanable.dirty.ratio": 0, ...this.#plan.configs };
     await this.#stage.answer(() => this.#stage.broker.createTopic(topic, { configs }));
+    this.#note({ kind: "policy", log: logName, compact: true, deleteRetentionMs: this.#retentionMs });
     await this.#writer.begin();
   }
 
@@ -208,24 +217,30 @@ class CompactionRun {
     coverage.add("segments split", Math.max(0, summary.segmentsAfter - summary.segmentsBefore));
     coverage.add("writes of compactions", this.world.counts.writes - before);
     this.#tombstones.passing(this.world.wallMs());
-    const activeBase = await this.#demandClean();
-    this.#tombstones.endWholeRun(this.#ledger.written, { beganMs, activeBase }, this.world.wallMs());
+    const run = { passes: summary.passes, beganMs, endedMs: this.world.wallMs() };
+    this.#note({ kind: "compacted", log: logName, below: await this.#stage.activeBase(), ...run });
+    await this.#audit();
   }
 
-  /** After a whole run no closed segment holds two records of a key. Where the active one begins. */
-  async #demandClean(): Promise<number> {
-    const activeBase = await this.#stage.activeBase();
-    const seen = new Map<string, number>();
-    for (const { offset, key } of await this.#reader.readAll()) {
-      if (offset >= activeBase) break;
-      const earlier = seen.get(key);
-      // What lies below the start of a segment that is kept is nobody's business.
-      if (earlier !== undefined) {
-        throw new Broken(oneRecordAKey, `${key} at ${earlier} and ${offset}, below ${activeBase}`);
-      }
-      seen.set(key, offset);
-    }
-    return activeBase;
+  /** Everything that a whole run has left, written down. */
+  async #audit(): Promise<void> {
+    const invokedAt = this.history.length;
+    const { start: from, end } = this.#ledger;
+    const records = (await this.#reader.readAll()).map(({ value, ...record }) => ({
+      ...{ ...record, value: value ?? `tombstone.${record.offset}`, tombstone: value === null },
+    }));
+    this.#note(
+      {
+        ...{ kind: "read", process: "auditor", log: logName, manner: "audit", from, outcome: "ok", records },
+        ...{ logStartOffset: from, highWatermark: end, nextOffset: end },
+      },
+      invokedAt,
+    );
+  }
+
+  #note(event: EventSketch, invokedAt = this.history.length): void {
+    const { time, incarnation } = this.world;
+    this.history.push({ ...event, atMs: time.nowMs, incarnation, invokedAt } as HistoryEvent);
   }
 
   // ---- the end -----------------------------------------------------------------------------
@@ -240,11 +255,6 @@ class CompactionRun {
       await this.#reader.look();
       this.world.wallOffsetMs += this.#retentionMs + 10_000;
     }
-    const { start, written, producers } = this.#ledger;
-    const present = new Set((await this.#reader.readAll()).map(({ offset }) => offset));
-    for (const [offset, why] of this.#tombstones.expired(start)) {
-      if (present.has(offset)) throw new Broken(passedTombstonesGo, `${written[offset]?.key} at ${offset}, ${why}`);
-    }
-    for (const producer of producers) await this.#writer.retry(producer);
+    for (const producer of this.#ledger.producers) await this.#writer.retry(producer);
   }
 }

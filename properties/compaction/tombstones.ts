@@ -1,25 +1,15 @@
-// When compaction met each tombstone: no sooner than, and no later than.
+// When compaction can have met each tombstone at the earliest.
 //
-// Owns: which tombstones may be gone, and which have to be. Source: KIP-534 (the time counts from the pass that meets
-//   a tombstone first), KAFKA-4529. Never: reads a log.
+// Owns: which tombstones may be gone. Source: KIP-534 (the time counts from the pass that meets a tombstone first),
+//   KAFKA-4529. Never: reads a log, or says which have to be gone (passed-tombstones.ts).
 
 import type { Written } from "./ledger.ts";
-
-/** A whole run of compaction. */
-interface WholeRun {
-  readonly beganMs: number;
-  /** The active segment's: what lies from there on was left alone. */
-  readonly activeBase: number;
-}
 
 export class Tombstones {
   readonly #retentionMs: number;
   /** When the first pass began that may have found a tombstone. */
   readonly #firstPassMs: Map<number, number> = new Map();
-  /** When a whole run was over that certainly did. */
-  readonly #surelySeenMs: Map<number, number> = new Map();
   #lastPassMs = Number.NEGATIVE_INFINITY;
-  #lastRun: WholeRun | null = null;
 
   constructor(retentionMs: number) {
     this.#retentionMs = retentionMs;
@@ -43,29 +33,10 @@ export class Tombstones {
     this.#lastPassMs = Math.max(this.#lastPassMs, nowMs);
   }
 
-  endWholeRun(written: readonly Written[], run: WholeRun, nowMs: number): void {
-    for (const [offset, { value }] of written.entries()) {
-      if (value === null && offset < run.activeBase && !this.#surelySeenMs.has(offset)) {
-        this.#surelySeenMs.set(offset, nowMs);
-      }
-    }
-    this.#lastRun = run;
-  }
-
   /** null when it may be gone; else why it may not. */
   whyStill(offset: number): string | null {
     const seenMs = this.#firstPassMs.get(offset) ?? Number.POSITIVE_INFINITY;
     if (this.#lastPassMs >= seenMs + this.#retentionMs) return null;
     return `was seen at ${seenMs} and is gone after a pass at ${this.#lastPassMs}`;
-  }
-
-  /** Those that the last whole run had to take, and why. */
-  *expired(start: number): Generator<readonly [offset: number, why: string], void, void> {
-    if (this.#lastRun === null) return;
-    const { beganMs, activeBase } = this.#lastRun;
-    for (const [offset, seenMs] of this.#surelySeenMs) {
-      if (offset < start || offset >= activeBase || seenMs + this.#retentionMs > beganMs) continue;
-      yield [offset, `seen at ${seenMs}, is there at ${beganMs}`];
-    }
   }
 }
