@@ -2,7 +2,14 @@
 //
 // Owns: the map, which does what the kernel's does. Never: outlives the life that it was made for.
 
-import type { Kernel } from "./subject.ts";
+import type { field, Kernel, RecordIndex, recordStride } from "./subject.ts";
+
+/** The kernel's own numbers, which its types hold these to. */
+const stride: typeof recordStride = 8;
+const columns: Pick<typeof field, "offsetDelta" | "keyPosition" | "keyLength"> = {
+  ...{ offsetDelta: 0, keyPosition: 1, keyLength: 2 },
+};
+const decoder = new TextDecoder();
 
 /** For one life: of its maps one is open at a time, as of the kernel's. */
 export function smallMaps(mostKeys: number): Kernel["openOffsetMap"] {
@@ -11,29 +18,24 @@ export function smallMaps(mostKeys: number): Kernel["openOffsetMap"] {
     if (open !== null) return null;
     const offsets = new Map<string, number>();
     open = offsets;
-    const keyOf = (bytes: Uint8Array, fields: Int32Array, column: number): string | null => {
-      const position = fields[column + 1] as number;
-      const length = fields[column + 2] as number;
-      return length < 0 ? null : new TextDecoder().decode(bytes.subarray(position, position + length));
-    };
     return {
       get keys() {
         return offsets.size;
       },
-      note(bytes, { count, fields }, batchOffset) {
-        for (let at = 0; at < count; at++) {
-          const key = keyOf(bytes, fields, at * 8);
-          const offset = batchOffset + (fields[at * 8] as number);
+      note(bytes, index, batchOffset) {
+        for (let at = 0; at < index.count; at++) {
+          const key = keyOf(bytes, index, at);
+          const offset = batchOffset + valueOf(index, at, "offsetDelta");
           if (key === null || offset < baseOffset) continue;
           if (!offsets.has(key) && offsets.size === mostKeys) return at;
           offsets.set(key, offset);
         }
-        return count;
+        return index.count;
       },
-      superseded(bytes, { count, fields }, batchOffset) {
-        return Uint8Array.from({ length: count }, (_, at) => {
-          const key = keyOf(bytes, fields, at * 8);
-          const own = batchOffset + (fields[at * 8] as number);
+      superseded(bytes, index, batchOffset) {
+        return Uint8Array.from({ length: index.count }, (_, at) => {
+          const key = keyOf(bytes, index, at);
+          const own = batchOffset + valueOf(index, at, "offsetDelta");
           return key === null || (offsets.get(key) ?? -1) > own ? 1 : 0;
         });
       },
@@ -42,4 +44,14 @@ export function smallMaps(mostKeys: number): Kernel["openOffsetMap"] {
       },
     };
   };
+}
+
+function keyOf(bytes: Uint8Array, index: RecordIndex, at: number): string | null {
+  const position = valueOf(index, at, "keyPosition");
+  const length = valueOf(index, at, "keyLength");
+  return length < 0 ? null : decoder.decode(bytes.subarray(position, position + length));
+}
+
+function valueOf({ fields }: RecordIndex, at: number, column: keyof typeof columns): number {
+  return fields[at * stride + columns[column]] as number;
 }

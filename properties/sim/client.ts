@@ -55,6 +55,11 @@ export class Client {
     return new Promise((resolve) => void this.scheduler.after("timer", ms, this.#stream.id(), resolve));
   }
 
+  /** Waits about so long: from half of it to one and a half times. */
+  pause(ms: number): Promise<void> {
+    return this.sleep(ms * (0.5 + this.chance().next()));
+  }
+
   /** An operation begins: it counts as one of the client's. */
   begins(): void {
     this.scheduler.happened.client += 1;

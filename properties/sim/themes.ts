@@ -5,6 +5,7 @@
 // Never: what the mixed plans are (plan.ts), or how anything is done.
 
 import fc from "fast-check";
+import type { AdminTask } from "./actors/admin.ts";
 import {
   type ActorPlan,
   type Configs,
@@ -65,7 +66,17 @@ function parts(chaosMs: number) {
     weight: 2,
     arbitrary: fc.record({ do: fc.constant("restart" as const), ...any, downMs }),
   };
-  return { early, any, crash, restart };
+  /** An administrator who does one thing. */
+  const administrator = (
+    task: AdminTask,
+    operations: Drawn<number>,
+    everyMs: Drawn<number>,
+  ): Drawn<Extract<ActorPlan, { readonly do: "administer" }>> =>
+    fc.record({
+      ...{ do: fc.constant("administer" as const), ...early, operations, everyMs },
+      tasks: fc.constant([task]),
+    });
+  return { early, any, crash, restart, administrator };
 }
 
 function theme(chaosMs: number, of: Theme): Drawn<SimPlan> {
@@ -84,7 +95,7 @@ function theme(chaosMs: number, of: Theme): Drawn<SimPlan> {
 // ---- compaction ----------------------------------------------------------------------------
 
 function compaction(chaosMs: number): Drawn<SimPlan> {
-  const { early, any, crash } = parts(chaosMs);
+  const { early, any, crash, administrator } = parts(chaosMs);
   const behindMs = fc.constantFrom(0, 0, 3_600_000);
   const producer = { ...early, log: fc.constant(0), acks: fc.constant("all" as const), behindMs };
   return theme(chaosMs, {
@@ -98,12 +109,7 @@ function compaction(chaosMs: number): Drawn<SimPlan> {
     }),
     partitions: [1],
     node: fc.record({ mapKeys: fc.constantFrom(2, 3, 5, 100) }),
-    always: [
-      fc.record({
-        ...{ do: fc.constant("administer" as const), ...early, operations: fc.constant(300) },
-        ...{ everyMs: fc.constantFrom(100, 400, 2000), tasks: fc.constant(["compaction" as const]) },
-      }),
-    ],
+    always: [administrator("compaction", fc.constant(300), fc.constantFrom(100, 400, 2000))],
     actors: [
       {
         weight: 2,
@@ -154,7 +160,7 @@ function compaction(chaosMs: number): Drawn<SimPlan> {
 // ---- producers -----------------------------------------------------------------------------
 
 function producers(chaosMs: number): Drawn<SimPlan> {
-  const { early, any, crash, restart } = parts(chaosMs);
+  const { early, any, crash, restart, administrator } = parts(chaosMs);
   const log = fc.constantFrom(0, 0, 1);
   const operations = fc.integer({ min: 20, max: 300 });
   return theme(chaosMs, {
@@ -179,13 +185,7 @@ function producers(chaosMs: number): Drawn<SimPlan> {
           zombies: fc.constantFrom(false, true),
         }),
       },
-      {
-        weight: 1,
-        arbitrary: fc.record({
-          ...{ do: fc.constant("administer" as const), ...early, operations, everyMs },
-          tasks: fc.constant(["allocate" as const]),
-        }),
-      },
+      { weight: 1, arbitrary: administrator("allocate", operations, everyMs) },
     ],
     // Rolls are under way when power goes: some of what belongs together is there then.
     faults: [
@@ -215,19 +215,14 @@ function producers(chaosMs: number): Drawn<SimPlan> {
 
 /** Segments that are closed and not yet synced when their time has come, and syncs that fail then. */
 function retention(chaosMs: number): Drawn<SimPlan> {
-  const { early, any, crash, restart } = parts(chaosMs);
+  const { early, any, crash, restart, administrator } = parts(chaosMs);
   return theme(chaosMs, {
     configs: fc.record({
       ...{ "segment.bytes": fc.constantFrom(700, 1500), "index.interval.bytes": fc.constantFrom(0, 4096) },
       ...{ "retention.bytes": fc.constantFrom(-1, 0, 0, 1000), "retention.ms": fc.constantFrom(-1, 1000, 5000) },
     }),
     partitions: [1],
-    always: [
-      fc.record({
-        ...{ do: fc.constant("administer" as const), ...early, operations: fc.constant(1000) },
-        ...{ everyMs: fc.constantFrom(20, 50, 200), tasks: fc.constant(["retention, and a look" as const]) },
-      }),
-    ],
+    always: [administrator("retention, and a look", fc.constant(1000), fc.constantFrom(20, 50, 200))],
     actors: [
       {
         weight: 4,

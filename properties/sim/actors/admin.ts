@@ -47,7 +47,7 @@ export class Admin {
     const { client, recorder, isHealed } = this.#world;
     const { tasks = allTasks } = this.#traits;
     for (let operation = 0; operation < this.#traits.operations && !isHealed(); operation++) {
-      await client.sleep(this.#traits.everyMs * (0.5 + client.chance().next()));
+      await client.pause(this.#traits.everyMs);
       const chance = client.chance();
       const log = chance.pick(this.#traits.logs);
       client.begins();

@@ -33,7 +33,7 @@ export class Keeper {
     const { client, isHealed } = this.#world;
     const { operations, everyMs } = this.#traits;
     for (let operation = 0; operation < operations && !isHealed(); ) {
-      await client.sleep(everyMs * (0.5 + client.chance().next()));
+      await client.pause(everyMs);
       const together = 1 + client.chance().below(mostTogether);
       operation += together;
       const work: Promise<void>[] = [];

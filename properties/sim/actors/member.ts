@@ -122,13 +122,12 @@ export class Consumption {
   }
 
   /** Until the next round. Once all is healed, whoever has more to read reads on. */
-  async rest(): Promise<void> {
+  rest(): Promise<void> {
     const { client, isHealed, isDamaged } = this.world;
-    const restMs = this.traits.everyMs * (0.5 + client.chance().next());
     const hasMore = this.share.some(
       ({ name }) => !isDamaged(name) && (this.#positions.get(name) ?? 0) < (this.#ends.get(name) ?? 0),
     );
-    await client.sleep(isHealed() && hasMore ? Math.min(restMs, readingOnMs) : restMs);
+    return isHealed() && hasMore ? client.sleep(readingOnMs) : client.pause(this.traits.everyMs);
   }
 
   /** One round: where it stands is asked for what is new, and a page of each is read. */

@@ -88,7 +88,7 @@ export async function pipelinedProducer(world: ActorWorld, traits: ProducerTrait
   let life = 0;
   let sent = 0;
   for (let operation = 0; operation < traits.operations && !world.isHealed(); operation += window) {
-    await client.sleep(traits.everyMs * (0.5 + client.chance().next()));
+    await client.pause(traits.everyMs);
     const process = `${traits.name}-${life}`;
     const send = async (): Promise<Outcome> => {
       const records = drawRecords(world, traits, process, sent);
@@ -226,7 +226,7 @@ export class IdempotentProducer {
     // Of those before the last one a log that was compacted may know nothing, once its snapshots are lost.
     const window = doubts === true ? 1 : this.#traits.window;
     for (let operation = 0; operation < operations && !this.#world.isHealed(); ) {
-      await client.sleep(everyMs * (0.5 + client.chance().next()));
+      await client.pause(everyMs);
       const batches: Batch[] = [];
       const wanted = 1 + client.chance().below(window);
       while (batches.length < wanted) batches.push(this.#next());

@@ -99,7 +99,7 @@ function keep(
     },
     () => {},
   );
-  void client.sleep(holdMs * (0.5 + client.chance().next())).then(() => {
+  void client.pause(holdMs).then(() => {
     // The memory of a process ends with it.
     if (recorder.life !== life) return;
     const intact = bytes.every((byte, at) => byte === expected[at]);
@@ -116,7 +116,7 @@ export async function cursorReader(world: ActorWorld, traits: ReaderTraits): Pro
   for (;;) {
     const healed = world.isHealed();
     if (healed && world.isDamaged(log.name)) return;
-    await client.sleep(healed ? 20 : traits.everyMs * (0.5 + client.chance().next()));
+    await (healed ? client.sleep(20) : client.pause(traits.everyMs));
     if (cursor === null) {
       const start = await client.ask("offsets", async (broker) => broker.offsets(log.topic, log.partition));
       if (start.outcome === "fail" && start.code === "UNKNOWN_TOPIC_OR_PARTITION") return;
