@@ -412,19 +412,17 @@ export class Log {
   }
 
   /**
-   * An index can be made again from the log: a full disk must not stop the records' own sync. What was written of the
-   * two is taken away: the next start would believe a time index that lacks its end.
+   * An index can be made again from the log: whatever becomes of its file, it stops neither the records' own sync nor
+   * the roll. What was written of the two is taken away, so that the next start makes them anew.
    */
   async #writeIndexes(segment: Segment): Promise<StorageFile[]> {
     try {
       return await segment.writeIndexes(true);
     } catch (error) {
-      if (!(error instanceof StorageError) || error.kind === "io") throw error;
-      await segment.removeIndexFiles();
-      this.context.logger.log(
-        "warn",
-        `${segment.log.path}: its index was not written and will be rebuilt: ${error.message}`,
-      );
+      if (!(error instanceof StorageError) || error.kind === "closed") throw error;
+      const left = await segment.abandonIndexFiles();
+      const why = left === null ? error.message : `${error.message}; what is left of it stays: ${left.message}`;
+      this.context.logger.log("warn", `${segment.log.path}: its index was not written and will be rebuilt: ${why}`);
       return [];
     }
   }

@@ -91,6 +91,8 @@ export class Segment {
   #bytesSinceEntry = 0;
   /** Made since the files were written: not to be dropped, because the files cannot replace them. */
   #unsaved = false;
+  /** A write or the removal of the files has failed: they may hold anything. */
+  #areFilesDoubtful = false;
   #indexFiles: Promise<IndexFiles> | null = null;
   readonly #replacedFiles: Promise<IndexFiles>[] = [];
   #loading: Promise<Indexes> | null = null;
@@ -203,24 +205,58 @@ export class Segment {
 
   // ---- index files -------------------------------------------------------------------------
 
-  /** Writes entries that the index files lack; the files, for a sync. `last` also enters the final maximum. */
+  /**
+   * Writes entries that the index files lack; the files, for a sync. `last` also enters the final maximum. The time
+   * index comes first, here and wherever both are written, and goes last: what lies behind the last entry of the offset
+   * index is walked at the next start, so that a time index that leads as far as the other one misses no maximum.
+   */
   async writeIndexes(last: boolean): Promise<StorageFile[]> {
     const indexes = this.#indexes;
     if (indexes === null || this.sizeBytes === 0) return [];
     if (last) this.#closeTimeIndex();
     try {
       const files = await this.#openIndexFiles();
+      if (this.#areFilesDoubtful) await this.clearIndexFiles();
       for (const [file, index] of [
-        [files.offsets, indexes.offsets],
         [files.times, indexes.times],
+        [files.offsets, indexes.offsets],
       ] as const) {
         const sizeBytes = index.sizeBytes;
         if (file.sizeBytes > sizeBytes) await file.truncate(sizeBytes);
         if (file.sizeBytes < sizeBytes) file.append(index.bytes.subarray(file.sizeBytes, sizeBytes));
       }
+      this.#areFilesDoubtful = false;
       return [files.offsets, files.times];
     } finally {
       this.#unsaved = false;
+    }
+  }
+
+  /**
+   * After a failed write: takes both files away. Where that fails too, they are not read again in this life, and what
+   * they hold is synced as far as the disk lets it, so that a loss of power does not bring back an offset index that
+   * leads further than the other. Resolves to why they are still there.
+   */
+  async abandonIndexFiles(): Promise<StorageError | null> {
+    this.#areFilesDoubtful = true;
+    try {
+      await this.removeIndexFiles();
+      return null;
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.kind === "closed") throw error;
+      for (const kind of ["index", "timeindex"] as const) await this.#syncAlone(this.#path(kind));
+      return error;
+    }
+  }
+
+  async #syncAlone(path: string): Promise<void> {
+    const { storage } = this.#context;
+    try {
+      const file = await storage.open(path);
+      await storage.sync([file]);
+      await file.close();
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.kind === "closed") throw error;
     }
   }
 
@@ -244,8 +280,8 @@ export class Segment {
 
   async #openPair(): Promise<IndexFiles> {
     try {
-      const offsets = await this.#openOrCreate(this.#path("index"));
-      return { offsets, times: await this.#openOrCreate(this.#path("timeindex")) };
+      const times = await this.#openOrCreate(this.#path("timeindex"));
+      return { offsets: await this.#openOrCreate(this.#path("index")), times };
     } catch (error) {
       this.#indexFiles = null;
       throw error;
@@ -290,7 +326,9 @@ export class Segment {
       if (header.maxTimestamp > this.maxTimestamp) this.#noteTimestamp(header);
       return sane;
     });
-    if (!sane || end !== this.log.sizeBytes) return this.rebuildIndexes();
+    // A closed segment's time index ends with its maximum: the write of this one has failed, and its removal too.
+    const isShort = !active && times.count > 0 && this.maxTimestamp > times.keyAt(times.count - 1);
+    if (!sane || isShort || end !== this.log.sizeBytes) return this.rebuildIndexes();
     this.#bytesSinceEntry = this.log.sizeBytes - from;
     await walkHeaders(this.log, 0, this.log.sizeBytes, (header) => {
       this.firstTimestamp = header.maxTimestamp;
@@ -302,6 +340,7 @@ export class Segment {
 
   async #readIndexFiles(): Promise<Indexes | null> {
     if (this.log.sizeBytes === 0) return { offsets: new SparseIndex(8), times: new SparseIndex(12) };
+    if (this.#areFilesDoubtful) return null;
     try {
       const files = await this.#openIndexFiles();
       // More entries than batches fit in the log: not worth the memory.
@@ -361,7 +400,8 @@ export class Segment {
     try {
       await this.#saveRebuilt();
     } catch (error) {
-      if (!(error instanceof StorageError) || error.kind !== "no-space") throw error;
+      // What the files hold was not believed, and will not be.
+      if (!(error instanceof StorageError) || error.kind === "closed") throw error;
     }
     if (!this.#active && !this.#closed) this.#context.indexes.touch(this, this.#residentBytes());
     return { nextOffset, position };
@@ -369,15 +409,21 @@ export class Segment {
 
   /** A closed segment's files are believed at the next start, so that they may not be half-written by a crash. */
   async #saveRebuilt(): Promise<void> {
-    if (this.#active) return this.clearIndexFiles();
+    this.#areFilesDoubtful = true;
+    if (this.#active) await this.clearIndexFiles();
+    else await this.#replaceIndexFiles();
+    this.#areFilesDoubtful = false;
+  }
+
+  async #replaceIndexFiles(): Promise<void> {
     this.#unsaved = false;
     const { offsets, times } = this.#indexes as Indexes;
     // A sync of the old files may be under way: they are closed with the segment.
     if (this.#indexFiles !== null) this.#replacedFiles.push(this.#indexFiles);
     this.#indexFiles = null;
     for (const [kind, index] of [
-      ["index", offsets],
       ["timeindex", times],
+      ["index", offsets],
     ] as const) {
       if (this.#closed) throw new StorageError("closed", `${this.#path(kind)} is closed`);
       await replaceFile(this.#context.storage, this.#path(kind), index.bytes.subarray(0, index.sizeBytes));

@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { verifyDataFolder } from "../broker/inspect/verify-data-folder.ts";
+import { openBroker } from "../broker/open.ts";
+import type { Broker } from "../broker/types.ts";
+import { ManualClock, testWorld } from "../broker/world.test.support.ts";
+import { createTwinKernel } from "../kernel/twin.ts";
+import { StorageError, type StorageErrorKind } from "../port/storage.ts";
+import type { StorageOperation } from "../port/storage-operation.ts";
+import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
+import { IndexResidency, Segment } from "./segment.ts";
+
+const start = 1_700_000_000_000;
+const kernel = createTwinKernel();
+const text = (bytes: Uint8Array | null): string => new TextDecoder().decode(bytes ?? new Uint8Array(0));
+
+/** The latest by time is neither the last of a segment nor of what the first life writes: half a time index misses it. */
+const timesOfFirstLife = [10, 12, 11];
+const timesOfSecondLife = [500_000, 9, 600_000, 600_001, 14, 15, 17];
+const allTimes = [...timesOfFirstLife, ...timesOfSecondLife, 16].map((time) => start + time);
+
+/** What is right, by the records alone. */
+function firstAtOrAfter(timestamp: number): number | null {
+  const at = allTimes.findIndex((time) => time >= timestamp);
+  return at < 0 ? null : at;
+}
+
+async function demandTruth(broker: Broker, when: string): Promise<void> {
+  const [partition] = broker.describeTopic("t").partitions;
+  assert.deepEqual(
+    [partition?.state, partition?.logEndOffset, partition?.segments],
+    ["online", allTimes.length, 3],
+    when,
+  );
+  const read: string[] = [];
+  for await (const record of broker.read("t")) read.push(text(record.value));
+  assert.deepEqual(
+    read,
+    allTimes.map((_, at) => `v${at}`),
+    when,
+  );
+  for (const time of allTimes) {
+    for (const asked of [time - 1, time, time + 1]) {
+      const { offset } = await broker.offsetForTimestamp("t", 0, asked);
+      assert.equal(offset, firstAtOrAfter(asked), `${when}: at ${asked - start}`);
+    }
+  }
+  assert.equal((await broker.offsetOfMaxTimestamp("t", 0)).offset, 6, when);
+}
+
+interface Mood {
+  kind: StorageErrorKind;
+  fails(operation: StorageOperation): boolean;
+}
+
+/** Nothing fails until the mood does. */
+async function secondLife(mood: Mood, intervalBytes: number): Promise<MemoryStorage> {
+  const configs = { "segment.bytes": 380, "index.interval.bytes": intervalBytes };
+  const storage = memoryStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { configs });
+  for (const [at, time] of timesOfFirstLife.entries()) {
+    await broker.produce("t", [{ value: `v${at}`, timestamp: start + time }]);
+  }
+  await broker.close();
+  return storage.restart({
+    onOperation: (operation) => {
+      const { kind, paths } = operation;
+      if (mood.fails(operation)) throw new StorageError(mood.kind, `${kind} ${paths[0]}`);
+    },
+  });
+}
+
+const isOf = ({ paths: [path] }: StorageOperation, kinds: readonly string[]): boolean =>
+  kinds.some((kind) => path === `t-0/00000000000000000000.${kind}` || path === `t-0/00000000000000000005.${kind}`);
+
+/** How a life ends, and what the next finds. */
+const ends: Record<string, (storage: MemoryStorage, broker: Broker) => Promise<MemoryStorage>> = {
+  stop: async (storage, broker) => {
+    await broker.close();
+    return storage.crash(() => 0, {});
+  },
+  kill: async (storage) => storage.restart({}),
+  ...Object.fromEntries(
+    [0, 0.6].map((chance) => [
+      `loss of power ${chance}`,
+      async (storage: MemoryStorage) => storage.crash(() => chance, {}),
+    ]),
+  ),
+};
+
+for (const kind of ["no-space", "io"] as const) {
+  for (const unwritten of [["timeindex"], ["index"]]) {
+    for (const unremoved of [[], ["timeindex"], ["index"], ["index", "timeindex"]]) {
+      const removal = unremoved.length === 0 ? "" : `, nor the removal of the ${unremoved.join(" and the ")}`;
+      test(`no ${unwritten.join(" and no ")} can be written (${kind})${removal}: no fence, no lost roll, no wrong answer`, async () => {
+        for (const intervalBytes of [0, 4096]) {
+          for (const [end, next] of Object.entries(ends)) {
+            const isFailing = { now: false };
+            const mood: Mood = {
+              kind,
+              fails: (operation) =>
+                isFailing.now &&
+                ((operation.kind === "append" && isOf(operation, unwritten)) ||
+                  (operation.kind === "create" && isOf(operation, unwritten)) ||
+                  (operation.kind === "truncate" && isOf(operation, unremoved)) ||
+                  (operation.kind === "remove" && isOf(operation, unremoved))),
+            };
+            const storage = await secondLife(mood, intervalBytes);
+            const clock = new ManualClock();
+            const world = testWorld(storage, clock);
+            const broker = await openBroker(world);
+            isFailing.now = true;
+            for (const [at, time] of [...timesOfSecondLife, 16].entries()) {
+              await broker.produce("t", [{ value: `v${at + 3}`, timestamp: start + time }]);
+            }
+            const what = `interval ${intervalBytes}, ${end}`;
+            assert.ok(
+              world.said.some(({ message }) => message.includes("its index was not written and will be rebuilt")),
+            );
+            await demandTruth(broker, `${what}, the same life`);
+            // Beyond both segments: the next start believes their indexes, unless it sees that it may not.
+            await clock.advance(1500);
+            let found = await next(storage, broker);
+            for (let life = 1; life <= 2; life += 1) {
+              const again = await openBroker(testWorld(found));
+              await demandTruth(again, `${what}, life ${life} after it`);
+              await again.close();
+              found = found.crash(() => 0, {});
+            }
+            assert.deepEqual(await findings(found), [], what);
+          }
+        }
+      });
+    }
+  }
+}
+
+interface Alone {
+  readonly storage: MemoryStorage;
+  readonly segment: Segment;
+  readonly rebuilt: string[];
+  readonly disk: { isFull: boolean };
+}
+
+/** A segment of four batches without a log around it; what needs room fails while the disk is full. */
+async function alone(): Promise<Alone> {
+  const disk = { isFull: false };
+  const storage = memoryStorage({
+    onOperation: ({ kind, paths: [path] }) => {
+      const needsRoom = kind === "remove" || kind === "truncate" || (kind === "append" && path?.endsWith(".index"));
+      if (disk.isFull && needsRoom) throw new StorageError("no-space", `${kind} ${path}`);
+    },
+  });
+  await storage.makeDirectory("t-0");
+  const log = storage.create("t-0/00000000000000000000.log");
+  for (let at = 0; at < 4; at += 1) {
+    const bytes = kernel.encodeBatch([{ key: null, value: null, headers: [], timestamp: at }]);
+    new DataView(bytes.buffer, bytes.byteOffset).setBigInt64(0, BigInt(at));
+    log.append(bytes);
+  }
+  const rebuilt: string[] = [];
+  const context = {
+    ...{ storage, kernel, folder: "t-0", indexes: new IndexResidency(1000) },
+    ...{ rebuilt: (path: string) => rebuilt.push(path), indexIntervalBytes: () => 0 },
+  };
+  return { storage, segment: new Segment(context, 0, log, 0), rebuilt, disk };
+}
+
+test("index files that could neither be written nor removed are not read again in the same life", async () => {
+  const { segment, rebuilt, disk } = await alone();
+  await segment.load(true);
+  assert.equal(rebuilt.length, 1);
+  segment.deactivate();
+  disk.isFull = true;
+  await assert.rejects(segment.writeIndexes(true), StorageError);
+  assert.equal((await segment.abandonIndexFiles())?.kind, "no-space");
+  segment.dropIndexes();
+  const sizeBytes = segment.log.sizeBytes / 4;
+  for (let at = 0; at < 4; at += 1) assert.equal(await segment.positionOf(at), at * sizeBytes);
+  assert.equal(rebuilt.length, 2);
+  disk.isFull = false;
+  segment.dropIndexes();
+  await segment.positionOf(3);
+  assert.equal(rebuilt.length, 3);
+  // Now they are whole.
+  segment.dropIndexes();
+  await segment.positionOf(3);
+  assert.equal(rebuilt.length, 3);
+});
+
+test("nothing is put behind what a bad index file holds that could not be emptied", async () => {
+  const { storage, segment, rebuilt, disk } = await alone();
+  storage.create("t-0/00000000000000000000.index").append(new Uint8Array(16));
+  disk.isFull = true;
+  await segment.load(true);
+  assert.equal(rebuilt.length, 1);
+  disk.isFull = false;
+  segment.deactivate();
+  const contents = segment.indexContents().map(([, bytes]) => [...bytes]);
+  const files = await segment.writeIndexes(true);
+  const written: number[][] = [];
+  for (const file of files) {
+    const bytes = new Uint8Array(file.sizeBytes);
+    await file.read(bytes, 0);
+    written.push([...bytes]);
+  }
+  assert.deepEqual(written, contents);
+});
+
+async function findings(storage: MemoryStorage): Promise<string[]> {
+  const said: string[] = [];
+  for await (const { severity, file, message } of verifyDataFolder({ storage, kernel })) {
+    if (severity !== "note") said.push(`${severity} ${file}: ${message}`);
+  }
+  return said;
+}
