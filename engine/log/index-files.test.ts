@@ -144,7 +144,7 @@ interface Alone {
 }
 
 /** A segment of four batches without a log around it; what needs room fails while the disk is full. */
-async function alone(): Promise<Alone> {
+async function alone(times: readonly number[] = [0, 1, 2, 3]): Promise<Alone> {
   const disk = { isFull: false };
   const storage = memoryStorage({
     onOperation: ({ kind, paths: [path] }) => {
@@ -154,9 +154,9 @@ async function alone(): Promise<Alone> {
   });
   await storage.makeDirectory("t-0");
   const log = storage.create("t-0/00000000000000000000.log");
-  for (let at = 0; at < 4; at += 1) {
-    const bytes = kernel.encodeBatch([{ key: null, value: null, headers: [], timestamp: at }]);
-    new DataView(bytes.buffer, bytes.byteOffset).setBigInt64(0, BigInt(at));
+  for (const [at, time] of times.entries()) {
+    const bytes = batch("v", time);
+    new DataView(bytes.buffer).setBigInt64(0, BigInt(at));
     log.append(bytes);
   }
   const rebuilt: string[] = [];
@@ -206,6 +206,110 @@ test("nothing is put behind what a bad index file holds that could not be emptie
     written.push([...bytes]);
   }
   assert.deepEqual(written, contents);
+});
+
+// ---- records without a time ----------------------------------------------------------------
+
+function batch(value: string, time: number): Uint8Array {
+  const record = { key: null, value: new TextEncoder().encode(value), headers: [], timestamp: Math.max(0, time) };
+  const bytes = kernel.encodeBatch([record]).slice();
+  const view = new DataView(bytes.buffer);
+  if (time < 0) for (const at of [27, 35]) view.setBigInt64(at, -1n);
+  view.setUint32(17, kernel.crc32c(bytes.subarray(21)));
+  return bytes;
+}
+
+/** Segments of five batches, of which each has only the times that are given; stopped in order. */
+async function stopped(times: readonly number[], intervalBytes: number): Promise<MemoryStorage> {
+  const storage = memoryStorage();
+  const broker = await openBroker(testWorld(storage));
+  await broker.createTopic("t", { configs: { "segment.bytes": 380, "index.interval.bytes": intervalBytes } });
+  for (const [at, time] of times.entries()) await broker.appendBatches("t", 0, batch(`v${at}`, time));
+  await broker.close();
+  return storage;
+}
+
+const timeless = Array.from({ length: 18 }, () => -1);
+
+test("a clean start believes the empty time index of a segment of which no record has a time", async () => {
+  for (const intervalBytes of [0, 150, 4096]) {
+    const storage = await stopped(timeless, intervalBytes);
+    const writes: string[] = [];
+    let readBytes = 0;
+    const again = storage.restart({
+      trace: ({ kind, paths: [path], sizeBytes }) => {
+        if (path?.startsWith("t-0/000000000000000000") !== true) return;
+        if (kind === "read" && path.endsWith(".log")) readBytes += sizeBytes ?? 0;
+        else if (kind !== "read" && kind !== "open") writes.push(`${kind} ${path}`);
+      },
+    });
+    const world = testWorld(again);
+    const broker = await openBroker(world);
+    assert.deepEqual([broker.report.cleanShutdown, broker.report.rebuiltIndexes], [true, 0]);
+    assert.deepEqual([writes, world.said.filter(({ level }) => level !== "info")], [[], []]);
+    // Each header once; what the look at a segment's first header reads, and the walk of the producers, are as much.
+    const { sizeBytes = 0 } = broker.describeTopic("t").partitions[0] ?? {};
+    assert.ok(readBytes <= 3 * sizeBytes, `${readBytes} bytes of ${sizeBytes} read`);
+    for (const [at] of timeless.entries()) {
+      assert.equal(
+        text((await broker.fetchRecords("t", 0, { offset: at, limit: 1 })).records[0]?.value ?? null),
+        `v${at}`,
+      );
+    }
+    assert.equal((await broker.offsetForTimestamp("t", 0, 0)).offset, null);
+    await broker.close();
+    assert.deepEqual(await findings(again.restart({})), []);
+  }
+});
+
+test("the time index of a segment whose records have times is made anew when it is lost, however few have one", async () => {
+  const times = [-1, -1, start, -1, -1, -1, start + 1, -1, -1, -1];
+  for (const intervalBytes of [0, 150, 4096]) {
+    for (const damage of ["removed", "emptied", "cut"]) {
+      const storage = (await stopped([...times, ...timeless], intervalBytes)).restart({});
+      const path = "t-0/00000000000000000005.timeindex";
+      if (damage === "removed") await storage.remove(path);
+      else {
+        const file = await storage.open(path);
+        await file.truncate(damage === "cut" ? 5 : 0);
+        await file.close();
+      }
+      const broker = await openBroker(testWorld(storage));
+      assert.deepEqual([broker.report.cleanShutdown, broker.report.rebuiltIndexes], [true, 1], damage);
+      for (const [at, offset] of [2, 6].entries()) {
+        assert.equal((await broker.offsetForTimestamp("t", 0, start + at)).offset, offset, damage);
+      }
+      await broker.close();
+      const last = await openBroker(testWorld(storage.restart({})));
+      assert.equal(last.report.rebuiltIndexes, 0, damage);
+      await last.close();
+    }
+  }
+});
+
+test("an offset index of records without times that leads nowhere is made anew", async () => {
+  const storage = (await stopped(timeless, 0)).restart({});
+  const file = await storage.open("t-0/00000000000000000005.index");
+  const bytes = new Uint8Array(file.sizeBytes);
+  await file.read(bytes, 0);
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
+  await file.truncate(0);
+  file.append(bytes);
+  await file.close();
+  const broker = await openBroker(testWorld(storage));
+  assert.equal(broker.report.rebuiltIndexes, 1);
+  await broker.close();
+});
+
+test("a closed segment's empty time index is read again in the same life without being made anew", async () => {
+  const { segment, rebuilt } = await alone(timeless.slice(0, 4));
+  segment.resetIndexes();
+  await segment.rebuildIndexes();
+  segment.deactivate();
+  await segment.writeIndexes(true);
+  segment.dropIndexes();
+  assert.equal(await segment.positionOf(3), (segment.log.sizeBytes / 4) * 3);
+  assert.equal(rebuilt.length, 1);
 });
 
 async function findings(storage: MemoryStorage): Promise<string[]> {

@@ -317,17 +317,20 @@ export class Segment {
       this.offsetOfMaxTimestamp = times.valueAt(times.count - 1) + this.baseOffset;
     }
     let nextOffset = this.baseOffset;
-    let sane = true;
-    const end = await walkHeaders(this.log, from, this.log.sizeBytes, (header, position) => {
-      if (position === from && last >= 0 && header.lastOffset !== this.baseOffset + offsets.keyAt(last)) sane = false;
+    let sane = last < 0;
+    // An empty time index is right where no record has a time, and else it was lost: the headers tell, all of them.
+    const isTimeless = times.count === 0;
+    const end = await walkHeaders(this.log, isTimeless ? 0 : from, this.log.sizeBytes, (header, position) => {
+      if (isTimeless && header.maxTimestamp >= 0) return false;
+      if (position === from && last >= 0) sane = header.lastOffset === this.baseOffset + offsets.keyAt(last);
       // The first batch that lies an interval behind the first byte has an entry: none at all means they were lost.
       if (last < 0 && position > this.#context.indexIntervalBytes()) sane = false;
       nextOffset = header.lastOffset + 1;
       if (header.maxTimestamp > this.maxTimestamp) this.#noteTimestamp(header);
-      return sane;
+      return sane || position < from;
     });
     // A closed segment's time index ends with its maximum: the write of this one has failed, and its removal too.
-    const isShort = !active && times.count > 0 && this.maxTimestamp > times.keyAt(times.count - 1);
+    const isShort = !active && !isTimeless && this.maxTimestamp > times.keyAt(times.count - 1);
     if (!sane || isShort || end !== this.log.sizeBytes) return this.rebuildIndexes();
     this.#bytesSinceEntry = this.log.sizeBytes - from;
     await walkHeaders(this.log, 0, this.log.sizeBytes, (header) => {
@@ -352,8 +355,7 @@ export class Segment {
       await files.times.read(times, 0);
       const read = { offsets: new SparseIndex(8, offsets), times: new SparseIndex(12, times) };
       if (!read.offsets.isSane(this.log.sizeBytes) || !read.times.isSane(2 ** 31)) return null;
-      // A closed segment's time index always ends with its maximum; none at all means it was lost.
-      return read.times.count === 0 ? null : read;
+      return read;
     } catch (error) {
       if (error instanceof StorageError && (error.kind === "io" || error.kind === "closed")) throw error;
       return null;
@@ -453,7 +455,8 @@ export class Segment {
     try {
       for (;;) {
         const read = await this.#readIndexFiles();
-        if (read === null) await this.rebuildIndexes();
+        // As Kafka: a closed segment's time index ends with its maximum, and is empty where no record has a time.
+        if (read === null || (read.times.count === 0 && this.maxTimestamp >= 0)) await this.rebuildIndexes();
         else this.#indexes = read;
         const indexes = this.#indexes;
         if (indexes === null) continue; // dropped again already
