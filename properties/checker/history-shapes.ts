@@ -89,7 +89,7 @@ const shapes: { readonly [K in Kind]: Readonly<Record<FieldsOf<K>, Shape>> } = {
   fault: { what: text, detail: text, log: maybe(text), process: maybe(text) },
   epochs: { log: text, batches: list(fields({ offset: whole, written: whole, told: whole })) },
   verified: { findings: list(text) },
-  compacted: { log: text, below: whole },
+  compacted: { log: text, below: whole, passes: maybe(whole), beganMs: maybe(number), endedMs: maybe(number) },
   heard: { group: text, member: text, log: text, sentMs: number, patienceMs: number },
   stuck: { detail: text },
 };
