@@ -115,7 +115,11 @@ export class Run {
       await this.audit();
     } catch (error) {
       if (!(error instanceof Abandoned)) throw error;
-      throw new Error(this.history.flatMap((event) => (event.kind === "stuck" ? [event.detail] : [])).join("\n"));
+      throw new Error(
+        judge(this.history)
+          .violations.map(({ message }) => message)
+          .join("\n"),
+      );
     }
   }
 
@@ -170,7 +174,7 @@ export class Run {
       if (failed !== null)
         this.#stage.stuck(`the broker does not open: ${failed instanceof Error ? failed.stack : String(failed)}`);
       if (!ended || opened === null) this.#stage.stuck(`the broker had not opened after ${answerLimitMs} ms`);
-      this.#stage.begins(opened);
+      this.#stage.begins(opened, sound);
       const { report } = this.broker;
       this.coverage?.add("recoveries that truncated", report.truncatedBytes > 0 ? 1 : 0);
       this.coverage?.add("indexes rebuilt", report.rebuiltIndexes);

@@ -42,7 +42,7 @@ export interface ProducedMore {
 
 export const answerLimitMs = 120_000;
 
-/** The run cannot go on: the history has a `stuck` event that says why. */
+/** The run cannot go on: the history shows why. */
 export class Abandoned extends Error {}
 
 export class Stage {
@@ -52,7 +52,7 @@ export class Stage {
   readonly history: HistoryEvent[] = [];
   logs: LogPlace[] = [];
   topics: { readonly name: string; readonly id: string }[] = [];
-  /** A sync failed or the disk was full in this life: fenced partitions are to be expected. */
+  /** A sync failed, the disk was full or somebody damaged it in this life: a log need not be whole. */
   isFaulty = false;
   #broker: Broker | null = null;
   readonly #pending: Set<Pending> = new Set();
@@ -80,9 +80,10 @@ export class Stage {
     return this.#broker !== null && this.world.crashed === null;
   }
 
-  begins(broker: Broker): void {
+  /** `sound`: nothing but the lives before has been at the disk. */
+  begins(broker: Broker, sound: boolean): void {
     this.#broker = broker;
-    this.isFaulty = false;
+    this.isFaulty = !sound;
   }
 
   /** Whatever had no answer never gets one. */
@@ -195,6 +196,7 @@ export class Stage {
     const described = this.describePartition(log);
     if (described === null) return "offline";
     const { state, reason, logStartOffset, highWatermark, lastStableOffset, logEndOffset, segments } = described;
+    const sound = !this.isFaulty;
     this.push({
       kind: "describe",
       log: log.name,
@@ -206,8 +208,10 @@ export class Stage {
       logEndOffset,
       segments,
       quiet,
+      ...(sound ? { sound } : {}),
     });
-    if (state === "offline" || (state === "fenced" && !this.isFaulty)) this.stuck(`${log.name} is ${state}: ${reason}`);
+    if (state !== "online" && sound) throw new Abandoned();
+    if (state === "offline") this.stuck(`${log.name} is offline: ${reason}`);
     return state;
   }
 

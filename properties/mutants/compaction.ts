@@ -1,8 +1,12 @@
 // What compaction takes that it may not, and what a crash makes of its swaps.
 
-import type { Mutant } from "./mutant.ts";
-
-const broken = /A6|A7|A9|A19/;
+import { oneRecordAKey } from "../checker/cleaning.ts";
+import { tombstonesOutliveTheirTime } from "../checker/compaction.ts";
+import { progress } from "../checker/durability.ts";
+import { oneValueOneOffset } from "../checker/offsets.ts";
+import { retriesAreRecognised } from "../checker/producers.ts";
+import { foundWhole } from "../checker/recovery.ts";
+import { broken, type Mutant } from "./mutant.ts";
 
 export const compaction: readonly Mutant[] = [
   {
@@ -13,7 +17,7 @@ export const compaction: readonly Mutant[] = [
     find: "const isHorizonPast = horizonMs >= 0 && nowMs >= horizonMs;",
     replace: "const isHorizonPast = true;",
     suite: "compaction",
-    found: /a tombstone stays/,
+    found: [broken(tombstonesOutliveTheirTime)],
   },
   {
     name: "a tombstone's time counts from when it was written",
@@ -23,7 +27,7 @@ export const compaction: readonly Mutant[] = [
     find: "Math.min(nowMs + deleteRetentionMs, latestHorizonMs)",
     replace: "Math.min(header.maxTimestamp + deleteRetentionMs, latestHorizonMs)",
     suite: "compaction",
-    found: /a tombstone stays/,
+    found: [broken(tombstonesOutliveTheirTime)],
   },
   {
     name: "cleaner drops the sequence",
@@ -33,7 +37,7 @@ export const compaction: readonly Mutant[] = [
     find: "if (!isEnd && !isLastOfProducer)",
     replace: "if (!isEnd)",
     suite: "compaction",
-    found: /A15/,
+    found: [broken(retriesAreRecognised), broken(oneValueOneOffset)],
   },
   {
     name: "crash in mid swap: what counts already is thrown away",
@@ -43,7 +47,7 @@ export const compaction: readonly Mutant[] = [
     find: '(logsOf("cleaned")[0] ?? Number.POSITIVE_INFINITY) > first',
     replace: "false",
     suite: "compaction",
-    found: broken,
+    found: [broken(foundWhole, /no segment holds|offsets .* are missing/)],
   },
   {
     name: "crash in mid swap: only one of the replaced segments goes",
@@ -53,7 +57,7 @@ export const compaction: readonly Mutant[] = [
     find: "file.base < end",
     replace: "file.base <= base",
     suite: "compaction",
-    found: broken,
+    found: [broken(foundWhole, /no whole batch/)],
   },
   {
     name: "segments take the place of others before they are synced",
@@ -63,7 +67,7 @@ export const compaction: readonly Mutant[] = [
     find: "await storage.sync([segment.log, ...files]);",
     replace: "",
     suite: "compaction",
-    found: broken,
+    found: [broken(foundWhole, /no whole batch|offsets .* are missing/)],
   },
   {
     name: "a pass that had no room for all keys is taken for a whole one",
@@ -73,7 +77,7 @@ export const compaction: readonly Mutant[] = [
     find: "cleanedTo: this.#mappedTo,",
     replace: "cleanedTo: this.#options.plan.endOffset,",
     suite: "compaction",
-    found: /A9/,
+    found: [broken(oneRecordAKey)],
   },
   {
     name: "offsets go missing between two segments",
@@ -83,6 +87,10 @@ export const compaction: readonly Mutant[] = [
     find: "const isEnd = segment === last && cursor.nextPosition === sizeBytes;",
     replace: "const isEnd = false;",
     suite: "compaction",
-    found: broken,
+    found: [
+      ...[broken(foundWhole, /offsets .* are missing/), broken(oneRecordAKey)],
+      // Whoever reads stops there, or goes on for ever.
+      broken(progress, /no batch holds offset|the actors end/),
+    ],
   },
 ];

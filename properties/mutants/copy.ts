@@ -6,7 +6,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { applyEdit, editsOf, type Mutant } from "./mutant.ts";
+import { applyEdit, editsOf, type Fault } from "./mutant.ts";
 import type { Runs } from "./runs.ts";
 
 const here = fileURLToPath(import.meta.url);
@@ -21,7 +21,7 @@ export interface Copy {
 }
 
 /** Throws EditError when the engine has changed so that the fault does not fit any more. */
-export async function copyWith(mutant: Mutant): Promise<Copy> {
+export async function copyWith(fault: Fault): Promise<Copy> {
   const folder = mkdtempSync(join(tmpdir(), "moldau-mutant-"));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   try {
@@ -29,7 +29,7 @@ export async function copyWith(mutant: Mutant): Promise<Copy> {
       cpSync(join(root, part), join(folder, part), { recursive: true, filter: isPlayed });
     }
     writeFileSync(join(folder, "package.json"), '{"type":"module"}');
-    for (const edit of editsOf(mutant)) {
+    for (const edit of editsOf(fault)) {
       const path = join(folder, "engine", `${edit.file}${ending}`);
       writeFileSync(path, applyEdit(readFileSync(path, "utf8"), edit));
     }

@@ -1,8 +1,12 @@
 // Promises that no disk keeps: what is acknowledged, or shown, before it is synced.
 
-import type { Mutant } from "./mutant.ts";
+import { nothingPromisedIsLost } from "../checker/durability.ts";
+import { oneOffsetOneValue } from "../checker/offsets.ts";
+import { producerIdsAreNew } from "../checker/producers.ts";
+import { foundWhole } from "../checker/recovery.ts";
+import { broken, type Mutant } from "./mutant.ts";
 
-const lost = /outlives every crash|holds one value/;
+const lost = [broken(nothingPromisedIsLost), broken(oneOffsetOneValue)];
 
 export const durability: readonly Mutant[] = [
   {
@@ -44,8 +48,8 @@ export const durability: readonly Mutant[] = [
     find: "await context.storage.sync(scan.changed);",
     replace: "",
     suite: "lives",
-    // The recovery point then claims what was never synced: the partition is found damaged.
-    found: /outlives every crash|holds one value|never go back|everything written becomes readable|A19/,
+    // The recovery point then claims what was never synced, and indexes are believed that never were.
+    found: [broken(foundWhole, /below the recovery point|timeindex/)],
   },
   {
     name: "a producer id handed out twice after a crash",
@@ -55,6 +59,6 @@ export const durability: readonly Mutant[] = [
     find: 'await this.apply({ kind: "producerIdBlock", first, nextFree });',
     replace: 'this.apply({ kind: "producerIdBlock", first, nextFree }).catch(() => {});',
     suite: "lives",
-    found: /handed out twice/,
+    found: [broken(producerIdsAreNew)],
   },
 ];

@@ -1,6 +1,8 @@
 // Groups in which a partition has two owners, or a commit is forgotten.
 
-import type { Mutant } from "./mutant.ts";
+import { commitsSurvive, ownersStartAtTheCommit } from "../checker/groups.ts";
+import { oneOwnerAtATime } from "../checker/owners.ts";
+import { broken, type Mutant } from "./mutant.ts";
 
 export const groups: readonly Mutant[] = [
   {
@@ -12,7 +14,7 @@ export const groups: readonly Mutant[] = [
     find: "if (owner === undefined || owner === member.memberId) return true;",
     replace: "return true;",
     suite: "consumer groups",
-    found: /A17/,
+    found: [broken(oneOwnerAtATime)],
   },
   {
     name: "offsets expire on load",
@@ -23,7 +25,7 @@ export const groups: readonly Mutant[] = [
     replace:
       "for (const [partition, offset] of partitions) group.offsets.set(topic, partition, { ...offset, expireTimestamp: offset.commitTimestamp });",
     suite: "classic groups",
-    found: /acknowledged commit|starts at the last commit/,
+    found: [broken(commitsSurvive), broken(ownersStartAtTheCommit)],
   },
   {
     name: "a stale offset after a commit",
@@ -34,6 +36,6 @@ export const groups: readonly Mutant[] = [
     find: "if (failure === null && shard.find(group.id) === group)",
     replace: "if (failure === null && shard.find(group.id) === group && !group.offsets.isPending(topic, partition))",
     suite: "classic groups",
-    found: /acknowledged commit|starts at the last commit/,
+    found: [broken(commitsSurvive), broken(ownersStartAtTheCommit)],
   },
 ];

@@ -1,15 +1,15 @@
 // The hunt for one mutant: seeds, one after the other, until an invariant notices.
 //
-// Owns: what counts as killed: one of the invariants that the mutant names was broken, by the name that it has in
-//   the list of all (checker/index.ts); whatever a suite calls something else counts for nothing.
+// Owns: what counts as killed: one of the invariants that the mutant names was broken; whatever a suite calls by
+//   another name than the list of all has (checker/index.ts) counts for nothing.
 // Never: copies an engine (copy.ts), or knows of other hunts.
 
-import { invariants, type Violation } from "../checker/index.ts";
-
-const listed: ReadonlySet<string> = new Set(invariants.map(({ name }) => name));
+import type { Violation } from "../checker/index.ts";
+import { type Broken, isOneOf } from "./mutant.ts";
 
 export interface Hunt {
-  readonly found: RegExp;
+  /** null: whatever is broken. */
+  readonly found: readonly Broken[] | null;
   /** The seeds, in their order. */
   readonly seeds: Iterable<number>;
   readonly play: (seed: number) => Promise<readonly Violation[]>;
@@ -46,7 +46,7 @@ export async function hunt({ found, seeds, play, played = () => {} }: Hunt): Pro
       note(`thrown: ${error instanceof Error ? error.message : String(error)}`.slice(0, 200));
     }
     played();
-    const [first] = violations.filter(({ invariant }) => listed.has(invariant) && found.test(invariant));
+    const [first] = violations.filter((violation) => found === null || isOneOf(found, violation));
     if (first !== undefined) {
       const { invariant, message } = first;
       return { kill: { seeds: count, seed, invariant, message }, played: count, others };

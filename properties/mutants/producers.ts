@@ -1,6 +1,10 @@
 // Idempotent producers whose retries are stored twice, refused, or reordered.
 
-import type { Mutant } from "./mutant.ts";
+import { oneOffsetOneValue, oneValueOneOffset } from "../checker/offsets.ts";
+import { sendsInOrder } from "../checker/order.ts";
+import { retriesAreRecognised, sequencesWithoutGap, theNextIsAccepted } from "../checker/producers.ts";
+import { foundWhole } from "../checker/recovery.ts";
+import { broken, type Mutant } from "./mutant.ts";
 
 export const producers: readonly Mutant[] = [
   {
@@ -11,7 +15,7 @@ export const producers: readonly Mutant[] = [
     find: "for (const known of producer.batches)",
     replace: "for (const known of producer.batches.slice(0, 0))",
     suite: "lives",
-    found: /answered with the first offset|stored at one offset/,
+    found: [broken(retriesAreRecognised), broken(oneValueOneOffset)],
   },
   {
     name: "a client's epoch bump is not remembered",
@@ -22,7 +26,7 @@ export const producers: readonly Mutant[] = [
     find: "epoch: batch.producerEpoch, batches: [appended],",
     replace: "epoch: producer?.epoch ?? batch.producerEpoch, batches: [appended],",
     suite: "lives",
-    found: /answered with the first offset|stored at one offset|not refused for its sequence/,
+    found: [broken(retriesAreRecognised), broken(oneValueOneOffset), broken(theNextIsAccepted)],
   },
   {
     name: "a dedupe entry outlives its segment",
@@ -34,7 +38,7 @@ export const producers: readonly Mutant[] = [
     find: "if (offset > atMost) continue;",
     replace: "",
     suite: "lives",
-    found: /A15|holds one value|outlives|A19/,
+    found: [broken(oneOffsetOneValue), broken(foundWhole, /snapshot/)],
   },
   {
     name: "requests in flight are reordered",
@@ -45,7 +49,7 @@ export const producers: readonly Mutant[] = [
     find: "const isReady = this.#epochReady && this.#inLine === 0",
     replace: "const isReady = (this.#epochReady || this.#inLine > 0)",
     suite: "lives",
-    found: /order of sending|not refused for its sequence/,
+    found: [broken(sendsInOrder)],
   },
   {
     name: "sequence overflow",
@@ -55,7 +59,7 @@ export const producers: readonly Mutant[] = [
     find: "const expected = (last.lastSequence + 1) % sequenceSpan;",
     replace: "const expected = last.lastSequence + 1;",
     suite: "lives",
-    found: /is not refused for its sequence/,
+    found: [broken(theNextIsAccepted)],
   },
   {
     name: "an older producer epoch is not fenced",
@@ -65,7 +69,7 @@ export const producers: readonly Mutant[] = [
     find: "if (batch.producerEpoch < producer.epoch)",
     replace: "if (false)",
     suite: "lives",
-    found: /without a gap/,
+    found: [broken(sequencesWithoutGap)],
   },
   {
     name: "producer state is not replayed by recovery",
@@ -75,6 +79,6 @@ export const producers: readonly Mutant[] = [
     find: "noteProducer(this.producers, header, this.#now);",
     replace: "",
     suite: "lives",
-    found: /answered with the first offset|stored at one offset|without a gap/,
+    found: [broken(retriesAreRecognised), broken(oneValueOneOffset), broken(sequencesWithoutGap)],
   },
 ];

@@ -1,9 +1,13 @@
 // Readers that are shown what is not theirs to see, not yet, or not any more.
 
-import type { Mutant } from "./mutant.ts";
+import { nothingPromisedIsLost } from "../checker/durability.ts";
+import { lentBytesStay } from "../checker/lending.ts";
+import { lookUpByTime } from "../checker/look-up.ts";
+import { belowTheWatermark, oneOffsetOneValue } from "../checker/offsets.ts";
+import { broken, type Mutant } from "./mutant.ts";
 
 /** What was read above the high watermark shows at once, or when a crash has taken it. */
-const seenTooEarly = /at or above the high watermark|outlives every crash|holds one value/;
+const seenTooEarly = [broken(belowTheWatermark), broken(nothingPromisedIsLost), broken(oneOffsetOneValue)];
 
 export const reads: readonly Mutant[] = [
   {
@@ -35,7 +39,7 @@ export const reads: readonly Mutant[] = [
     find: "records.find((record) => record.timestamp >= timestamp)",
     replace: "records.find((record) => record.timestamp > timestamp)",
     suite: "lives",
-    found: /look-up by time/,
+    found: [broken(lookUpByTime)],
   },
   {
     name: "lent bytes are lent again before they are given back",
@@ -45,7 +49,7 @@ export const reads: readonly Mutant[] = [
     find: "this.#shrink(roomBytes);",
     replace: "this.#shrink(0);",
     suite: "lives",
-    found: /lent to a reader/,
+    found: [broken(lentBytesStay)],
   },
   {
     name: "lent bytes are taken back when the fetch is answered",
@@ -55,6 +59,6 @@ export const reads: readonly Mutant[] = [
     find: "const { bytes, nextOffset } = batches;",
     replace: "const { bytes, nextOffset } = batches; batches.release();",
     suite: "lives",
-    found: /lent to a reader/,
+    found: [broken(lentBytesStay)],
   },
 ];

@@ -183,8 +183,9 @@ export function pageOf(
 
 Faults that brokers have had, and some that this engine's own design makes possible, each put back into a copy of the
 engine by find and replace. The suites that run over the healthy engine run over the copy, and one of the invariants of
-[properties.md](properties.md) has to notice; nothing else counts. Nothing of them is in what ships. A mutant that
-survives means a weak suite.
+[properties.md](properties.md) has to notice: one that the mutant names, and where that one is about much else, with a
+message of what the mutant does. Nothing else counts. Nothing of them is in what ships. A mutant that survives means a
+weak suite.
 
 A seed is one plan: topics, what clients do, faults; a run of it is one history. *seeds* is how many it took, the
 median of ${run.streams} independent streams of seeds, and in brackets the most; the limit is ${run.limit}. *time*

@@ -1,6 +1,16 @@
 // What failures and stops leave on the disk, and what a start makes of it.
 
-import type { Mutant } from "./mutant.ts";
+import { progress } from "../checker/durability.ts";
+import { epochsAsWritten } from "../checker/epochs.ts";
+import { oneOffsetOneValue } from "../checker/offsets.ts";
+import { boundsOrdered } from "../checker/order.ts";
+import { failuresLeaveNothing } from "../checker/outcomes.ts";
+import { foundWhole } from "../checker/recovery.ts";
+import { logStartExplained } from "../checker/retention.ts";
+import { broken, type Mutant } from "./mutant.ts";
+
+/** What a clean marker vouches for, and is not there. */
+const believed = /below the recovery point|though the last stop was clean/;
 
 export const storage: readonly Mutant[] = [
   {
@@ -12,7 +22,10 @@ export const storage: readonly Mutant[] = [
     find: 'this.#state = "fenced";',
     replace: "",
     suite: "lives",
-    found: /outlives every crash|holds one value|everything written becomes readable|A19/,
+    found: [
+      broken(progress, /are not readable|no batch holds offset|lies a batch of offset/),
+      broken(foundWhole, /below the recovery point/),
+    ],
   },
   {
     name: "the log end stays behind when an index fails",
@@ -30,7 +43,10 @@ export const storage: readonly Mutant[] = [
     }
     this.#appendedBytes += run.bytes.length;`,
     suite: "lives",
-    found: /effect 'none' is never read|holds one value|stored at one offset|everything written becomes readable|A19/,
+    found: [
+      ...[broken(failuresLeaveNothing), broken(oneOffsetOneValue), broken(progress, /lies a batch of offset/)],
+      broken(foundWhole, /below the recovery point|but the one before it ends/),
+    ],
   },
   {
     name: "the epochs' checkpoint is not synced",
@@ -51,7 +67,7 @@ export const storage: readonly Mutant[] = [
       },
     ],
     suite: "lives",
-    found: /leader epoch|A19/,
+    found: [broken(epochsAsWritten), broken(foundWhole, /epoch-checkpoint/)],
   },
   {
     name: "the clean marker outlives the start",
@@ -61,7 +77,7 @@ export const storage: readonly Mutant[] = [
     find: "await removeCleanMarker(storage);",
     replace: "",
     suite: "lives",
-    found: /outlives every crash|holds one value|everything written becomes readable|never go back|A19/,
+    found: [broken(foundWhole, believed)],
   },
   {
     name: "a clean marker in spite of logs that were not loaded",
@@ -71,7 +87,7 @@ export const storage: readonly Mutant[] = [
     find: 'if (partition.state !== "online" || !(await this.#writeCleanState(partition))) clean = false;',
     replace: 'if (partition.state === "online" && !(await this.#writeCleanState(partition))) clean = false;',
     suite: "lives",
-    found: /outlives every crash|holds one value|everything written becomes readable|never go back|A19/,
+    found: [broken(foundWhole, believed)],
   },
   {
     name: "retention deletes above the high watermark",
@@ -81,6 +97,6 @@ export const storage: readonly Mutant[] = [
     find: "if (nextOffset > highWatermark || segment.sizeBytes === 0) break;",
     replace: "if (segment.sizeBytes === 0) break;",
     suite: "lives",
-    found: /logStartOffset <=|moves only as far as/,
+    found: [broken(boundsOrdered), broken(logStartExplained)],
   },
 ];

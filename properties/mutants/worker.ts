@@ -55,7 +55,7 @@ async function work({ mutant, suite, stream, firstIndex, limit }: Task): Promise
   const startedMs = performance.now();
   let saidMs = startedMs;
   const { kill, played, others } = await hunt({
-    found: of?.found ?? /./,
+    found: of?.found ?? null,
     seeds: seedsOf(stream, firstIndex, limit),
     play: (seed) => suites[suite](seed, subject),
     played: () => {
