@@ -9,8 +9,17 @@
 //   client and none of its pending effects reaches the disk.
 
 import { draw, type Random } from "./random.ts";
-import { settle } from "./settled.ts";
 import { Queue, type Queued } from "./sim/queue.ts";
+import {
+  drawDurationMs,
+  isAnsweredFromMemory,
+  isRead,
+  type OperationKind,
+  type Place,
+  type TimedDisk,
+  type TimedFile,
+  TimedStorage,
+} from "./sim/timed-storage.ts";
 import {
   type Clock,
   type Entropy,
@@ -18,11 +27,9 @@ import {
   type MemoryStorage,
   memoryStorage,
   type Storage,
-  type StorageEntry,
   StorageError,
   type StorageFile,
   type StorageHooks,
-  type StorageManifest,
   type StorageOperation,
 } from "./subject.ts";
 
@@ -156,11 +163,9 @@ export interface DiskCounts {
   crashes: number;
 }
 
-const reads: ReadonlySet<string> = new Set(["open", "read", "list"]);
-
 const epochMs = 1_767_225_600_000; // 2026-01-01
 
-export class World {
+export class World implements TimedDisk {
   readonly time: Time;
   readonly options: WorldOptions;
   readonly counts: DiskCounts = { operations: 0, writes: 0, crashes: 0 };
@@ -217,7 +222,8 @@ export class World {
     this.incarnation++;
     this.crashed = null;
     const store = this.#medium.storage({ onOperation: (operation) => this.#meddle(operation) });
-    return new SimulatedStorage(this, store, this.incarnation);
+    const { lies } = this.options;
+    return new TimedStorage(this, lies === undefined ? store : lying(store, lies), this.incarnation);
   }
 
   /** Power goes when the disk is asked for the `count`-th write from now. */
@@ -269,23 +275,48 @@ export class World {
   /** Set while an outsider looks at the disk, so that looking is no operation. */
   looking: boolean = false;
 
-  latency(kind: string, operation: number): Random {
-    return draw(this.options.seed, "latency", kind, operation);
+  // ---- for its storage ---------------------------------------------------------------------
+
+  lives(life: number): boolean {
+    return this.crashed === null && this.incarnation === life;
   }
 
-  /** Counts an operation of the broker; throws when power went. */
-  count(kind: string, paths: readonly string[], life: number): number {
-    if (this.crashed !== null || life !== this.incarnation) throw new StorageError("closed", "the power is gone");
-    const operation = ++this.counts.operations;
-    const what = `${kind} ${paths.join(" ")}`;
+  count(kind: OperationKind, _: Place, life: number, words: readonly (string | number)[]): void {
+    if (!this.lives(life)) throw new StorageError("closed", "the power is gone");
+    this.counts.operations += 1;
+    const what = `${kind} ${words.join(" ")}`;
     this.trace.push(`${Math.round(this.time.nowMs * 1000)} ${what}`);
-    if (reads.has(kind)) return operation;
+    if (isRead(kind)) return;
     const write = ++this.counts.writes;
     if (write >= this.#crashAtWrite || this.options.crashAtWrites?.includes(write) === true) {
       this.crashed = { what: `${what} (write ${write})` };
       throw new StorageError("closed", "the power is gone");
     }
-    return operation;
+  }
+
+  chance(kind: OperationKind): Random {
+    return draw(this.options.seed, "latency", kind, this.counts.operations);
+  }
+
+  /** What fails fails in the store, whose pages a failed sync leaves clean. */
+  failure(): null {
+    return null;
+  }
+
+  durationMs(kind: OperationKind, chance: Random): number {
+    const { latency, syncMs = 8 } = this.options;
+    if (latency === false || isAnsweredFromMemory(kind, chance)) return 0;
+    return drawDurationMs({ syncMs, otherMs: 0.5 }, kind, chance);
+  }
+
+  wait(durationMs: number, _: Random, wake: () => void): void {
+    this.time.schedule(durationMs, wake);
+  }
+
+  creating(): void {}
+
+  append({ inner }: TimedFile, bytes: Uint8Array): void {
+    inner.append(bytes);
   }
 
   #meddle(operation: StorageOperation): void {
@@ -305,142 +336,21 @@ export class World {
   }
 }
 
-/** One of its own each time: what waits on a promise that all share is never collected. */
-function never(): Promise<never> {
-  return new Promise<never>(() => {});
-}
-
-class SimulatedStorage implements Storage {
-  readonly manifest: StorageManifest = { name: "simulated", durable: true };
-  readonly #world: World;
-  readonly #store: Storage;
-  readonly #life: number;
-
-  constructor(world: World, store: Storage, life: number) {
-    this.#world = world;
-    this.#store = store;
-    this.#life = life;
-  }
-
-  create(path: string): StorageFile {
-    this.#world.count("create", [path], this.#life);
-    return new SimulatedFile(this, this.#store.create(path));
-  }
-
-  append(file: StorageFile, bytes: Uint8Array): void {
-    this.#world.count("append", [file.path, String(bytes.length)], this.#life);
-    file.append(bytes);
-  }
-
-  async open(path: string): Promise<StorageFile> {
-    return new SimulatedFile(this, await this.later("open", [path], () => this.#store.open(path)));
-  }
-
-  async sync(files: readonly StorageFile[]): Promise<void> {
-    const { lies, syncMs = 8 } = this.#world.options;
-    const honest = files.filter((file) => lies?.sync?.test(file.path) !== true);
-    const inner = honest.map((file) => (file as SimulatedFile).inner);
-    await this.later(
-      "sync",
-      files.map((file) => file.path),
-      () => this.#store.sync(inner),
-      syncMs,
-    );
-  }
-
-  async syncDirectory(path: string): Promise<void> {
-    const effect =
-      this.#world.options.lies?.syncDirectory?.test(path) === true
-        ? async () => {}
-        : () => this.#store.syncDirectory(path);
-    await this.later("syncDirectory", [path], effect, this.#world.options.syncMs ?? 8);
-  }
-
-  list(path: string): Promise<StorageEntry[]> {
-    return this.later("list", [path], () => this.#store.list(path));
-  }
-
-  makeDirectory(path: string): Promise<void> {
-    return this.later("makeDirectory", [path], () => this.#store.makeDirectory(path));
-  }
-
-  rename(from: string, to: string): Promise<void> {
-    return this.later("rename", [from, to], () => this.#store.rename(from, to));
-  }
-
-  remove(path: string): Promise<void> {
-    return this.later("remove", [path], () => this.#store.remove(path));
-  }
-
-  async close(): Promise<void> {}
-
-  /** An asynchronous operation: its effect comes at the beginning or at the end of the time that it takes. */
-  async later<T>(kind: string, paths: readonly string[], effect: () => Promise<T>, maxMs = 0.5): Promise<T> {
-    const world = this.#world;
-    let operation: number;
-    try {
-      operation = world.count(kind, paths, this.#life);
-    } catch {
-      return never();
-    }
-    const chance = world.latency(kind, operation);
-    // Most reads are answered from memory.
-    if (world.options.latency === false || (reads.has(kind) && chance.chance(0.7))) {
-      const outcome = await settle(effect);
-      if (!this.#alive()) return never();
-      if (outcome.ok) return outcome.value;
-      throw outcome.error;
-    }
-    const stalled = chance.chance(0.02) ? 20 : 1;
-    const delayMs = chance.next() * maxMs * stalled;
-    const early = chance.chance(0.5);
-    const begun = early ? settle(effect) : null;
-    await new Promise<void>((resolve) => {
-      world.time.schedule(delayMs, () => {
-        if (this.#alive()) resolve();
-      });
-    });
-    const outcome = await (begun ?? settle(effect));
-    if (!this.#alive()) return never();
-    if (outcome.ok) return outcome.value;
-    throw outcome.error;
-  }
-
-  #alive(): boolean {
-    return this.#world.crashed === null && this.#world.incarnation === this.#life;
-  }
-}
-
-class SimulatedFile implements StorageFile {
-  readonly inner: StorageFile;
-  readonly #storage: SimulatedStorage;
-
-  constructor(storage: SimulatedStorage, inner: StorageFile) {
-    this.#storage = storage;
-    this.inner = inner;
-  }
-
-  get path(): string {
-    return this.inner.path;
-  }
-
-  get sizeBytes(): number {
-    return this.inner.sizeBytes;
-  }
-
-  append(bytes: Uint8Array): void {
-    this.#storage.append(this.inner, bytes);
-  }
-
-  read(into: Uint8Array, position: number): Promise<number> {
-    return this.#storage.later("read", [this.path], () => this.inner.read(into, position));
-  }
-
-  truncate(sizeBytes: number): Promise<void> {
-    return this.#storage.later("truncate", [this.path], () => this.inner.truncate(sizeBytes));
-  }
-
-  close(): Promise<void> {
-    return this.inner.close();
-  }
+/** The same store, but for syncs that do nothing. */
+function lying(store: Storage, { sync, syncDirectory }: Lies): Storage {
+  const isHonest = ({ path }: StorageFile): boolean => sync?.test(path) !== true;
+  return {
+    manifest: store.manifest,
+    create: (path) => store.create(path),
+    open: (path) => store.open(path),
+    sync: (files) => store.sync(files.filter(isHonest)),
+    syncDirectory: async (path) => {
+      if (syncDirectory?.test(path) !== true) await store.syncDirectory(path);
+    },
+    list: (path) => store.list(path),
+    makeDirectory: (path) => store.makeDirectory(path),
+    rename: (from, to) => store.rename(from, to),
+    remove: (path) => store.remove(path),
+    close: () => store.close(),
+  };
 }
