@@ -8,9 +8,7 @@
 // Who made a claim is a number, the index of an event of a history; so is the time of a crash.
 
 import type { LogName, ReadRecord } from "./history.ts";
-
-/** Claims lie side by side but in a history of huge offsets: so many are looked at before all that there are. */
-const nearOffsets = 1 << 20;
+import { Slots } from "./slots.ts";
 
 export interface Claim<Value = string> {
   readonly value: Value;
@@ -21,6 +19,7 @@ export interface Claim<Value = string> {
 /** Of values that `===` compares. */
 export class PartitionModel<Value = string> {
   readonly log: LogName;
+  readonly #slots: Slots = new Slots();
   readonly #values: (Value | undefined)[] = [];
   readonly #by: number[] = [];
   readonly #firm: boolean[] = [];
@@ -33,9 +32,14 @@ export class PartitionModel<Value = string> {
   }
 
   claim(offset: number): Claim<Value> | null {
-    const value = this.#values[offset];
+    const slot = this.#slots.find(offset);
+    return slot < 0 ? null : this.#claimIn(slot);
+  }
+
+  #claimIn(slot: number): Claim<Value> | null {
+    const value = this.#values[slot];
     if (value === undefined) return null;
-    return { value, firm: this.#firm[offset] as boolean, by: this.#by[offset] as number };
+    return { value, firm: this.#firm[slot] as boolean, by: this.#by[slot] as number };
   }
 
   /** Takes note of a record that was asked for or sent as of event `since`; the claim that it contradicts, if any. */
@@ -46,15 +50,15 @@ export class PartitionModel<Value = string> {
     by: number,
     invokedAt: (event: number) => number,
   ): Claim<Value> | null {
-    const known = this.#values[offset];
-    if (known === value && this.#firm[offset]) return null;
-    const isVoid =
-      known !== undefined && !this.#firm[offset] && invokedAt(this.#by[offset] as number) <= this.#lastCrash;
-    if (known !== undefined && known !== value && !isVoid) return this.claim(offset);
-    if (known === undefined || isVoid || (firm && !this.#firm[offset])) {
-      this.#values[offset] = value;
-      this.#by[offset] = by;
-      this.#firm[offset] = firm;
+    const slot = this.#slots.of(offset);
+    const known = this.#values[slot];
+    if (known === value && this.#firm[slot]) return null;
+    const isVoid = known !== undefined && !this.#firm[slot] && invokedAt(this.#by[slot] as number) <= this.#lastCrash;
+    if (known !== undefined && known !== value && !isVoid) return this.#claimIn(slot);
+    if (known === undefined || isVoid || (firm && !this.#firm[slot])) {
+      this.#values[slot] = value;
+      this.#by[slot] = by;
+      this.#firm[slot] = firm;
     }
     if (firm && offset >= this.firmEnd) this.firmEnd = offset + 1;
     return null;
@@ -67,18 +71,9 @@ export class PartitionModel<Value = string> {
 
   /** The lowest firm claim at or after `offset` that was known before event `before`. */
   firmFrom(offset: number, before: number): { readonly offset: number; readonly claim: Claim<Value> } | null {
-    const counts = (at: number): boolean => this.#firm[at] === true && (this.#by[at] as number) < before;
-    const from = Math.max(0, offset);
-    const nearEnd = Math.min(this.firmEnd, from + nearOffsets);
-    for (let at = from; at < nearEnd; at++)
-      if (counts(at)) return { offset: at, claim: this.claim(at) as Claim<Value> };
-    if (nearEnd === this.firmEnd) return null;
-    let lowest = Number.POSITIVE_INFINITY;
-    for (const key of Object.keys(this.#firm)) {
-      const at = Number(key);
-      if (at >= nearEnd && at < lowest && counts(at)) lowest = at;
-    }
-    return Number.isFinite(lowest) ? { offset: lowest, claim: this.claim(lowest) as Claim<Value> } : null;
+    const counts = (slot: number): boolean => this.#firm[slot] === true && (this.#by[slot] as number) < before;
+    const lowest = this.#slots.first(Math.max(0, offset), this.firmEnd, counts);
+    return lowest === null ? null : { offset: lowest, claim: this.claim(lowest) as Claim<Value> };
   }
 }
 

@@ -10,6 +10,7 @@
 // read ahead.
 
 import type { History, HistoryEvent, LogName, Produced, ProducedRecord, Read } from "../history.ts";
+import { Slots } from "../slots.ts";
 import { demandArray, demandEvent, demandRecords, isReadRecord, isSentRecord } from "./history-shapes.ts";
 import { PartitionReplay } from "./replay.ts";
 
@@ -64,7 +65,8 @@ export class LogIndex {
   readonly timestamp: number[] = [];
   readonly #firstInvoked: number[] = [];
   readonly #numbers: Map<string, number> = new Map();
-  /** What was last seen or acknowledged at an offset: it needs no other look-up when it is read. */
+  /** What was last seen or acknowledged at an offset: it needs no other look-up when it is read. By slot. */
+  readonly #slots: Slots = new Slots();
   readonly #valueAt: string[] = [];
   readonly #numberAt: number[] = [];
 
@@ -93,10 +95,11 @@ export class LogIndex {
   }
 
   numberAt(offset: number, value: string): number {
-    if (this.#valueAt[offset] === value) return this.#numberAt[offset] as number;
+    const slot = this.#slots.of(offset);
+    if (this.#valueAt[slot] === value) return this.#numberAt[slot] as number;
     const number = this.number(value);
-    this.#valueAt[offset] = value;
-    this.#numberAt[offset] = number;
+    this.#valueAt[slot] = value;
+    this.#numberAt[slot] = number;
     return number;
   }
 
