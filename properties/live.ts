@@ -4,7 +4,8 @@
 // Never: reads a command line, prints, or writes a file; starts no process itself.
 
 import type { LogAdapter } from "./adapter/contract.ts";
-import { openAdapter, otherAddress } from "./adapter/open.ts";
+import { openAdapter } from "./adapter/open.ts";
+import { otherAddress } from "./adapter/other-address.ts";
 import { judge, type Verdict } from "./checker/index.ts";
 import type { History } from "./history.ts";
 import { createReport, type Report } from "./report/report.ts";

@@ -21,6 +21,7 @@ import {
   type StoredRecord,
   type TopicOptions,
 } from "./contract.ts";
+import { otherAddress } from "./other-address.ts";
 
 export interface HttpAdapterOptions {
   /** Of the server: `http://127.0.0.1:8080`. */
@@ -66,8 +67,6 @@ export async function openHttpAdapter(options: HttpAdapterOptions): Promise<Http
     const { code, effect, message } = error as LogError;
     if (!(error instanceof LogError))
       throw new Error(`${url} answers, but not as Moldau does (${message}): is it Moldau's HTTP?`);
-    // Lazily: it opens adapters of either kind.
-    const { otherAddress } = await import("./open.ts");
     const ask = "is it running, and is that where its HTTP listens?";
     const instead = (await otherAddress(url, error, inProgram)) ?? ask;
     // Without its cause: of that the message has all, and a runtime prints the stacks of fetch before it.

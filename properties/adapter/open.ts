@@ -1,7 +1,7 @@
-// The adapter for an address, as people write addresses, and what to write instead when that does not answer.
+// The adapter for an address, as people write addresses.
 //
 // Owns: which address means which adapter. Each is loaded only when it is wanted: its client may not be there.
-// Never: knows more of a log than its address, and what is spoken there.
+// Never: knows more of a log than its address.
 
 import type { LogAdapter } from "./contract.ts";
 
@@ -14,66 +14,6 @@ export async function openAdapter(target: string): Promise<LogAdapter> {
   }
   const { connectHttp } = await import("./http.ts");
   return connectHttp({ url: target });
-}
-
-const lookMs = 3000;
-
-/**
- * For one that `openAdapter` rejects with `error`: the address to give instead, in a clause, when something else is
- * spoken there; null when nothing is known that would help. `give` writes it as the caller's users do.
- */
-export async function otherAddress(
-  target: string,
-  error: unknown,
-  give: (address: string) => string = (address) => address,
-): Promise<string | null> {
-  if (isDistrusted(error)) return distrusted;
-  const [scheme = "", place = ""] = target.split("://");
-  const [authority = ""] = place.split(/[,/]/);
-  for (const other of ["http", "https", "kafka"].filter((one) => one !== scheme)) {
-    const address = `${other}://${authority}`;
-    const speaks = other === "kafka" ? await speaksKafka(authority) : await speaksHttp(address);
-    if (speaks !== null) return `${names[other]} is spoken there: give ${give(address)}${speaks}`;
-  }
-  return null;
-}
-
-const names: Readonly<Record<string, string>> = {
-  http: "HTTP without TLS",
-  https: "HTTP over TLS",
-  kafka: "Kafka's protocol",
-};
-const distrusted = "its certificate is not trusted: under Node and Bun NODE_EXTRA_CA_CERTS=cert.pem trusts it";
-
-/** What there is to add, when it is spoken; null when it isn't. */
-async function speaksHttp(url: string): Promise<string | null> {
-  try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(lookMs), redirect: "manual" });
-    await answer.body?.cancel();
-    return "";
-  } catch (error) {
-    return isDistrusted(error) ? ` (${distrusted})` : null;
-  }
-}
-
-async function speaksKafka(broker: string): Promise<string | null> {
-  try {
-    const { openKafkaAdapter } = await import("./kafka.ts");
-    const adapter = await openKafkaAdapter({ brokers: [broker], requestTimeoutMs: lookMs });
-    await adapter.close();
-    return "";
-  } catch {
-    // Without kafkajs nobody can tell.
-    return null;
-  }
-}
-
-/** A TLS connection was refused for its certificate, in the words of each runtime. */
-function isDistrusted(error: unknown): boolean {
-  const words: string[] = [];
-  for (let one = error; one instanceof Error && words.length < 5; one = one.cause)
-    words.push(`${one.message} ${(one as { code?: unknown }).code ?? ""}`);
-  return /certificate|CERT_|SELF_SIGNED|UnknownIssuer/i.test(words.join(" "));
 }
 
 function brokersOf(target: string): string[] | null {

@@ -276,7 +276,7 @@ function folderOf(path: string, rule: Rule): string {
   return rule.files.endsWith("/") ? rule.files : path;
 }
 
-function resolveSpecifier(from: string, specifier: string): string {
+export function resolveSpecifier(from: string, specifier: string): string {
   if (!specifier.startsWith(".")) return specifier;
   const parts = from.split("/").slice(0, -1);
   for (const part of specifier.split("/")) {

@@ -19,6 +19,8 @@ export interface Import {
   readonly specifier: string | null;
   /** `import("x")`, as a value or as a type. */
   readonly dynamic: boolean;
+  /** `import type`: nothing is loaded. */
+  readonly typesOnly: boolean;
   readonly line: number;
 }
 
@@ -86,17 +88,20 @@ export function importsOf(tokens: readonly Token[]): Import[] {
   for (let index = 0; index < tokens.length; index++) {
     const { line } = tokens[index] as Token;
     if (is(index - 1, ".") || is(index - 1, "?.")) continue;
-    if (is(index, "require") && is(index + 1, "(")) imports.push({ specifier: string(index + 2), dynamic: true, line });
+    if (is(index, "require") && is(index + 1, "("))
+      imports.push({ specifier: string(index + 2), dynamic: true, typesOnly: false, line });
     const importing = is(index, "import");
     if (!importing && !is(index, "export")) continue;
     if (importing && is(index + 1, "(")) {
       const literal = is(index + 3, ")") || is(index + 3, ",");
-      imports.push({ specifier: literal ? string(index + 2) : null, dynamic: true, line });
+      imports.push({ specifier: literal ? string(index + 2) : null, dynamic: true, typesOnly: false, line });
     } else if (importing && string(index + 1) !== null) {
-      imports.push({ specifier: string(index + 1), dynamic: false, line });
+      imports.push({ specifier: string(index + 1), dynamic: false, typesOnly: false, line });
     } else {
       const from = importing ? clauseEnd(tokens, index) : reexportEnd(tokens, index, is);
-      if (from >= 0) imports.push({ specifier: string(from), dynamic: false, line });
+      // `import type from "x"` and `import type, { y } from "x"` import a value of that name.
+      const typesOnly = is(index + 1, "type") && !is(index + 2, "from") && !is(index + 2, ",");
+      if (from >= 0) imports.push({ specifier: string(from), dynamic: false, typesOnly, line });
     }
   }
   return imports;
