@@ -6,7 +6,7 @@ import type { Broker } from "../broker/types.ts";
 import { ManualClock, testWorld } from "../broker/world.test.support.ts";
 import { MoldauError } from "../errors.ts";
 import { createTwinKernel } from "../kernel/twin.ts";
-import type { Storage } from "../port/storage.ts";
+import { type Storage, StorageError } from "../port/storage.ts";
 import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
 
 const text = (bytes: Uint8Array | null): string => new TextDecoder().decode(bytes ?? new Uint8Array(0));
@@ -93,6 +93,108 @@ test("the same segment lost below the recovery point is corruption: offline, not
     before.filter((_, at) => at !== 2),
   );
   await again.close();
+});
+
+/** What a process leaves that is killed when the sync of what it appended last has failed, and before it could cut that off. */
+async function killedAtAFailedSync(configs: Record<string, number>): Promise<MemoryStorage> {
+  const { storage } = await filled(4, configs);
+  let left: MemoryStorage | null = null;
+  let failing = false;
+  const living: MemoryStorage = storage.crash(keepAll, {
+    onOperation: ({ kind, paths }) => {
+      if (!failing || kind !== "sync" || !paths.some((path) => path.endsWith(".log"))) return;
+      left ??= living.restart({});
+      throw new StorageError("io", "EIO");
+    },
+  });
+  const clock = new ManualClock();
+  const broker = await openBroker(testWorld(living, clock));
+  await clock.advance(1500);
+  failing = true;
+  for (let at = 4; at < 9; at += 1) {
+    void broker.produce("t", [{ value: `v${at}${"-".repeat(400)}`, timestamp: 1000 + at }]).catch(() => {});
+  }
+  await clock.advance(20);
+  assert.ok(left !== null, "no sync failed");
+  return left;
+}
+
+test("what a start exposes is durable, also behind a sync that failed in a process that was killed", async () => {
+  const seen = { exposed: 0, rolled: 0 };
+  const shapes: readonly Record<string, number>[] = [{}, { "segment.bytes": 800 }];
+  for (const configs of shapes) {
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const left = await killedAtAFailedSync(configs);
+      const second = await openBroker(testWorld(left));
+      const before = await values(second);
+      if (before.length > 4) seen.exposed += 1;
+      if ((second.describeTopic("t").partitions[0]?.segments ?? 0) > 1) seen.rolled += 1;
+      await second.produce("t", [{ value: "acknowledged" }]);
+      let chance = seed;
+      const random = (): number => {
+        chance = (chance * 48271) % 2147483647;
+        return chance / 2147483647;
+      };
+      const third = await openBroker(testWorld(left.crash(random, {})));
+      assert.deepEqual(await values(third), [...before, "acknowledged"], `seed ${seed}`);
+      await third.close();
+    }
+  }
+  assert.ok(seen.exposed >= 40 && seen.rolled >= 20, JSON.stringify(seen));
+});
+
+test("a start writes over themselves only the bytes that no recovery point covers", async () => {
+  const { storage, clock, broker } = await filled(6, { "segment.bytes": 400 });
+  await clock.advance(1500);
+  const covered = broker.describeTopic("t").partitions[0]?.sizeBytes ?? 0;
+  for (const at of [6, 7]) await broker.produce("t", [{ value: `v${at}`, timestamp: 1000 + at }]);
+  const rewritten: number[] = [];
+  const again = await openBroker(
+    testWorld(
+      storage.crash(keepAll, {
+        onOperation: ({ kind, paths: [path], sizeBytes }) => {
+          if (kind === "rewrite" && path?.endsWith(".log")) rewritten.push(sizeBytes ?? -1);
+        },
+      }),
+    ),
+  );
+  assert.deepEqual(await values(again), expected(8));
+  const { sizeBytes = 0, segments } = again.describeTopic("t").partitions[0] ?? {};
+  assert.equal(segments, 2);
+  const batchBytes = (sizeBytes - covered) / 2;
+  // The second segment begins with offset 5; the recovery point is 6.
+  assert.deepEqual(rewritten, [batchBytes]);
+  await again.close();
+});
+
+test("a snapshot at the recovery point itself is made durable by the start that believes it", async () => {
+  const { storage, broker } = await filled(3, {});
+  await broker.close();
+  let failing = false;
+  const left = storage.restart({
+    onOperation: ({ kind }) => {
+      if (failing && kind === "sync") throw new StorageError("io", "EIO");
+    },
+  });
+  const path = "t-0/00000000000000000003.snapshot";
+  const bytes = await contents(left, path);
+  await left.remove(".kafka_cleanshutdown");
+  await left.remove(path);
+  const file = left.create(path);
+  file.append(bytes);
+  failing = true;
+  await assert.rejects(left.sync([file]), StorageError);
+  failing = false;
+  for (const folder of ["", "t-0"]) await left.syncDirectory(folder);
+  const second = await openBroker(testWorld(left));
+  assert.equal(second.report.cleanShutdown, false);
+  assert.deepEqual(
+    await contents(
+      left.crash(() => 0, {}),
+      path,
+    ),
+    bytes,
+  );
 });
 
 test("indexes that are missing, cut or scribbled on are rebuilt, and said", async () => {

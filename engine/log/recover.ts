@@ -4,10 +4,12 @@
 //   corruption: reported, never repaired by truncation. Above it a crash may have left an
 //   arbitrary subset of what was written, so the log ends before the first batch that is torn,
 //   damaged or out of place, and what is cut is said with its bytes.
-// Never: writes to a log that it calls corrupt; exposes a byte that it has not synced.
+// Never: writes to a log that it calls corrupt; exposes a byte that it has not synced. Where the last run did not stop
+//   in order, that takes more than a sync: one that failed, in a process that was killed before it could say so, has left
+//   bytes that are read and that no sync writes. So what no recovery point covers is handed over again, as it is.
 //
-// A crash during recovery is safe: every step only reads, or cuts what the next recovery
-// would cut again.
+// A crash during recovery is safe: every step only reads, cuts what the next recovery would cut again, or
+// writes bytes over themselves: torn, that leaves what was there before.
 
 import { MoldauError } from "../errors.ts";
 import { scratchBytes } from "../limits.ts";
@@ -98,7 +100,18 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
   }
   // What is kept is synced before it is exposed.
   if (!options.clean) {
+    for (const { file, position } of scan.doubtful) await file.rewrite(position);
+    // The flush that covers a snapshot ends above it: at the recovery point itself none may have.
+    const snapshot =
+      snapshotOffset > 0 && snapshotOffset === options.recoveryPoint
+        ? await context.storage.open(`${context.folder}/${segmentFileName(snapshotOffset, "snapshot")}`)
+        : null;
+    if (snapshot !== null) {
+      await snapshot.rewrite(0);
+      scan.changed.push(snapshot);
+    }
     await context.storage.sync(scan.changed);
+    await snapshot?.close();
     await context.storage.syncDirectory(context.folder);
   }
   await writeEpochs(context, epochs, before);
@@ -302,6 +315,8 @@ class Scan {
   readonly producers: ProducerState;
   /** Files that were cut or are to be synced before anything of them is exposed. */
   readonly changed: StorageFile[] = [];
+  /** From where on no recovery point says that a sync has covered them. */
+  readonly doubtful: { readonly file: StorageFile; readonly position: number }[] = [];
   readonly #context: LogContext;
   readonly #options: RecoverOptions;
   readonly #fence: number | null;
@@ -312,6 +327,8 @@ class Scan {
   /** Whose indexes were made anew and are not yet in their files. */
   readonly #indexed: Set<Segment> = new Set();
   #buffer: Uint8Array = new Uint8Array(0);
+  /** Where what the recovery point covers ends in the segment that is examined. */
+  #coveredTo = 0;
 
   constructor(
     context: LogContext,
@@ -436,6 +453,7 @@ class Scan {
     const { kernel } = this.#context;
     segment.resetIndexes();
     this.#indexed.add(segment);
+    this.#coveredTo = 0;
     let position = 0;
     let nextOffset = segment.baseOffset;
     let reason = "";
@@ -460,11 +478,10 @@ class Scan {
         reason = prefix.stop === "order" ? "a batch out of order" : "bytes that are no batch";
       else if (bytes.length === 0) reason = "a file shorter than its size";
     }
-    if (reason === "") {
-      this.changed.push(segment.log);
-      return { nextOffset, cut: false };
-    }
-    return this.#cut(segment, position, nextOffset, reason);
+    const end = reason === "" ? { nextOffset, cut: false } : await this.#cut(segment, position, nextOffset, reason);
+    this.changed.push(segment.log);
+    this.doubtful.push({ file: segment.log, position: this.#coveredTo });
+    return end;
   }
 
   #noteBatches(
@@ -488,6 +505,7 @@ class Scan {
       this.#note(header);
       nextOffset = header.lastOffset + 1;
       sizeBytes += header.sizeBytes;
+      if (nextOffset <= this.#options.recoveryPoint) this.#coveredTo = filePosition + sizeBytes;
     }
     return { sizeBytes, nextOffset, reason: "" };
   }
@@ -505,7 +523,6 @@ class Scan {
     }
     const bytes = segment.sizeBytes - position;
     await segment.log.truncate(position);
-    this.changed.push(segment.log);
     this.truncatedBytes += bytes;
     this.notes.push(`${segment.log.path}: cut ${bytes} bytes at offset ${nextOffset}, after ${reason}`);
     return { nextOffset, cut: true };
@@ -514,6 +531,7 @@ class Scan {
   /** Nothing of the log is kept. */
   async dropAll(segments: Segment[], reason: string): Promise<void> {
     this.changed.length = 0;
+    this.doubtful.length = 0;
     await this.#dropFrom(segments, 0, reason);
   }
 

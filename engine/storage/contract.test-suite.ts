@@ -104,6 +104,25 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
     strictEqual(file.sizeBytes, 0);
   });
 
+  contract("a file that is written over itself is what it was, and grows on", async (store, under) => {
+    const file = store.create("a");
+    // Longer than what a store holds of it at once, and no multiple of it.
+    const whole = pattern(2_300_001);
+    file.append(whole.subarray(0, 2_300_000));
+    await store.sync([file]);
+    for (const position of [0, 1, 700_001, 2_299_999, 2_300_000]) await file.rewrite(position);
+    strictEqual(file.sizeBytes, 2_300_000);
+    file.append(whole.subarray(2_300_000));
+    await store.sync([file]);
+    deepStrictEqual(await readFile(store, "a", 3_000_000), whole);
+    for (const position of [-1, 2_300_002]) await refuses(file.rewrite(position), "io");
+    await store.syncDirectory("");
+    await store.close();
+    const again = await under.reopen();
+    deepStrictEqual(await readFile(again, "a", 3_000_000), whole);
+    await again.close();
+  });
+
   contract("create refuses what exists, open what does not", async (store) => {
     const file = store.create("a");
     throwsKind(() => store.create("a"), "exists");
@@ -211,6 +230,7 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
     throwsKind(() => file.append(new Uint8Array([2])), "closed");
     await refuses(file.read(new Uint8Array(1), 0), "closed");
     await refuses(file.truncate(0), "closed");
+    await refuses(file.rewrite(0), "closed");
     await refuses(store.sync([file]), "closed");
     deepStrictEqual(await readFile(store, "a", 10), new Uint8Array([1]));
   });

@@ -75,6 +75,13 @@ export class MemoryFileContent {
     return wanted;
   }
 
+  /** The bytes stay; what a failed sync abandoned of them is to be synced again. */
+  rewrite(position: number): void {
+    const to = this.sizeBytes;
+    if (position === to) return;
+    this.#history.push({ kind: "append", from: position, to, liveTo: to, cut: null, fate: "pending", sealed: false });
+  }
+
   truncate(sizeBytes: number): void {
     if (sizeBytes === this.sizeBytes) return;
     for (const change of this.#history) {

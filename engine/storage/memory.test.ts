@@ -207,6 +207,36 @@ test("a failed sync leaves its bytes unsynced for ever; later ones are synced", 
   floor(seen, { lost: 30, kept: 30 });
 });
 
+test("what a failed sync left is written by the sync after a rewrite; until then a rewrite takes nothing away", async () => {
+  const seen = { lost: 0, kept: 0 };
+  for (const isSynced of [false, true]) {
+    await crashes(200, async (random) => {
+      let failing = false;
+      const store = memoryStorage({
+        onOperation: ({ kind }) => {
+          if (failing && kind === "sync") throw new StorageError("io", "injected EIO");
+        },
+      });
+      const file = await createDurably(store, "a");
+      file.append(pattern(700));
+      await store.sync([file]);
+      file.append(pattern(1500).subarray(700));
+      failing = true;
+      await refuses(store.sync([file]), "io");
+      failing = false;
+      await file.rewrite(500);
+      if (isSynced) await store.sync([file]);
+      file.append(pattern(100));
+      const bytes = await readAll(store.crash(random), "a");
+      deepStrictEqual(bytes.subarray(0, 700), pattern(700));
+      const isWhole = sameBytes(bytes.subarray(0, 1500), pattern(1500));
+      if (isSynced) ok(isWhole);
+      else seen[isWhole ? "kept" : "lost"]++;
+    });
+  }
+  floor(seen, { lost: 30, kept: 30 });
+});
+
 test("a file that is replaced is the old or the new one, wherever the power goes", async () => {
   const seen = { boundaries: 0, old: 0, renewed: 0 };
   const old = pattern(1500);

@@ -266,6 +266,17 @@ class TreeFile implements StorageFile {
     return sizeBytes;
   }
 
+  async rewrite(position: number): Promise<void> {
+    const node = this.openNode();
+    const paths = this.#paths();
+    this.storage.begin("rewrite", paths, position);
+    if (!(position >= 0 && position <= node.content.sizeBytes)) {
+      throw new StorageError("io", `${this.path}: has ${node.content.sizeBytes} bytes, and none from ${position} on`);
+    }
+    node.content.rewrite(position);
+    this.storage.end("rewrite", paths, position);
+  }
+
   async truncate(sizeBytes: number): Promise<void> {
     const node = this.openNode();
     const paths = this.#paths();

@@ -266,6 +266,12 @@ class OverlayFile implements StorageFile {
     return done;
   }
 
+  async rewrite(position: number): Promise<void> {
+    this.demandOpen();
+    if (position >= 0 && position <= this.sizeBytes) return;
+    throw new StorageError("io", `${this.path}: has ${this.sizeBytes} bytes, and none from ${position} on`);
+  }
+
   async truncate(sizeBytes: number): Promise<void> {
     this.demandOpen();
     const node = this.#node;

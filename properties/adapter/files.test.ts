@@ -80,6 +80,7 @@ function lookInto(folder: string): Storage {
         path,
         sizeBytes: bytes.length,
         append: refuse,
+        rewrite: refuse,
         truncate: refuse,
         async read(into, position) {
           const part = bytes.subarray(position, position + into.length);

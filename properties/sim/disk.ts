@@ -52,7 +52,7 @@ export interface DiskHost {
 
 const kinds: readonly OperationKind[] = [
   ...(["create", "open", "append", "read", "truncate", "sync"] as const),
-  ...(["syncDirectory", "list", "makeDirectory", "rename", "remove"] as const),
+  ...(["syncDirectory", "list", "makeDirectory", "rename", "remove", "rewrite"] as const),
 ];
 /** Which writes count until power goes: those of a swap of compacted segments; all, from the next roll's snapshot on. */
 export type Within = "swap" | "roll";

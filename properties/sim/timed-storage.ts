@@ -201,6 +201,10 @@ export class TimedFile implements StorageFile {
     return this.#storage.later("read", this.place, () => this.inner.read(into, position), [this.path]);
   }
 
+  rewrite(position: number): Promise<void> {
+    return this.#storage.later("rewrite", this.place, () => this.inner.rewrite(position), [this.path]);
+  }
+
   truncate(sizeBytes: number): Promise<void> {
     return this.#storage.later("truncate", this.place, () => this.inner.truncate(sizeBytes), [this.path]);
   }

@@ -136,6 +136,10 @@ class ReadOnlyFile implements StorageFile {
     });
   }
 
+  async rewrite(): Promise<void> {
+    throw refusal("rewrite", this.path);
+  }
+
   async truncate(): Promise<void> {
     throw refusal("truncate", this.path);
   }

@@ -11,6 +11,8 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -273,6 +275,22 @@ inFolder(
     await store.close();
   },
 );
+
+inFolder("what is written over itself is written: the system takes it for changed", async (folder) => {
+  const store = await openFileStorage(folder);
+  const file = store.create("a");
+  file.append(pattern(1_500_000));
+  await store.sync([file]);
+  const path = join(folder, "a");
+  utimesSync(path, 1, 1);
+  await file.rewrite(1_500_000);
+  strictEqual(statSync(path).mtimeMs, 1000);
+  await file.rewrite(1_499_999);
+  ok(statSync(path).mtimeMs > 1000);
+  await store.sync([file]);
+  deepStrictEqual(await readFile(store, "a", 2_000_000), pattern(1_500_000));
+  await store.close();
+});
 
 inFolder("injected faults come out as they are, without an effect; a failed sync breaks its file", async (folder) => {
   let failing: string | null = null;

@@ -48,6 +48,8 @@ export function fileStorage(folder: string, options: FileStorageOptions = {}): S
 
 const manifest: StorageManifest = { name: "file", durable: true };
 const sliceBytes = 256 * 1024;
+/** Read and written again at once. */
+const rewrittenBytes = 1024 * 1024;
 
 class FolderStorage implements Storage {
   readonly manifest: StorageManifest = manifest;
@@ -321,6 +323,24 @@ class DescriptorFile implements StorageFile {
     }
   }
 
+  async rewrite(position: number): Promise<void> {
+    const file = this.openFile();
+    this.storage.begin("rewrite", [file.path], position);
+    if (!(position >= 0 && position <= file.sizeBytes)) {
+      throw new StorageError("io", `${file.path}: has ${file.sizeBytes} bytes, and none from ${position} on`);
+    }
+    if (file.broken !== null) throw new StorageError("io", `${file.path}: ${file.broken}`);
+    try {
+      await this.storage.files.pinned(file, (descriptor) => {
+        file.changes++;
+        return rewriteAll(descriptor, position, file.sizeBytes);
+      });
+    } catch (error) {
+      throw storageError(error, `rewrite ${file.path}`);
+    }
+    this.storage.end("rewrite", [file.path], position);
+  }
+
   async truncate(sizeBytes: number): Promise<void> {
     const file = this.openFile();
     this.storage.begin("truncate", [file.path], sizeBytes);
@@ -364,6 +384,18 @@ function writeAll(descriptor: number, bytes: Uint8Array, position: number): void
     const written = writeSync(descriptor, bytes, done, Math.min(sliceBytes, bytes.length - done), position + done);
     if (written === 0) throw new StorageError("io", "the system wrote nothing");
     done += written;
+  }
+}
+
+/** A page is dirty, and written by the next sync, whatever is written into it: the same bytes too. */
+async function rewriteAll(descriptor: number, from: number, to: number): Promise<void> {
+  const piece = new Uint8Array(Math.min(rewrittenBytes, to - from));
+  for (let at = from; at < to; ) {
+    const wanted = Math.min(piece.length, to - at);
+    if ((await readAll(descriptor, piece, wanted, at)) < wanted)
+      throw new StorageError("io", "it is shorter than it was");
+    writeAll(descriptor, piece.subarray(0, wanted), at);
+    at += wanted;
   }
 }
 
