@@ -260,9 +260,7 @@ export class Run {
     }
     if (round.crashAfter > 0) this.world.crashAfter(round.crashAfter);
     this.#loadFails = round.loadFails;
-    // A process that dies between a failed sync and the cut that follows leaves pages that the
-    // system holds for clean: no reader of files can tell. Two rare failures at once; not asked for.
-    this.#onlyProcess = round.onlyProcess && round.failSyncs === 0;
+    this.#onlyProcess = round.onlyProcess;
     const alive = await this.#settleOrRecover(() => {
       const chance = draw(this.plan.seed, "stagger", this.#stage.history.length);
       let delayMs = 0;

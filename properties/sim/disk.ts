@@ -141,11 +141,6 @@ export class Disk implements TimedDisk {
     return this.#writesLeft <= 0;
   }
 
-  /** Power goes, where the process alone was to end. */
-  crashWholly(): void {
-    this.#crashesOnlyProcess = false;
-  }
-
   fail(kind: FailingKind, count: number): void {
     this.#failing.set(kind, count);
     this.#watch();

@@ -33,8 +33,6 @@ const shownMs = 2;
 export class Faults {
   readonly #stage: Stage;
   #isOver = false;
-  /** A sync failed in this life: the system holds its pages for clean, and a process that dies now leaves them so. */
-  #syncFailedIn = 0;
   readonly #again: number[] = [];
   #endsOnceOpen = false;
   /** The read of a log that fails in the next start; 0: none. */
@@ -117,11 +115,6 @@ export class Faults {
         if (node.state === "down") return coverage.add("faults that found nothing");
         this.#note(`fail disk (${fault.kind})`, `${fault.count} times`);
         node.isFaulty = true;
-        if (fault.kind.startsWith("sync")) {
-          this.#syncFailedIn = node.life;
-          // An end that was asked for before, and comes after so many writes, comes after this too.
-          node.disk.crashWholly();
-        }
         return node.disk.fail(fault.kind, fault.count);
       case "jump clock":
         this.#note("jump clock", `${fault.byMs} ms`);
@@ -133,9 +126,7 @@ export class Faults {
   #end(fault: Extract<FaultPlan, { readonly do: "crash" | "kill" }>): void {
     const { node, coverage } = this.#stage;
     if (node.state === "down") return coverage.add("faults that found nothing");
-    // What a failed sync left, and what the process that knew of it takes along: no reader of files can
-    // tell. Two rare failures at once; not asked for.
-    const onlyProcess = fault.do === "kill" && this.#syncFailedIn !== node.life;
+    const onlyProcess = fault.do === "kill";
     this.#downMs = fault.downMs;
     this.#again.splice(0, this.#again.length, ...fault.again);
     this.#inVain = fault.inVain ?? 0;

@@ -99,8 +99,7 @@ export class Node implements DiskHost {
       (error: unknown) => {
         if (!this.lives(life)) return;
         const wasFaulty = this.isFaulty;
-        // What a failed sync left may pass for clean to the next process: let the disk show what it has.
-        this.#end("power", "it did not open", false);
+        this.#end("kill", "it did not open", false);
         if (!wasFaulty) this.#watcher.failed("the broker does not open", error);
       },
     );
