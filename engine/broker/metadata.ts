@@ -337,12 +337,13 @@ async function renewJournal(world: World, image: MetadataImage, found: Generatio
   return installJournal(world, draft);
 }
 
-/** No room for a copy: the old one goes on, cut and synced. */
+/** No room for a copy: the old one goes on, cut, written over itself and synced. */
 async function keepJournal({ storage }: World, found: Generation): Promise<Journal> {
   const { generation, snapshotBytes, nextOffset } = found;
   const file = await storage.open(`${folder}/${journalName(generation)}`);
   try {
     await file.truncate(found.validBytes);
+    await file.rewrite(0);
     await storage.sync([file]);
     await storage.syncDirectory(folder);
   } catch (error) {
