@@ -281,10 +281,10 @@ export class World implements TimedDisk {
     return this.crashed === null && this.incarnation === life;
   }
 
-  count(kind: OperationKind, _: Place, life: number, words: readonly (string | number)[]): void {
+  count(kind: OperationKind, _: Place, life: number, words: () => readonly (string | number)[]): void {
     if (!this.lives(life)) throw new StorageError("closed", "the power is gone");
     this.counts.operations += 1;
-    const what = `${kind} ${words.join(" ")}`;
+    const what = `${kind} ${words().join(" ")}`;
     this.trace.push(`${Math.round(this.time.nowMs * 1000)} ${what}`);
     if (isRead(kind)) return;
     const write = ++this.counts.writes;

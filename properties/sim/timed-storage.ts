@@ -16,7 +16,8 @@ export interface Place {
   readonly name: number;
 }
 
-type Words = readonly (string | number)[];
+/** Of what an operation is, by the paths of now: who traces it asks. */
+type Words = () => readonly (string | number)[];
 
 /** What a disk is like. */
 export interface DiskMix {
@@ -30,7 +31,7 @@ export interface DiskMix {
 export interface TimedDisk {
   /** Whether the life that asked still lives. */
   lives(life: number): boolean;
-  /** An operation is asked for; `words` say of what, by the paths of now. Throws when power went, or goes now. */
+  /** An operation is asked for. Throws when power went, or goes now. */
   count(kind: OperationKind, place: Place, life: number, words: Words): void;
   chance(kind: OperationKind, place: Place): Random;
   /** What it fails with instead of having its effect; null for most. */
@@ -87,13 +88,13 @@ export class TimedStorage implements Storage {
 
   create(path: string): StorageFile {
     const place = placeOf(path);
-    this.disk.count("create", place, this.#life, [path]);
+    this.disk.count("create", place, this.#life, () => [path]);
     this.disk.creating(path);
     return new TimedFile(this, this.#store.create(path), place);
   }
 
   append(file: TimedFile, bytes: Uint8Array): void {
-    this.disk.count("append", file.place, this.#life, [file.path, bytes.length]);
+    this.disk.count("append", file.place, this.#life, () => [file.path, bytes.length]);
     this.disk.append(file, bytes);
   }
 
@@ -106,8 +107,12 @@ export class TimedStorage implements Storage {
     const timed = files as readonly TimedFile[];
     const inner = timed.map((file) => file.inner);
     const place = timed[0]?.place ?? placeOf("");
-    const words = timed.map(({ path }) => path);
-    await this.later("sync", place, () => this.#store.sync(inner), words);
+    await this.later(
+      "sync",
+      place,
+      () => this.#store.sync(inner),
+      () => timed.map(({ path }) => path),
+    );
   }
 
   syncDirectory(path: string): Promise<void> {
@@ -123,7 +128,12 @@ export class TimedStorage implements Storage {
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.later("rename", placeOf(from), () => this.#store.rename(from, to), [from, to]);
+    return this.later(
+      "rename",
+      placeOf(from),
+      () => this.#store.rename(from, to),
+      () => [from, to],
+    );
   }
 
   remove(path: string): Promise<void> {
@@ -133,7 +143,12 @@ export class TimedStorage implements Storage {
   async close(): Promise<void> {}
 
   /** Its effect comes at the beginning or at the end of the time that it takes. */
-  async later<T>(kind: OperationKind, place: Place, effect: () => Promise<T>, words: Words = [place.path]): Promise<T> {
+  async later<T>(
+    kind: OperationKind,
+    place: Place,
+    effect: () => Promise<T>,
+    words: Words = () => [place.path],
+  ): Promise<T> {
     const { disk } = this;
     try {
       disk.count(kind, place, this.#life, words);
@@ -198,15 +213,30 @@ export class TimedFile implements StorageFile {
   }
 
   read(into: Uint8Array, position: number): Promise<number> {
-    return this.#storage.later("read", this.place, () => this.inner.read(into, position), [this.path]);
+    return this.#storage.later(
+      "read",
+      this.place,
+      () => this.inner.read(into, position),
+      () => [this.path],
+    );
   }
 
   rewrite(position: number): Promise<void> {
-    return this.#storage.later("rewrite", this.place, () => this.inner.rewrite(position), [this.path]);
+    return this.#storage.later(
+      "rewrite",
+      this.place,
+      () => this.inner.rewrite(position),
+      () => [this.path],
+    );
   }
 
   truncate(sizeBytes: number): Promise<void> {
-    return this.#storage.later("truncate", this.place, () => this.inner.truncate(sizeBytes), [this.path]);
+    return this.#storage.later(
+      "truncate",
+      this.place,
+      () => this.inner.truncate(sizeBytes),
+      () => [this.path],
+    );
   }
 
   close(): Promise<void> {
