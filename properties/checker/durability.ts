@@ -1,6 +1,6 @@
 // What was promised is there after a crash.
 //
-// Owns: correctness.md A 6 and 18 as one broker can break them, and the promise of A 7 that
+// Owns: correctness.md A 6 and 18 as one broker can break them (of topics: topics.ts), and the promise of A 7 that
 //   everything written is seen in the end.
 // Never: looks at a disk: a promise is an acknowledgement with acks=all, or a read.
 
@@ -96,49 +96,6 @@ export const nothingIsUnseen: Invariant = {
         }
       }
     }
-  },
-};
-
-export const topicsOutlive: Invariant = {
-  name: "A18: a topic whose creation was acknowledged exists; a deleted one stays deleted",
-  source: "architecture.md, Order of writes",
-  needs: "a list of topics after one was created or deleted",
-  check(history, findings) {
-    const alive = new Map<string, { readonly words: string; readonly index: number }>();
-    const gone = new Map<string, { readonly words: string; readonly index: number }>();
-    /** A deletion whose outcome is not known may have its effect at any later time. */
-    const doubtful = new Set<string>();
-    history.forEach(["create topic", "delete topic", "topics"], (event, index) => {
-      if (event.kind === "create topic" && event.outcome === "ok" && event.id !== undefined)
-        alive.set(event.id, { words: `topic ${event.topic} was created ${when(event)}`, index });
-      else if (event.kind === "delete topic" && event.id !== undefined) {
-        if (event.outcome === "ok") {
-          alive.delete(event.id);
-          gone.set(event.id, { words: `topic ${event.topic} was deleted ${when(event)}`, index });
-        } else if (event.outcome === "info") doubtful.add(event.id);
-      } else if (event.kind === "topics") {
-        const listed = new Set(event.ids);
-        findings.look(alive.size + gone.size);
-        for (const [id, topic] of alive) {
-          if (listed.has(id)) continue;
-          alive.delete(id);
-          if (doubtful.delete(id)) gone.set(id, { words: `topic ${id} was found deleted ${when(event)}`, index });
-          else
-            findings.violated(
-              undefined,
-              [index, topic.index],
-              () => `${topic.words} (id ${id}) and is not listed ${when(event)}`,
-            );
-        }
-        for (const [id, topic] of gone)
-          if (listed.has(id))
-            findings.violated(
-              undefined,
-              [index, topic.index],
-              () => `${topic.words} (id ${id}) and is listed again ${when(event)}`,
-            );
-      }
-    });
   },
 };
 

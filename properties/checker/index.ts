@@ -5,13 +5,7 @@
 import type { History } from "../history.ts";
 import { oneRecordAKey } from "./cleaning.ts";
 import { compactionKeepsOrder, latestOfAKeySurvives, tombstonesOutliveTheirTime } from "./compaction.ts";
-import {
-  acknowledgedIsVisible,
-  nothingIsUnseen,
-  nothingPromisedIsLost,
-  progress,
-  topicsOutlive,
-} from "./durability.ts";
+import { acknowledgedIsVisible, nothingIsUnseen, nothingPromisedIsLost, progress } from "./durability.ts";
 import { epochsAsWritten } from "./epochs.ts";
 import {
   commitsSurvive,
@@ -33,6 +27,7 @@ import { oneOwnerAtATime } from "./owners.ts";
 import { producerIdsAreNew, retriesAreRecognised, sequencesWithoutGap, theNextIsAccepted } from "./producers.ts";
 import { foundWhole } from "./recovery.ts";
 import { deletedStaysDeleted, logStartExplained, retentionHappens } from "./retention.ts";
+import { topicsOutlive } from "./topics.ts";
 
 export { HistoryShapeError } from "./history-shapes.ts";
 export { IndexedHistory, LogIndex } from "./indexed.ts";
