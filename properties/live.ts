@@ -117,7 +117,11 @@ async function clearUp(adapter: LogAdapter, topics: readonly string[]): Promise<
 }
 
 /** What was not tried, because the log does not offer it or nobody asked for it. */
-function notesOf({ supports }: LogAdapter, { process, stop, kills = 0 }: LiveCheck, history: History): string[] {
+function notesOf(
+  { supports, deleteTopic }: LogAdapter,
+  { process, stop, kills = 0 }: LiveCheck,
+  history: History,
+): string[] {
   const lacks = [
     supports.idempotence ? null : "idempotent producers",
     supports.conditionalAppends ? null : "conditional appends",
@@ -125,6 +129,7 @@ function notesOf({ supports }: LogAdapter, { process, stop, kills = 0 }: LiveChe
     supports.deleteRecords ? null : "deleting records",
     supports.lookUpByTime ? null : "look-ups by time",
     supports.listTopics ? null : "lists of topics",
+    deleteTopic === undefined ? "deleting topics" : null,
   ].filter((name) => name !== null);
   const notes: string[] = [];
   if (stop?.aborted === true) notes.push("It was stopped early: what was seen until then is judged.");

@@ -145,7 +145,7 @@ export interface LogAdapter {
   createTopic(topic: string, options: TopicOptions): Promise<void>;
   /** listTopics: all there are. One whose creation was acknowledged is among them. */
   listTopics?(): Promise<readonly ListedTopic[]>;
-  /** For clearing up. */
+  /** Resolves when it is not listed any more. Without it, topics are neither deleted in a check nor cleared up after it. */
   deleteTopic?(topic: string): Promise<void>;
   append(place: Place, records: readonly RecordToAppend[], options: AppendOptions): Promise<Appended>;
   /** An offset outside of the log is `OFFSET_OUT_OF_RANGE`, effect none: below its start, or above the high watermark. */

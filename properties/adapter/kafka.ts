@@ -1,7 +1,8 @@
 // Any broker that speaks Kafka's protocol, by its bootstrap address.
 //
 // Owns: which request is which call of the contract, the connections (one for each call that is under
-//   way, made anew after a failure), and a member of the classic protocol.
+//   way, made anew after a failure; those that ask for a topic ask for no other, and end with it), and a member of the
+//   classic protocol.
 // Needs kafkajs, which is asked for when the first adapter is made.
 
 import { ClassicMember } from "./classic-member.ts";
@@ -33,6 +34,7 @@ export interface KafkaAdapterOptions {
 }
 
 const acksByName = { all: -1, leader: 1, none: 0 } as const;
+const noTopic = "";
 const earliest = -2;
 const latest = -1;
 const fetchBytes = 1 << 20;
@@ -61,7 +63,8 @@ export class KafkaAdapter implements LogAdapter {
   };
   readonly #options: Required<KafkaAdapterOptions>;
   readonly #newCluster: () => Cluster;
-  readonly #idle: Cluster[] = [];
+  /** By the topic that they ask for; "" for those that ask for none. */
+  readonly #idle: Map<string, Cluster[]> = new Map();
   readonly #all: Set<Cluster> = new Set();
 
   constructor(options: Required<KafkaAdapterOptions>, newCluster: () => Cluster) {
@@ -71,12 +74,12 @@ export class KafkaAdapter implements LogAdapter {
   }
 
   async ping(): Promise<void> {
-    await this.#use((cluster) => cluster.refreshMetadata());
+    await this.#use(noTopic, (cluster) => cluster.refreshMetadata());
   }
 
   async createTopic(topic: string, { partitions, configs = {} }: TopicOptions): Promise<void> {
     const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
-    await this.#use(async (cluster, sending) => {
+    await this.#use(noTopic, async (cluster, sending) => {
       const broker = await cluster.findControllerBroker();
       sending();
       const { replicationFactor } = this.#options;
@@ -100,16 +103,35 @@ export class KafkaAdapter implements LogAdapter {
 
   /** Without ids: kafkajs asks for no version of the metadata that has them (10 and up, KIP-516). */
   async listTopics(): Promise<ListedTopic[]> {
-    const { topicMetadata } = await this.#use((cluster) => cluster.metadata());
+    const { topicMetadata } = await this.#use(noTopic, (cluster) => cluster.metadata());
     return topicMetadata.map(({ topic }) => ({ topic }));
   }
 
   async deleteTopic(topic: string): Promise<void> {
-    await this.#use(async (cluster, sending) => {
+    await this.#use(noTopic, async (cluster, sending) => {
       const broker = await cluster.findControllerBroker();
       sending();
       await broker.deleteTopics({ topics: [topic], timeout: 10_000 });
     });
+    // kafkajs would go on to ask for it with every other topic of these, which fails, or makes it anew.
+    for (const cluster of this.#idle.get(topic) ?? []) await this.#end(cluster);
+    this.#idle.delete(topic);
+    // A broker that has heard of the deletion may list it a little longer.
+    const deadline = Date.now() + 10_000;
+    while (await this.#lists(topic)) {
+      if (Date.now() > deadline) throw new LogError("REQUEST_TIMED_OUT", "unknown", `${topic} is still listed`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Of one whose deletion was answered: what fails now does not undo it. */
+  async #lists(topic: string): Promise<boolean> {
+    try {
+      return (await this.listTopics()).some((listed) => listed.topic === topic);
+    } catch (error) {
+      const { code, message } = toLogError(error, true);
+      throw new LogError(code, "unknown", message, { cause: error });
+    }
   }
 
   async append(
@@ -193,7 +215,7 @@ export class KafkaAdapter implements LogAdapter {
   }
 
   async allocateProducer(): Promise<{ readonly id: number; readonly epoch: number }> {
-    const { producerId, producerEpoch } = await this.#use(async (cluster, sending) => {
+    const { producerId, producerEpoch } = await this.#use(noTopic, async (cluster, sending) => {
       const broker = await cluster.findControllerBroker();
       sending();
       return broker.initProducerId({ transactionTimeout: 60_000 });
@@ -210,7 +232,7 @@ export class KafkaAdapter implements LogAdapter {
   }
 
   async joinGroup(groupId: string, topics: readonly string[], listener: MemberListener): Promise<GroupMember> {
-    const partitions: Place[] = await this.#use(async (cluster) => {
+    const partitions: Place[] = await this.#use(noTopic, async (cluster) => {
       const places: Place[] = [];
       for (const topic of topics) {
         await cluster.addTargetTopic(topic);
@@ -237,7 +259,7 @@ export class KafkaAdapter implements LogAdapter {
   }
 
   async committed(groupId: string, { topic, partition }: Place): Promise<number | null> {
-    const { responses } = await this.#use(async (cluster) => {
+    const { responses } = await this.#use(noTopic, async (cluster) => {
       const broker = await cluster.findGroupCoordinator({ groupId });
       return broker.offsetFetch({ groupId, topics: [{ topic, partitions: [{ partition }] }] });
     });
@@ -248,11 +270,11 @@ export class KafkaAdapter implements LogAdapter {
   async close(): Promise<void> {
     await Promise.all([...this.#all].map((cluster) => cluster.disconnect().catch(() => {})));
     this.#all.clear();
-    this.#idle.length = 0;
+    this.#idle.clear();
   }
 
   async #atLeader<T>({ topic, partition }: Place, call: (broker: KafkaBroker) => Promise<T>): Promise<T> {
-    return this.#use(async (cluster, sending) => {
+    return this.#use(topic, async (cluster, sending) => {
       await cluster.addTargetTopic(topic);
       const leader = cluster
         .findTopicPartitionMetadata(topic)
@@ -280,22 +302,26 @@ export class KafkaAdapter implements LogAdapter {
   }
 
   /** With connections that nobody else uses meanwhile; `sending` says that from now on a failure may have had an effect. */
-  async #use<T>(call: (cluster: Cluster, sending: () => void) => Promise<T>): Promise<T> {
-    let cluster = this.#idle.pop();
+  async #use<T>(topic: string, call: (cluster: Cluster, sending: () => void) => Promise<T>): Promise<T> {
+    let cluster = this.#idle.get(topic)?.pop();
     let sent = false;
     try {
       cluster ??= await this.#connect();
       const value = await call(cluster, () => {
         sent = true;
       });
-      this.#idle.push(cluster);
+      const idle = this.#idle.get(topic);
+      if (idle === undefined) this.#idle.set(topic, [cluster]);
+      else idle.push(cluster);
       return value;
     } catch (error) {
-      if (cluster !== undefined) {
-        this.#all.delete(cluster);
-        await cluster.disconnect().catch(() => {});
-      }
+      if (cluster !== undefined) await this.#end(cluster);
       throw toLogError(error, sent);
     }
+  }
+
+  async #end(cluster: Cluster): Promise<void> {
+    this.#all.delete(cluster);
+    await cluster.disconnect().catch(() => {});
   }
 }

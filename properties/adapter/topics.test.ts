@@ -35,7 +35,7 @@ async function work(
 ): Promise<History> {
   try {
     const options = { adapter, seed: 5, seconds: 1, healMs, operationTimeoutMs: 1000 };
-    return (await runWorkload({ ...options, faults })).history;
+    return (await runWorkload({ ...options, processes: { renewers: 0 }, faults })).history;
   } finally {
     await adapter.close();
   }

@@ -47,6 +47,7 @@ class Player {
   readonly #adapter: LogAdapter;
   readonly #recorder: Recorder;
   readonly #logs: Log[] = [];
+  readonly #topics: Set<string> = new Set();
   readonly #numbers: Map<string, number> = new Map();
   readonly #cursors: Map<string, number> = new Map();
   readonly #producers: Map<number, Promise<{ readonly id: number; readonly epoch: number } | null>> = new Map();
@@ -129,7 +130,7 @@ class Player {
 
   get #stage(): Stage {
     return {
-      ...{ adapter: this.#adapter, recorder: this.#recorder, logs: this.#logs },
+      ...{ adapter: this.#adapter, recorder: this.#recorder, logs: this.#logs, topics: this.#topics },
       working: () => true,
       sleep: () => Promise.resolve(),
     };

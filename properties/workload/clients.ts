@@ -19,6 +19,8 @@ export interface Stage {
   readonly adapter: LogAdapter;
   readonly recorder: Recorder;
   readonly logs: readonly Log[];
+  /** Names of all that were made for the history, or may have been. */
+  readonly topics: Set<string>;
   /** True while there is work to be done. */
   working(): boolean;
   /** Ends early when the work does. */
@@ -31,7 +33,7 @@ const backoffMs = 100;
 /** Between two operations of a process, at most. */
 const pauseMs = 8;
 
-class Counter {
+export class Counter {
   readonly process: string;
   readonly #random: Random;
   #number = 0;
@@ -76,7 +78,7 @@ async function pause(stage: Stage, random: Random, outcome: Outcome): Promise<vo
   await stage.sleep(outcome === "ok" ? random.below(pauseMs) : backoffMs + random.below(backoffMs));
 }
 
-function noteProduced(
+export function noteProduced(
   { recorder }: Stage,
   answer: Answer<{ readonly offsets?: readonly number[]; readonly duplicate?: boolean }>,
   event: {

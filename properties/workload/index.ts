@@ -21,6 +21,7 @@ import {
 import { Faults } from "./faults.ts";
 import { Member } from "./member.ts";
 import { Recorder } from "./recorder.ts";
+import { renewer } from "./renewer.ts";
 import { sleep } from "./sleep.ts";
 import { noteCreated, noteTopics } from "./topics.ts";
 
@@ -34,6 +35,8 @@ export interface Processes {
   readonly keyedProducers: number;
   /** They read anywhere, and delete a little where that is supported. */
   readonly wanderers: number;
+  /** Each deletes a topic of its own and makes it anew, where topics can be deleted and listed. */
+  readonly renewers: number;
 }
 
 /** Those that a log does not support are left out. */
@@ -45,6 +48,7 @@ export const defaultProcesses: Processes = {
   members: 3,
   keyedProducers: 2,
   wanderers: 1,
+  renewers: 1,
 };
 
 export interface WorkloadOptions {
@@ -148,7 +152,7 @@ class Workload {
     const { seed, healMs = 60_000, onProgress } = this.#options;
     const logs: Log[] = [];
     const stage: Stage = {
-      ...{ adapter: this.#adapter, recorder: this.#recorder, logs },
+      ...{ adapter: this.#adapter, recorder: this.#recorder, logs, topics: new Set() },
       working: () => this.#works(),
       sleep: (ms) => this.#sleep(ms),
     };
@@ -192,7 +196,7 @@ class Workload {
       seconds: this.#recorder.elapsedMs() / 1000,
       operations: this.#recorder.operations,
       coverage: Object.fromEntries([...this.#recorder.counts].sort(([a], [b]) => (a < b ? -1 : 1))),
-      topics: [...new Set(logs.map(({ place }) => place.topic))],
+      topics: [...stage.topics],
     };
   }
 
@@ -231,6 +235,7 @@ class Workload {
       "m",
       (process, random) => new Member(stage, group, process, random),
     );
+    const renews = supports.listTopics && this.#adapter.deleteTopic !== undefined;
     const running = [
       ...some(processes.plainProducers, "p", (process, random) => plainProducer(stage, process, random)),
       ...some(supports.idempotence ? processes.idempotentProducers : 0, "i", (process, random) =>
@@ -243,6 +248,9 @@ class Workload {
         keyedProducer(stage, process, random),
       ),
       ...some(processes.wanderers, "w", (process, random) => wanderer(stage, process, random)),
+      ...some(renews ? processes.renewers : 0, "t", (process, random) =>
+        renewer(stage, process, random, { name: `${group}-${process}`, configs: plainConfigs }),
+      ),
       ...cursors.map((cursor) => cursor.run()),
       ...members.map((member) => member.run()),
     ];

@@ -63,7 +63,14 @@ class Counted {
     const recorder = new Recorder({ operationTimeoutMs: 1000, maxRecords: 1000 });
     const logs = [{ place, name, compacted: false }];
     // As `stage.sleep` is when the work has ended: it does not wait.
-    const stage: Stage = { adapter: this.adapter, recorder, logs, working: () => working, sleep: async () => {} };
+    const stage: Stage = {
+      adapter: this.adapter,
+      recorder,
+      logs,
+      topics: new Set(),
+      working: () => working,
+      sleep: async () => {},
+    };
     return new Member(stage, "g", "m0", draw(1, "m", 0));
   }
 }
