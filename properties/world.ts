@@ -3,7 +3,8 @@
 //
 // Owns: one queue of events ordered by (virtual time, seeded tie-break); the clock, entropy and
 //   storage handed to the broker; which life of the broker is the living one.
-// Never: real time. Between two events the microtasks are drained by one setImmediate.
+// Never: real time. Between two events the microtasks are drained by one setImmediate. Nor when an operation of
+//   the disk has its effect and is answered (sim/timed-storage.ts).
 //
 // Invariants: one seed gives one history; after a crash no answer of the dead life reaches a
 //   client and none of its pending effects reaches the disk.
