@@ -138,13 +138,10 @@ function isUsual(event: HistoryEvent): boolean {
   if (event?.kind === "read")
     return (
       isPlaced(event) &&
-      typeof event.process === "string" &&
-      event.outcome === "ok" &&
-      (event.manner === "cursor" || event.manner === "audit" || event.manner === "fetch") &&
-      event.code === undefined &&
-      event.group === undefined &&
-      event.member === undefined &&
-      event.generation === undefined &&
+      (event.manner === "cursor" || event.manner === "audit" || event.manner === "fetch" || event.manner === "group") &&
+      isAbsentOr("string", event.group) &&
+      isAbsentOr("string", event.member) &&
+      (event.generation === undefined || Number.isSafeInteger(event.generation)) &&
       Number.isSafeInteger(event.from) &&
       Number.isSafeInteger(event.nextOffset) &&
       Number.isSafeInteger(event.logStartOffset) &&
@@ -153,22 +150,39 @@ function isUsual(event: HistoryEvent): boolean {
   return (
     event?.kind === "produce" &&
     isPlaced(event) &&
-    typeof event.process === "string" &&
-    event.outcome === "ok" &&
-    event.acks === "all" &&
-    event.code === undefined &&
-    event.producer === undefined &&
-    event.retry === undefined &&
-    event.duplicate === undefined &&
-    event.divisible === undefined &&
-    event.expectedEndOffset === undefined &&
+    (event.acks === "all" || event.acks === "leader") &&
+    isAbsentOr("boolean", event.retry) &&
+    isAbsentOr("boolean", event.duplicate) &&
+    isAbsentOr("boolean", event.divisible) &&
+    (event.expectedEndOffset === undefined || Number.isSafeInteger(event.expectedEndOffset)) &&
+    (event.producer === undefined || isStamp(event.producer)) &&
     Array.isArray(event.offsets) &&
-    event.offsets.every(Number.isSafeInteger)
+    areWhole(event.offsets)
   );
 }
 
-function isPlaced({ atMs, incarnation, invokedAt, log, records }: Produced | Read): boolean {
+function isAbsentOr(type: "string" | "boolean", value: unknown): boolean {
+  return value === undefined || typeof value === type;
+}
+
+function isStamp(producer: Produced["producer"]): boolean {
   return (
+    Number.isSafeInteger(producer?.id) &&
+    Number.isSafeInteger(producer?.epoch) &&
+    Number.isSafeInteger(producer?.sequence)
+  );
+}
+
+function areWhole(numbers: readonly unknown[]): boolean {
+  for (const number of numbers) if (!Number.isSafeInteger(number)) return false;
+  return true;
+}
+
+function isPlaced({ atMs, incarnation, invokedAt, log, process, outcome, code, records }: Produced | Read): boolean {
+  return (
+    outcome === "ok" &&
+    code === undefined &&
+    typeof process === "string" &&
     Number.isFinite(atMs) &&
     Number.isSafeInteger(incarnation) &&
     Number.isSafeInteger(invokedAt) &&
