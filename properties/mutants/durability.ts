@@ -52,6 +52,17 @@ export const durability: readonly Mutant[] = [
     found: [broken(foundWhole, /below the recovery point|timeindex/)],
   },
   {
+    name: "pages of a failed sync believed by the next process",
+    source: "ours",
+    history:
+      "The system holds them for clean: a process that is killed right then leaves them to the next, which syncs in vain.",
+    file: "log/recover",
+    find: "for (const { file, position } of scan.doubtful) await file.rewrite(position);",
+    replace: "",
+    suite: "lives",
+    found: [...lost, broken(foundWhole, /below the recovery point/)],
+  },
+  {
     name: "a producer id handed out twice after a crash",
     source: "ours",
     history: "A block of ids is in use before the record that takes it is durable: the next life takes it again.",

@@ -35,8 +35,8 @@ export class Faults {
   #isOver = false;
   readonly #again: number[] = [];
   #endsOnceOpen = false;
-  /** The read of a log that fails in the next start; 0: none. */
-  #inVain = 0;
+  /** What fails in the next start. */
+  #inVain: number | "sync" | null = null;
   #stopsOnceOpen = false;
   readonly #supervisor: Stream;
   #downMs = 0;
@@ -129,7 +129,7 @@ export class Faults {
     const onlyProcess = fault.do === "kill";
     this.#downMs = fault.downMs;
     this.#again.splice(0, this.#again.length, ...fault.again);
-    this.#inVain = fault.inVain ?? 0;
+    this.#inVain = fault.inVain ?? null;
     const what = fault.in === undefined ? "writes" : `writes of a ${fault.in}`;
     this.#note(onlyProcess ? "kill" : "crash", `after ${fault.afterWrites} ${what}, ${fault.downMs} ms`);
     if (fault.in !== undefined) node.disk.crashWithin(fault.in, fault.afterWrites, onlyProcess);
@@ -163,7 +163,7 @@ export class Faults {
   #start(): void {
     const { node } = this.#stage;
     if (this.#isOver || node.state !== "down") return;
-    if (this.#inVain > 0) return this.#startInVain();
+    if (this.#inVain !== null) return this.#startInVain(this.#inVain);
     const again = this.#again.shift();
     node.start();
     if (again === undefined) return;
@@ -173,15 +173,16 @@ export class Faults {
     node.disk.crashAfter(again, false);
   }
 
-  #startInVain(): void {
+  #startInVain(fails: number | "sync"): void {
     const { node } = this.#stage;
-    const read = this.#inVain;
-    this.#inVain = 0;
+    this.#inVain = null;
     node.start();
     node.isFaulty = true;
     this.#stopsOnceOpen = true;
-    this.#note("fail disk (read log)", `the read of number ${read}`);
-    node.disk.fail("read log", read);
+    const kind = fails === "sync" ? "sync log" : "read log";
+    const count = fails === "sync" ? 1 : fails;
+    this.#note(`fail disk (${kind}) in a start`, `the ${fails === "sync" ? "first sync" : `read of number ${count}`}`);
+    node.disk.fail(kind, count);
   }
 
   /** It is up, and shows what it found. */

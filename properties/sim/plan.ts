@@ -84,8 +84,8 @@ export type FaultPlan = Part &
         readonly downMs: number;
         /** It goes again at this write of each start that follows; 0: as soon as that is over. */
         readonly again: readonly number[];
-        /** A start comes first in which this read of a log fails, and an orderly stop. */
-        readonly inVain?: number;
+        /** A start comes first in which this read of a log fails, or the sync of what it found, and an orderly stop. */
+        readonly inVain?: number | "sync";
         readonly in?: Within;
       }
     | { readonly do: "restart"; readonly downMs: number; readonly without?: readonly LostFiles[] }

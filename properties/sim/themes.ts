@@ -404,6 +404,14 @@ function deaths(chaosMs: number): Drawn<SimPlan> {
           ...{ afterWrites: fc.integer({ min: 1, max: 8 }), inVain: fc.integer({ min: 1, max: 4 }) },
         }),
       },
+      {
+        // What the process left is shown by two starts, of which one can't sync it, and then the power goes.
+        weight: 2,
+        arbitrary: fc.record({
+          ...{ do: fc.constant("kill" as const), ...any, downMs, again: fc.constant([0]) },
+          ...{ afterWrites: fc.integer({ min: 1, max: 8 }), inVain: fc.constant("sync" as const) },
+        }),
+      },
       restart,
     ],
     mostFaults: 14,

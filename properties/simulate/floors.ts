@@ -40,7 +40,8 @@ export const campaignFloors: Readonly<Record<string, number>> = {
   ...{ "revocations (classic)": 300, "revocations (consumer)": 250, "sequence wraps": 100 },
   ...{
     "fault: crash after recovery": 40,
-    "fault: fail disk (read log)": 20,
+    "fault: fail disk (read log) in a start": 20,
+    "fault: fail disk (sync log) in a start": 20,
     "lives ended in a swap": 20,
     "fault: fail disk (create)": 30,
   },
