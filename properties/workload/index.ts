@@ -59,6 +59,8 @@ export interface WorkloadOptions {
   readonly operations?: number;
   readonly partitions?: number; // 3
   readonly processes?: Partial<Processes>;
+  /** How long the first life of a renewer's topic lasts, about; each is as much longer than the one before. */
+  readonly renewalMs?: number; // 300
   /** An operation without an answer is `info` after this long. */
   readonly operationTimeoutMs?: number; // 10 s
   /** How long the log has at the end to answer again, and then to be read; it counts as stuck after that, a violation. */
@@ -220,7 +222,7 @@ class Workload {
   }
 
   #start(stage: Stage): { cursors: Cursor[]; members: Member[]; running: Promise<void>[] } {
-    const { seed } = this.#options;
+    const { seed, renewalMs = 300 } = this.#options;
     const processes = { ...defaultProcesses, ...this.#options.processes };
     const { supports } = this.#adapter;
     const group = this.#name;
@@ -249,7 +251,9 @@ class Workload {
       ),
       ...some(processes.wanderers, "w", (process, random) => wanderer(stage, process, random)),
       ...some(renews ? processes.renewers : 0, "t", (process, random) =>
-        renewer(stage, process, random, { name: `${group}-${process}`, configs: plainConfigs }),
+        renewer(stage, process, random, {
+          ...{ name: `${group}-${process}`, configs: plainConfigs, longerMs: renewalMs },
+        }),
       ),
       ...cursors.map((cursor) => cursor.run()),
       ...members.map((member) => member.run()),
