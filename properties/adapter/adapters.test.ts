@@ -101,6 +101,7 @@ test("a request whose connection broke may have had an effect, whatever refuses 
 test("what kafkajs throws says whether it may have had an effect", () => {
   const protocol = (type: string): Error => Object.assign(new Error(type), { type, name: "KafkaJSProtocolError" });
   assert.equal(toLogError(protocol("NOT_LEADER_FOR_PARTITION"), true).effect, "unknown"); // KAFKA-13574
+  assert.equal(toLogError(protocol("NOT_CONTROLLER"), true).effect, "unknown");
   assert.equal(toLogError(protocol("MESSAGE_TOO_LARGE"), true).effect, "none");
   assert.equal(toLogError(protocol("REQUEST_TIMED_OUT"), true).effect, "unknown");
   const closed = Object.assign(new Error("Closed connection"), { name: "KafkaJSConnectionClosedError" });

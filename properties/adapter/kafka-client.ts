@@ -185,6 +185,8 @@ const unknownEffect: ReadonlySet<string> = new Set([
   ..."UNKNOWN REQUEST_TIMED_OUT NETWORK_EXCEPTION NOT_ENOUGH_REPLICAS_AFTER_APPEND KAFKA_STORAGE_ERROR".split(" "),
   // KAFKA-13574; and a commit whose append timed out may be answered as the coordinator's absence.
   ..."NOT_LEADER_FOR_PARTITION GROUP_COORDINATOR_NOT_AVAILABLE NOT_COORDINATOR_FOR_GROUP".split(" "),
+  // A controller that steps down answers so what waits for its commit, which the next one may find in its log.
+  "NOT_CONTROLLER",
 ]);
 
 /** `sent` says whether the request may have left before it failed. */

@@ -8,7 +8,8 @@ import type { Stage } from "./clients.ts";
 import { Recorder } from "./recorder.ts";
 import { renewer } from "./renewer.ts";
 
-type Effect = "none" | "unknown";
+/** The last: it had its effect, and a repeat of it is answered. */
+type Effect = "none" | "unknown" | "done";
 
 /** A log that takes creations and deletions, unless it is told how the next ones fail; how long it was left alone before each. */
 class Refusing {
@@ -31,14 +32,18 @@ class Refusing {
       supports: { ...supportsNothing, listTopics: true },
       createTopic: async (topic) => {
         this.created.push(topic);
-        fail(this.creations.shift());
-        this.#ids += 1;
-        this.there.set(topic, `id ${this.#ids}`);
+        const effect = this.creations.shift();
+        if (effect === undefined || effect === "done") {
+          this.#ids += 1;
+          this.there.set(topic, `id ${this.#ids}`);
+        }
+        fail(effect, "TOPIC_ALREADY_EXISTS");
       },
       deleteTopic: async (topic) => {
         this.deleted.push(topic);
-        fail(this.deletions.shift());
-        this.there.delete(topic);
+        const effect = this.deletions.shift();
+        if (effect === undefined || effect === "done") this.there.delete(topic);
+        fail(effect, "UNKNOWN_TOPIC_OR_PARTITION");
       },
       listTopics: async () => [...this.there].map(([topic, id]) => ({ topic, id })),
       append: async () => ({}),
@@ -58,7 +63,8 @@ class Refusing {
   }
 }
 
-function fail(effect: Effect | undefined): void {
+function fail(effect: Effect | undefined, done: string): void {
+  if (effect === "done") throw new LogError(done, "none");
   if (effect !== undefined) throw new LogError(effect === "none" ? "POLICY_VIOLATION" : "ECONNRESET", effect);
 }
 
@@ -111,4 +117,19 @@ test("a deletion that was refused once is made up for, under the same name", asy
   await log.renew();
   assert.deepEqual(log.created, ["t", "t", "t"]);
   assert.equal(log.deleted.length, 3);
+});
+
+test("an answer that it was done already says nothing of when: another name follows", async () => {
+  const log = new Refusing();
+  log.creations = ["done"];
+  log.deletions = ["done"];
+  log.lives = 4;
+  await log.renew();
+  assert.deepEqual(log.created, ["t", "t-1", "t-2", "t-2"]);
+  assert.ok(log.topics.has("t"), "it is cleared up");
+  const { history } = log.recorder;
+  const outcomes = (kind: string): unknown[] =>
+    history.flatMap((event) => (event.kind === kind && "outcome" in event ? [event.outcome] : []));
+  assert.deepEqual(outcomes("create topic").slice(0, 2), ["info", "ok"]);
+  assert.deepEqual(outcomes("delete topic"), ["info", "ok"]);
 });

@@ -9,6 +9,7 @@
 import type { Outcome } from "../history.ts";
 import type { Random } from "../random.ts";
 import { Counter, describe, type Log, noteProduced, type Stage } from "./clients.ts";
+import type { Answer } from "./recorder.ts";
 import { noteCreated, noteTopics } from "./topics.ts";
 import { toRead } from "./values.ts";
 
@@ -52,6 +53,7 @@ export async function renewer(
     const appended = await append(stage, process, log, counter, 1 + random.below(mostRecords));
     await stage.sleep(longerMs * life + random.below(2 * longerMs));
     await look(stage, process, log);
+    await noteTopics(stage);
     // The last life is there at the end, and has to be listed then.
     const deleted = await insist(stage, async () => {
       const outcome = await remove(stage, topic, id);
@@ -98,7 +100,8 @@ async function create(
   const { adapter, recorder } = stage;
   const answer = await recorder.call(() => adapter.createTopic(topic, { partitions: 1, configs }));
   if (answer.outcome === "ok") return { outcome: "ok", id: await noteCreated(stage, topic, answer) };
-  const { outcome, code, invokedAt } = answer;
+  const { code, invokedAt } = answer;
+  const outcome = effectOf(answer, "TOPIC_ALREADY_EXISTS");
   // It may be there, and be listed.
   if (outcome === "info") stage.topics.add(topic);
   recorder.push({ kind: "create topic", topic, outcome, code }, invokedAt);
@@ -108,11 +111,20 @@ async function create(
 async function remove(stage: Stage, topic: string, id: string): Promise<Outcome> {
   const { adapter, recorder } = stage;
   const answer = await recorder.call(async () => adapter.deleteTopic?.(topic));
-  const { outcome, invokedAt } = answer;
+  const { invokedAt } = answer;
+  const outcome = effectOf(answer, "UNKNOWN_TOPIC_OR_PARTITION");
   const code = answer.outcome === "ok" ? {} : { code: answer.code };
   recorder.push({ kind: "delete topic", topic, id, outcome, ...code }, invokedAt);
   if (outcome === "ok") await noteTopics(stage);
   return outcome;
+}
+
+/**
+ * Nobody else makes this topic, or deletes it: `code` says that it was done already, and is what a request is answered
+ * with that went another way as well, as from a broker to one controller and to the next.
+ */
+function effectOf(answer: Answer<unknown>, code: string): Outcome {
+  return answer.outcome === "fail" && answer.code === code ? "info" : answer.outcome;
 }
 
 async function append(stage: Stage, process: string, log: Log, counter: Counter, count: number): Promise<Outcome> {
