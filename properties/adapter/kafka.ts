@@ -1,8 +1,8 @@
 // Any broker that speaks Kafka's protocol, by its bootstrap address.
 //
-// Owns: which request is which call of the contract, the connections (one for each call that is under
-//   way, made anew after a failure; those that ask for a topic ask for no other, and end with it), and a member of the
-//   classic protocol.
+// Owns: which request is which call of the contract, the connections (one for each call that is under way, made anew
+//   after a failure; one that has asked for a topic asks for no other, and ends with it; one for a member's topics ends
+//   with the call), and a member of the classic protocol.
 // Needs kafkajs, which is asked for when the first adapter is made.
 
 import { ClassicMember } from "./classic-member.ts";
@@ -37,6 +37,7 @@ const acksByName = { all: -1, leader: 1, none: 0 } as const;
 const noTopic = "";
 const earliest = -2;
 const latest = -1;
+const againMs = 100;
 const fetchBytes = 1 << 20;
 const text = new TextDecoder();
 
@@ -63,7 +64,7 @@ export class KafkaAdapter implements LogAdapter {
   };
   readonly #options: Required<KafkaAdapterOptions>;
   readonly #newCluster: () => Cluster;
-  /** By the topic that they ask for; "" for those that ask for none. */
+  /** By the topic that they have asked for; "" for those that have asked for none. */
   readonly #idle: Map<string, Cluster[]> = new Map();
   readonly #all: Set<Cluster> = new Set();
 
@@ -89,14 +90,14 @@ export class KafkaAdapter implements LogAdapter {
       });
     });
     // Every partition has a leader a little later.
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + this.#options.requestTimeoutMs;
     for (;;) {
       try {
         for (let partition = 0; partition < partitions; partition++) await this.offsets({ topic, partition });
         return;
       } catch (error) {
-        if (Date.now() > deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        if (Date.now() > deadline) throw afterItsAnswer(error);
+        await new Promise((resolve) => setTimeout(resolve, againMs));
       }
     }
   }
@@ -108,29 +109,31 @@ export class KafkaAdapter implements LogAdapter {
   }
 
   async deleteTopic(topic: string): Promise<void> {
-    await this.#use(noTopic, async (cluster, sending) => {
-      const broker = await cluster.findControllerBroker();
-      sending();
-      await broker.deleteTopics({ topics: [topic], timeout: 10_000 });
-    });
-    // kafkajs would go on to ask for it with every other topic of these, which fails, or makes it anew.
-    for (const cluster of this.#idle.get(topic) ?? []) await this.#end(cluster);
-    this.#idle.delete(topic);
+    try {
+      await this.#use(noTopic, async (cluster, sending) => {
+        const broker = await cluster.findControllerBroker();
+        sending();
+        await broker.deleteTopics({ topics: [topic], timeout: 10_000 });
+      });
+    } finally {
+      // It may be gone, answered or not. Nobody would use them then, and each would fail to refresh its metadata.
+      for (const cluster of this.#idle.get(topic) ?? []) await this.#end(cluster);
+      this.#idle.delete(topic);
+    }
     // A broker that has heard of the deletion may list it a little longer.
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + this.#options.requestTimeoutMs;
     while (await this.#lists(topic)) {
       if (Date.now() > deadline) throw new LogError("REQUEST_TIMED_OUT", "unknown", `${topic} is still listed`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, againMs));
     }
   }
 
-  /** Of one whose deletion was answered: what fails now does not undo it. */
+  /** Of one whose deletion was answered. */
   async #lists(topic: string): Promise<boolean> {
     try {
       return (await this.listTopics()).some((listed) => listed.topic === topic);
     } catch (error) {
-      const { code, message } = toLogError(error, true);
-      throw new LogError(code, "unknown", message, { cause: error });
+      throw afterItsAnswer(error);
     }
   }
 
@@ -232,7 +235,7 @@ export class KafkaAdapter implements LogAdapter {
   }
 
   async joinGroup(groupId: string, topics: readonly string[], listener: MemberListener): Promise<GroupMember> {
-    const partitions: Place[] = await this.#use(noTopic, async (cluster) => {
+    const partitions: Place[] = await this.#useOnce(async (cluster) => {
       const places: Place[] = [];
       for (const topic of topics) {
         await cluster.addTargetTopic(topic);
@@ -320,8 +323,26 @@ export class KafkaAdapter implements LogAdapter {
     }
   }
 
+  /** With a connection that ends then: it may ask for any topics, and nobody has to ask for them after it. */
+  async #useOnce<T>(call: (cluster: Cluster) => Promise<T>): Promise<T> {
+    const cluster = await this.#connect();
+    try {
+      return await call(cluster);
+    } catch (error) {
+      throw toLogError(error, false);
+    } finally {
+      await this.#end(cluster);
+    }
+  }
+
   async #end(cluster: Cluster): Promise<void> {
     this.#all.delete(cluster);
     await cluster.disconnect().catch(() => {});
   }
+}
+
+/** What fails once a creation or a deletion was answered does not undo it. */
+function afterItsAnswer(error: unknown): LogError {
+  const { code, message } = toLogError(error, true);
+  return new LogError(code, "unknown", message, { cause: error });
 }
