@@ -9,6 +9,8 @@
 
 /** Small: an offset that lies alone takes as many places. */
 const pageOffsets = 4;
+/** Looked at one after the other, before all are sorted: on a log with gaps the first that holds is mostly among them. */
+const nearPages = 4096;
 
 export class Slots {
   /** By page, counted from the first one that was asked for: small numbers are found faster. */
@@ -47,22 +49,30 @@ export class Slots {
   first(from: number, end: number, holds: (slot: number) => boolean): number | null {
     const firstPage = Math.floor(from / pageOffsets) - this.#origin;
     const lastPage = Math.floor((end - 1) / pageOffsets) - this.#origin;
-    const isNear = lastPage - firstPage < this.#bases.size;
-    for (const page of isNear ? upTo(firstPage, lastPage) : this.#pages(firstPage, lastPage)) {
-      const base = this.#bases.get(page);
-      if (base === undefined) continue;
-      const first = (page + this.#origin) * pageOffsets;
-      for (let offset = Math.max(from, first); offset < Math.min(end, first + pageOffsets); offset++)
-        if (holds(base + offset - first)) return offset;
+    const isNear = lastPage - firstPage < Math.max(this.#bases.size, nearPages);
+    const lastNear = isNear ? lastPage : firstPage + nearPages - 1;
+    for (let page = firstPage; page <= lastNear; page++) {
+      const found = this.#firstOf(page, from, end, holds);
+      if (found !== null) return found;
     }
+    if (isNear) return null;
+    for (const page of this.#pages(lastNear + 1, lastPage)) {
+      const found = this.#firstOf(page, from, end, holds);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+
+  #firstOf(page: number, from: number, end: number, holds: (slot: number) => boolean): number | null {
+    const base = this.#bases.get(page);
+    if (base === undefined) return null;
+    const first = (page + this.#origin) * pageOffsets;
+    for (let offset = Math.max(from, first); offset < Math.min(end, first + pageOffsets); offset++)
+      if (holds(base + offset - first)) return offset;
     return null;
   }
 
   #pages(first: number, last: number): number[] {
     return [...this.#bases.keys()].filter((page) => page >= first && page <= last).sort((a, b) => a - b);
   }
-}
-
-function* upTo(first: number, last: number): Generator<number> {
-  for (let page = first; page <= last; page++) yield page;
 }

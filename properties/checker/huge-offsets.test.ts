@@ -94,6 +94,43 @@ test("slots of offsets side by side lie side by side, and each offset has its ow
   assert.equal(slots.first(2 ** 40 + 17, 2 ** 52 + 4, holds), 2 ** 52 + 3);
 });
 
+test("the first offset that holds is found near and far, in logs with gaps and without", () => {
+  const random = draw(5, "slots");
+  for (const widest of [1, 20, 3000, 100_000]) {
+    const slots = new Slots();
+    const offsets: number[] = [];
+    for (let offset = random.below(widest), left = 300; left > 0; left--, offset += 1 + random.below(widest))
+      offsets.push(offset);
+    const slotOf = new Map(offsets.map((offset) => [offset, slots.of(offset)]));
+    const last = offsets.at(-1) as number;
+    for (let tried = 0; tried < 300; tried++) {
+      const from = random.below(last + 2);
+      const end = from + random.below(last + 2);
+      const rarely = random.chance(0.5);
+      const wanted = offsets.filter((offset) => offset >= from && (!rarely || offset % 97 === 0));
+      const held = new Set(wanted.map((offset) => slotOf.get(offset)));
+      const [first] = wanted.filter((offset) => offset < end);
+      assert.equal(
+        slots.first(from, end, (slot) => held.has(slot)),
+        first ?? null,
+        `${from} to ${end} of ${widest}`,
+      );
+    }
+  }
+});
+
+test("none is passed over where the look near by ends", () => {
+  for (let far = 16_000; far < 17_000; far++) {
+    const slots = new Slots();
+    for (const offset of [0, far, 2 ** 40]) slots.of(offset);
+    const wanted = slots.find(far);
+    assert.equal(
+      slots.first(1, 2 ** 41, (slot) => slot >= wanted),
+      far,
+    );
+  }
+});
+
 test("offsets far apart take a few slots each, so that columns stay columns", () => {
   const slots = new Slots();
   let highest = 0;
