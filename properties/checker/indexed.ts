@@ -1,8 +1,8 @@
 // A history, sorted once for all invariants: what belongs to which log, what is of which kind, and its
 // records as columns of numbers.
 //
-// Owns: the columns, and that what goes into them is a history (history-shapes.ts). An invariant then compares whole numbers, whatever the values are, and a
-//   history of a million operations is gone through many times in a few seconds.
+// Owns: the columns, and that what goes into them is a history (history-shapes.ts). An invariant then compares whole
+//   numbers, whatever the values are, and a history of a million operations is gone through many times in a few seconds.
 // Never: judges.
 //
 // Events are named by their index in the history, values by a number of their log, records by a row.

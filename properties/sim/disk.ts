@@ -2,8 +2,9 @@
 //
 // Owns: which operation fails, what a failure leaves behind, where power goes, how it stalls, and the count of each
 //   fault.
-// Never: when an operation has its effect and is answered (timed-storage.ts); which bytes a loss of power leaves (engine/storage/memory.ts: synced and volatile images,
-//   torn sectors, names pending until their directory is synced, pages clean after a failed sync).
+// Never: when an operation has its effect and is answered (timed-storage.ts); which bytes a loss of power leaves
+//   (engine/storage/memory.ts: synced and volatile images, torn sectors, names pending until their directory is synced,
+//   pages clean after a failed sync).
 
 import { mix, type Random, Stream } from "../random.ts";
 import { type MemoryStorage, memoryStorage, type Storage, StorageError, type StorageOperation } from "../subject.ts";

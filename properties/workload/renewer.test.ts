@@ -11,7 +11,7 @@ import { renewer } from "./renewer.ts";
 /** The last: it had its effect, and a repeat of it is answered. */
 type Effect = "none" | "unknown" | "done";
 
-/** A log that takes creations and deletions, unless it is told how the next ones fail; how long it was left alone before each. */
+/** Takes creations and deletions, unless it is told how the next ones fail; says how long it was left alone before each. */
 class Refusing {
   readonly there: Map<string, string> = new Map();
   readonly topics: Set<string> = new Set();
