@@ -301,13 +301,16 @@ async function tidyFolder(storage: Storage): Promise<number[]> {
 
 interface Generation extends JournalContent {
   readonly generation: number;
+  /** The whole batches that all of it was read from. */
+  readonly bytes: Uint8Array;
 }
 
 async function readGeneration({ storage, kernel, logger }: World, generation: number): Promise<Generation> {
   const path = `${folder}/${journalName(generation)}`;
   const file = await storage.open(path);
   try {
-    const content = readJournal(await readWhole(file), path, kernel);
+    const bytes = await readWhole(file);
+    const content = readJournal(bytes, path, kernel);
     const tornBytes = file.sizeBytes - content.validBytes;
     if (tornBytes > 0) {
       logger.log("warn", `${path} ends in a torn batch: its ${tornBytes} bytes are cut off`, {
@@ -315,7 +318,7 @@ async function readGeneration({ storage, kernel, logger }: World, generation: nu
         truncatedBytes: tornBytes,
       });
     }
-    return { generation, ...content };
+    return { generation, bytes: bytes.subarray(0, content.validBytes), ...content };
   } finally {
     await file.close();
   }
@@ -337,13 +340,13 @@ async function renewJournal(world: World, image: MetadataImage, found: Generatio
   return installJournal(world, draft);
 }
 
-/** No room for a copy: the old one goes on, cut, written over itself and synced. */
+/** No room for a copy: the old one goes on, cut, what was read of it written over itself, and synced. */
 async function keepJournal({ storage }: World, found: Generation): Promise<Journal> {
   const { generation, snapshotBytes, nextOffset } = found;
   const file = await storage.open(`${folder}/${journalName(generation)}`);
   try {
     await file.truncate(found.validBytes);
-    await file.rewrite(0);
+    await file.rewrite(found.bytes, 0);
     await storage.sync([file]);
     await storage.syncDirectory(folder);
   } catch (error) {

@@ -7,7 +7,7 @@ import { ManualClock, testWorld } from "../broker/world.test.support.ts";
 import { MoldauError } from "../errors.ts";
 import { createTwinKernel } from "../kernel/twin.ts";
 import { type Storage, StorageError } from "../port/storage.ts";
-import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
+import { type MemoryStorage, type MemoryStorageOptions, memoryStorage } from "../storage/memory.ts";
 
 const text = (bytes: Uint8Array | null): string => new TextDecoder().decode(bytes ?? new Uint8Array(0));
 /** A crash that keeps what was written, synced or not, or (0) only what was synced. */
@@ -95,15 +95,26 @@ test("the same segment lost below the recovery point is corruption: offline, not
   await again.close();
 });
 
+function chance(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 48271) % 2147483647;
+    return state / 2147483647;
+  };
+}
+
 /** What a process leaves that is killed when the sync of what it appended last has failed, and before it could cut that off. */
-async function killedAtAFailedSync(configs: Record<string, number>): Promise<MemoryStorage> {
+async function killedAtAFailedSync(
+  configs: Record<string, number>,
+  options: MemoryStorageOptions = {},
+): Promise<MemoryStorage> {
   const { storage } = await filled(4, configs);
   let left: MemoryStorage | null = null;
   let failing = false;
   const living: MemoryStorage = storage.crash(keepAll, {
     onOperation: ({ kind, paths }) => {
       if (!failing || kind !== "sync" || !paths.some((path) => path.endsWith(".log"))) return;
-      left ??= living.restart({});
+      left ??= living.restart(options);
       throw new StorageError("io", "EIO");
     },
   });
@@ -130,17 +141,39 @@ test("what a start exposes is durable, also behind a sync that failed in a proce
       if (before.length > 4) seen.exposed += 1;
       if ((second.describeTopic("t").partitions[0]?.segments ?? 0) > 1) seen.rolled += 1;
       await second.produce("t", [{ value: "acknowledged" }]);
-      let chance = seed;
-      const random = (): number => {
-        chance = (chance * 48271) % 2147483647;
-        return chance / 2147483647;
-      };
-      const third = await openBroker(testWorld(left.crash(random, {})));
+      const third = await openBroker(testWorld(left.crash(chance(seed), {})));
       assert.deepEqual(await values(third), [...before, "acknowledged"], `seed ${seed}`);
       await third.close();
     }
   }
   assert.ok(seen.exposed >= 40 && seen.rolled >= 20, JSON.stringify(seen));
+});
+
+test("what a start exposes is what it has checked, whatever leaves the cache meanwhile", async () => {
+  const seen = { exposed: 0, cut: 0, evicted: 0 };
+  const shapes: readonly Record<string, number>[] = [{}, { "segment.bytes": 800 }];
+  for (const configs of shapes) {
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const random = chance(seed * 7919);
+      const evicts = (): boolean => {
+        const isEvicted = random() < 0.15;
+        if (isEvicted) seen.evicted += 1;
+        return isEvicted;
+      };
+      const left = await killedAtAFailedSync(configs, { evicts });
+      const second = await openBroker(testWorld(left));
+      const end = second.offsets("t", 0).latest;
+      seen[end > 4 ? "exposed" : "cut"] += 1;
+      await second.produce("t", [{ value: "acknowledged" }]);
+      const read = await values(second);
+      assert.equal(read.length, end + 1, `seed ${seed}`);
+      assert.equal(read.at(-1), "acknowledged");
+      const third = await openBroker(testWorld(left.crash(random, {})));
+      assert.deepEqual(await values(third), read, `seed ${seed}`);
+      await third.close();
+    }
+  }
+  assert.ok(seen.exposed >= 30 && seen.cut >= 3 && seen.evicted >= 30, JSON.stringify(seen));
 });
 
 test("a start writes over themselves only the bytes that no recovery point covers", async () => {
@@ -163,20 +196,24 @@ test("a start writes over themselves only the bytes that no recovery point cover
   assert.equal(segments, 2);
   const batchBytes = (sizeBytes - covered) / 2;
   // The second segment begins with offset 5; the recovery point is 6.
-  assert.deepEqual(rewritten, [batchBytes]);
+  assert.deepEqual(rewritten, [2 * batchBytes]);
   await again.close();
 });
 
 test("a snapshot at the recovery point itself is made durable by the start that believes it", async () => {
   const { storage, broker } = await filled(3, {});
   await broker.close();
-  let failing = false;
-  const left = storage.restart({
-    onOperation: ({ kind }) => {
-      if (failing && kind === "sync") throw new StorageError("io", "EIO");
-    },
-  });
   const path = "t-0/00000000000000000003.snapshot";
+  let failing = false;
+  let reads = 0;
+  const left = storage.restart({
+    onOperation: ({ kind, paths }) => {
+      if (failing && kind === "sync") throw new StorageError("io", "EIO");
+      if (kind === "read" && paths[0] === path) reads += 1;
+    },
+    // What is read once more is not there any more.
+    evicts: () => reads > 1,
+  });
   const bytes = await contents(left, path);
   await left.remove(".kafka_cleanshutdown");
   await left.remove(path);
@@ -185,6 +222,7 @@ test("a snapshot at the recovery point itself is made durable by the start that 
   failing = true;
   await assert.rejects(left.sync([file]), StorageError);
   failing = false;
+  reads = 0;
   for (const folder of ["", "t-0"]) await left.syncDirectory(folder);
   const second = await openBroker(testWorld(left));
   assert.equal(second.report.cleanShutdown, false);

@@ -6,10 +6,11 @@
 //   damaged or out of place, and what is cut is said with its bytes.
 // Never: writes to a log that it calls corrupt; exposes a byte that it has not synced. Where the last run did not stop
 //   in order, that takes more than a sync: one that failed, in a process that was killed before it could say so, has left
-//   bytes that are read and that no sync writes. So what no recovery point covers is handed over again, as it is.
+//   bytes that are read and that no sync writes, and that the next read may not find any more. So of what no recovery
+//   point covers, the very bytes that were checked are handed over again, in their places, and nothing is read twice.
 //
-// A crash during recovery is safe: every step only reads, cuts what the next recovery would cut again, or
-// writes bytes over themselves: torn, that leaves what was there before.
+// A crash during recovery is safe: every step only reads, cuts what the next recovery would cut again, or writes bytes
+// over themselves: torn, that leaves in every sector these or what the disk had, as the crash before it may have done.
 
 import { MoldauError } from "../errors.ts";
 import { scratchBytes } from "../limits.ts";
@@ -74,7 +75,8 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
   const before = await readFile(context.storage, `${context.folder}/${epochCheckpointName}`, maxEpochFileBytes);
   const entries: EpochEntry[] | null = before === null ? null : parseEpochCheckpoint(before);
   const replayFrom = options.clean ? Number.MAX_SAFE_INTEGER : options.recoveryPoint;
-  const { producers, snapshotOffset, snapshots } = await readSnapshot(context, found.snapshots, replayFrom, notes);
+  const snapshot = await readSnapshot(context, found.snapshots, replayFrom, notes);
+  const { producers, snapshotOffset, snapshots } = snapshot;
   await replayProducers(context, deleted, snapshotOffset, producers);
   const epochs = new LeaderEpochs(entries ?? []);
   const marks = { fence, gapsBelow: gapsBelow ?? (isCompacted(context.config) ? Number.MAX_SAFE_INTEGER : 0) };
@@ -100,18 +102,13 @@ export async function recoverLog(context: LogContext, given: RecoverOptions): Pr
   }
   // What is kept is synced before it is exposed.
   if (!options.clean) {
-    for (const { file, position } of scan.doubtful) await file.rewrite(position);
-    // The flush that covers a snapshot ends above it: at the recovery point itself none may have.
-    const snapshot =
-      snapshotOffset > 0 && snapshotOffset === options.recoveryPoint
-        ? await context.storage.open(`${context.folder}/${segmentFileName(snapshotOffset, "snapshot")}`)
-        : null;
-    if (snapshot !== null) {
-      await snapshot.rewrite(0);
-      scan.changed.push(snapshot);
+    const file = snapshot.doubtful === null ? null : await rewriteSnapshot(context, snapshotOffset, snapshot.doubtful);
+    if (file !== null) scan.changed.push(file);
+    try {
+      await context.storage.sync(scan.changed);
+    } finally {
+      await file?.close();
     }
-    await context.storage.sync(scan.changed);
-    await snapshot?.close();
     await context.storage.syncDirectory(context.folder);
   }
   await writeEpochs(context, epochs, before);
@@ -279,6 +276,8 @@ interface SnapshotFound {
   readonly producers: ProducerState;
   /** The state is that of the log up to here. */
   readonly snapshotOffset: number;
+  /** What it was parsed from, where the sync of it may have failed. */
+  readonly doubtful: Uint8Array | null;
   readonly snapshots: number[];
 }
 
@@ -295,12 +294,27 @@ async function readSnapshot(
     const path = `${context.folder}/${segmentFileName(offset, "snapshot")}`;
     const bytes = await readFile(context.storage, path, 256 * 1024 * 1024);
     const producers = bytes === null ? null : parseProducerSnapshot(bytes, crc);
-    if (producers !== null) return { producers, snapshotOffset: offset, snapshots };
+    if (producers !== null) {
+      // The flush that covers a snapshot ends above it: at the recovery point itself none may have.
+      return { producers, snapshotOffset: offset, doubtful: offset === atMost ? bytes : null, snapshots };
+    }
     notes.push(`${path}: damaged producer snapshot, set aside for an older one`);
     await removeSnapshot(context, offset);
     snapshots.splice(snapshots.indexOf(offset), 1);
   }
-  return { producers: new ProducerState(), snapshotOffset: 0, snapshots };
+  return { producers: new ProducerState(), snapshotOffset: 0, doubtful: null, snapshots };
+}
+
+/** Hands over again what was believed of it; the file, for a sync. */
+async function rewriteSnapshot(context: LogContext, offset: number, bytes: Uint8Array): Promise<StorageFile> {
+  const file = await context.storage.open(`${context.folder}/${segmentFileName(offset, "snapshot")}`);
+  try {
+    await file.rewrite(bytes, 0);
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 async function removeSnapshot(context: LogContext, offset: number): Promise<void> {
@@ -315,8 +329,6 @@ class Scan {
   readonly producers: ProducerState;
   /** Files that were cut or are to be synced before anything of them is exposed. */
   readonly changed: StorageFile[] = [];
-  /** From where on no recovery point says that a sync has covered them. */
-  readonly doubtful: { readonly file: StorageFile; readonly position: number }[] = [];
   readonly #context: LogContext;
   readonly #options: RecoverOptions;
   readonly #fence: number | null;
@@ -448,7 +460,10 @@ class Scan {
     }
   }
 
-  /** A segment that a crash may have left in pieces: every batch is checked, and its indexes made anew. */
+  /**
+   * A segment that a crash may have left in pieces: every batch is checked, its indexes made anew, and what lies above
+   * the recovery point is written over itself. Who has come so far calls the log corrupt no more.
+   */
   async #examine(segment: Segment): Promise<{ nextOffset: number; cut: boolean }> {
     const { kernel } = this.#context;
     segment.resetIndexes();
@@ -464,6 +479,8 @@ class Scan {
       const bytes = this.#buffer.subarray(0, await segment.log.read(this.#buffer.subarray(0, length), position));
       const prefix = kernel.validPrefix(bytes, nextOffset);
       const walked = this.#noteBatches(segment, bytes.subarray(0, prefix.sizeBytes), position, nextOffset);
+      const doubtful = bytes.subarray(Math.max(0, this.#coveredTo - position), walked.sizeBytes);
+      if (doubtful.length > 0) await segment.log.rewrite(doubtful, position + walked.sizeBytes - doubtful.length);
       position += walked.sizeBytes;
       nextOffset = walked.nextOffset;
       wanted = scanBytes;
@@ -480,7 +497,6 @@ class Scan {
     }
     const end = reason === "" ? { nextOffset, cut: false } : await this.#cut(segment, position, nextOffset, reason);
     this.changed.push(segment.log);
-    this.doubtful.push({ file: segment.log, position: this.#coveredTo });
     return end;
   }
 
@@ -531,7 +547,6 @@ class Scan {
   /** Nothing of the log is kept. */
   async dropAll(segments: Segment[], reason: string): Promise<void> {
     this.changed.length = 0;
-    this.doubtful.length = 0;
     await this.#dropFrom(segments, 0, reason);
   }
 

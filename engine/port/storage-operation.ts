@@ -20,7 +20,7 @@ export interface StorageOperation {
   readonly kind: StorageOperationKind;
   /** One path; for `rename` from and to; for `sync` the set. */
   readonly paths: readonly string[];
-  /** For `append` and `read` the bytes asked for; for `rewrite` where it begins; for `truncate` the size to keep; for a traced `sync` the bytes covered. */
+  /** For `append`, `read` and `rewrite` the bytes asked for; for `truncate` the size to keep; for a traced `sync` the bytes covered. */
   readonly sizeBytes?: number;
 }
 

@@ -50,11 +50,12 @@ export interface StorageFile {
   /** Fills `into` from `position`; resolves to the bytes read, fewer only at the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>;
   /**
-   * Hands the store its own bytes again, from `position` to the end, in their places: they are as if they had just been
-   * appended. Of what an earlier process wrote and could not sync, reads may show what the disk does not have and no
-   * sync would write; the next sync after this does. On failure every byte is as it was.
+   * Writes the bytes that were read at `position` over themselves: they are as if they had just been appended. Of what an
+   * earlier process wrote and could not sync, a read may show what the disk does not have and no sync would write, and
+   * the next read something else; the sync after this writes what is handed over here. `io` beyond the end of the file.
+   * `bytes` may be overwritten once it has settled. On failure any part of them may have been written.
    */
-  rewrite(position: number): Promise<void>;
+  rewrite(bytes: Uint8Array, position: number): Promise<void>;
   /** Cuts the file to `sizeBytes`; durable after the next sync of this file. */
   truncate(sizeBytes: number): Promise<void>;
   /** Frees what the handle holds; idempotent. Reads under way finish or fail with `closed`. */

@@ -110,12 +110,22 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
     const whole = pattern(2_300_001);
     file.append(whole.subarray(0, 2_300_000));
     await store.sync([file]);
-    for (const position of [0, 1, 700_001, 2_299_999, 2_300_000]) await file.rewrite(position);
+    for (const [from, to] of [
+      [0, 2_300_000],
+      [1, 700_001],
+      [262_143, 262_145],
+      [700_001, 2_300_000],
+      [2_300_000, 2_300_000],
+    ] as const) {
+      const handed = whole.slice(from, to);
+      await file.rewrite(handed, from);
+      handed.fill(0);
+    }
     strictEqual(file.sizeBytes, 2_300_000);
     file.append(whole.subarray(2_300_000));
     await store.sync([file]);
     deepStrictEqual(await readFile(store, "a", 3_000_000), whole);
-    for (const position of [-1, 2_300_002]) await refuses(file.rewrite(position), "io");
+    for (const position of [-1, 2_300_000, 2_300_002]) await refuses(file.rewrite(new Uint8Array(2), position), "io");
     await store.syncDirectory("");
     await store.close();
     const again = await under.reopen();
@@ -230,7 +240,7 @@ export function storageContract(name: string, makeStore: () => Promise<StoreUnde
     throwsKind(() => file.append(new Uint8Array([2])), "closed");
     await refuses(file.read(new Uint8Array(1), 0), "closed");
     await refuses(file.truncate(0), "closed");
-    await refuses(file.rewrite(0), "closed");
+    await refuses(file.rewrite(new Uint8Array(1), 0), "closed");
     await refuses(store.sync([file]), "closed");
     deepStrictEqual(await readFile(store, "a", 10), new Uint8Array([1]));
   });

@@ -75,11 +75,39 @@ export class MemoryFileContent {
     return wanted;
   }
 
-  /** The bytes stay; what a failed sync abandoned of them is to be synced again. */
-  rewrite(position: number): void {
-    const to = this.sizeBytes;
+  /** What a failed sync abandoned of them is as it was handed over here, and to be synced again. */
+  rewrite(bytes: Uint8Array, position: number): void {
+    const to = position + bytes.length;
     if (position === to) return;
+    this.#overwrite(bytes, position);
     this.#history.push({ kind: "append", from: position, to, liveTo: to, cut: null, fate: "pending", sealed: false });
+  }
+
+  /** Sectors that a failed sync abandoned, and nothing has written since, are zeros from now on where `evicts` says so. */
+  evict(evicts: () => boolean): void {
+    if (!this.#history.some(isAbandoned)) return;
+    for (const write of this.#history.filter(isAbandoned)) {
+      for (let start = write.from; start < write.liveTo; ) {
+        const stop = Math.min(write.liveTo, (Math.floor(start / sectorBytes) + 1) * sectorBytes);
+        if (evicts())
+          for (const [from, to] of this.#abandonedIn(start, stop)) this.#overwrite(new Uint8Array(to - from), from);
+        start = stop;
+      }
+    }
+  }
+
+  /** Of a range, what no write covers that the disk has or is to get. */
+  #abandonedIn(from: number, to: number): (readonly [number, number])[] {
+    let left: (readonly [number, number])[] = [[from, to]];
+    for (const change of this.#history) {
+      if (change.kind !== "append" || change.fate === "abandoned") continue;
+      left = left.flatMap(([start, stop]) => {
+        const before = [start, Math.min(stop, change.from)] as const;
+        const behind = [Math.max(start, change.liveTo), stop] as const;
+        return [before, behind].filter(([low, high]) => low < high);
+      });
+    }
+    return left;
   }
 
   truncate(sizeBytes: number): void {
@@ -165,6 +193,15 @@ export class MemoryFileContent {
     return bytes;
   }
 
+  #overwrite(bytes: Uint8Array, position: number): void {
+    for (let done = 0; done < bytes.length; ) {
+      const start = (position + done) % chunkBytes;
+      const length = Math.min(bytes.length - done, chunkBytes - start);
+      this.#chunks[Math.floor((position + done) / chunkBytes)]!.set(bytes.subarray(done, done + length), start);
+      done += length;
+    }
+  }
+
   #store(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; ) {
       const index = Math.floor(this.sizeBytes / chunkBytes);
@@ -187,6 +224,10 @@ export class MemoryFileContent {
 
 function durableWrite(from: number, to: number): Write {
   return { kind: "append", from, to, liveTo: to, cut: null, fate: "durable", sealed: true };
+}
+
+function isAbandoned(change: Change): change is Write {
+  return change.kind === "append" && change.fate === "abandoned";
 }
 
 function isLive(change: Change): change is Write {

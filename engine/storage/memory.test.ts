@@ -224,7 +224,12 @@ test("what a failed sync left is written by the sync after a rewrite; until then
       failing = true;
       await refuses(store.sync([file]), "io");
       failing = false;
-      await file.rewrite(500);
+      for (const [from, to] of [
+        [500, 900],
+        [900, 1500],
+      ] as const) {
+        await file.rewrite(pattern(1500).subarray(from, to), from);
+      }
       if (isSynced) await store.sync([file]);
       file.append(pattern(100));
       const bytes = await readAll(store.crash(random), "a");
@@ -235,6 +240,47 @@ test("what a failed sync left is written by the sync after a rewrite; until then
     });
   }
   floor(seen, { lost: 30, kept: 30 });
+});
+
+test("what a failed sync left may leave the cache at any read, sector by sector, until it is written again", async () => {
+  let evicting = true;
+  let failing = false;
+  const store = memoryStorage({
+    onOperation: ({ kind }) => {
+      if (failing && kind === "sync") throw new StorageError("io", "injected EIO");
+    },
+    evicts: () => evicting,
+  });
+  const file = await createDurably(store, "a");
+  const whole = pattern(2000);
+  file.append(whole.subarray(0, 700));
+  await store.sync([file]);
+  file.append(whole.subarray(700, 1600));
+  deepStrictEqual(await readAll(store, "a"), whole.subarray(0, 1600));
+  failing = true;
+  await refuses(store.sync([file]), "io");
+  failing = false;
+  evicting = false;
+  deepStrictEqual(await readAll(store, "a"), whole.subarray(0, 1600));
+  await file.rewrite(whole.subarray(900, 1100), 900);
+  file.append(whole.subarray(1600));
+  evicting = true;
+  const expected = whole.slice();
+  expected.fill(0, 700, 900).fill(0, 1100, 1600);
+  deepStrictEqual(await readAll(store, "a"), expected);
+  evicting = false;
+  deepStrictEqual(await readAll(store, "a"), expected);
+  await file.rewrite(whole.subarray(700, 1600), 700);
+  await store.sync([file]);
+  evicting = true;
+  deepStrictEqual(await readAll(store, "a"), whole);
+  deepStrictEqual(
+    await readAll(
+      store.crash(() => 0),
+      "a",
+    ),
+    whole,
+  );
 });
 
 test("a file that is replaced is the old or the new one, wherever the power goes", async () => {

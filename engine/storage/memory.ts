@@ -19,6 +19,11 @@ import { partPath, pathNames } from "./path.ts";
 export interface MemoryStorageOptions extends StorageHooks {
   /** The bytes of all files together; an append beyond it throws `no-space`. */
   readonly capacityBytes?: number;
+  /**
+   * Asked before a read, for each sector that a failed sync abandoned: true takes it out of the cache, and from then on
+   * the file has there what the disk has, which is nothing of it. Without it such bytes are read as they were written.
+   */
+  readonly evicts?: () => boolean;
 }
 
 export interface MemoryStorage extends Storage {
@@ -195,6 +200,10 @@ class TreeStorage implements MemoryStorage {
     return this.#options.onOperation !== undefined || this.#options.trace !== undefined;
   }
 
+  evict(node: MemoryFileNode): void {
+    if (this.#options.evicts !== undefined) node.content.evict(this.#options.evicts);
+  }
+
   reserve(node: MemoryFileNode, sizeBytes: number): void {
     if (node.parent === null) return;
     if (sizeBytes > 0 && this.#usedBytes + sizeBytes > this.#capacityBytes) {
@@ -261,20 +270,21 @@ class TreeFile implements StorageFile {
     const node = this.openNode();
     const paths = this.#paths();
     this.storage.begin("read", paths, into.length);
+    this.storage.evict(node);
     const sizeBytes = node.content.read(into, position);
     this.storage.end("read", paths, sizeBytes);
     return sizeBytes;
   }
 
-  async rewrite(position: number): Promise<void> {
+  async rewrite(bytes: Uint8Array, position: number): Promise<void> {
     const node = this.openNode();
     const paths = this.#paths();
-    this.storage.begin("rewrite", paths, position);
-    if (!(position >= 0 && position <= node.content.sizeBytes)) {
-      throw new StorageError("io", `${this.path}: has ${node.content.sizeBytes} bytes, and none from ${position} on`);
+    this.storage.begin("rewrite", paths, bytes.length);
+    if (!(position >= 0 && position + bytes.length <= node.content.sizeBytes)) {
+      throw new StorageError("io", `${this.path}: cannot write ${bytes.length} bytes at ${position} over themselves`);
     }
-    node.content.rewrite(position);
-    this.storage.end("rewrite", paths, position);
+    node.content.rewrite(bytes, position);
+    this.storage.end("rewrite", paths, bytes.length);
   }
 
   async truncate(sizeBytes: number): Promise<void> {

@@ -266,10 +266,10 @@ class OverlayFile implements StorageFile {
     return done;
   }
 
-  async rewrite(position: number): Promise<void> {
+  async rewrite(bytes: Uint8Array, position: number): Promise<void> {
     this.demandOpen();
-    if (position >= 0 && position <= this.sizeBytes) return;
-    throw new StorageError("io", `${this.path}: has ${this.sizeBytes} bytes, and none from ${position} on`);
+    if (position >= 0 && position + bytes.length <= this.sizeBytes) return;
+    throw new StorageError("io", `${this.path}: cannot write ${bytes.length} bytes at ${position} over themselves`);
   }
 
   async truncate(sizeBytes: number): Promise<void> {

@@ -221,11 +221,11 @@ export class TimedFile implements StorageFile {
     );
   }
 
-  rewrite(position: number): Promise<void> {
+  rewrite(bytes: Uint8Array, position: number): Promise<void> {
     return this.#storage.later(
       "rewrite",
       this.place,
-      () => this.inner.rewrite(position),
+      () => this.inner.rewrite(bytes, position),
       () => [this.path],
     );
   }

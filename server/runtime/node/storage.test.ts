@@ -27,6 +27,7 @@ import { StorageError } from "../../../engine/port/storage.ts";
 import type { StorageOperation } from "../../../engine/port/storage-operation.ts";
 import { pattern, refuses, storageContract, throwsKind } from "../../../engine/storage/contract.test-suite.ts";
 import { readFile } from "../../../engine/storage/read-file.ts";
+import type { OpenFile } from "./open-files.ts";
 import { fileStorage, openFileStorage } from "./storage.ts";
 
 for (const maxOpenFiles of [512, 1]) {
@@ -283,12 +284,28 @@ inFolder("what is written over itself is written: the system takes it for change
   await store.sync([file]);
   const path = join(folder, "a");
   utimesSync(path, 1, 1);
-  await file.rewrite(1_500_000);
+  await file.rewrite(new Uint8Array(0), 1_500_000);
   strictEqual(statSync(path).mtimeMs, 1000);
-  await file.rewrite(1_499_999);
+  // In one turn, so that no sync begins half-way.
+  const rewriting = file.rewrite(pattern(1_500_000).subarray(700_000), 700_000);
   ok(statSync(path).mtimeMs > 1000);
+  await rewriting;
   await store.sync([file]);
   deepStrictEqual(await readFile(store, "a", 2_000_000), pattern(1_500_000));
+  await store.close();
+});
+
+inFolder("a sync that began before a file is written over itself leaves it to the next", async (folder) => {
+  const store = await openFileStorage(folder);
+  const file = store.create("a");
+  file.append(pattern(3_000_000));
+  const counted = (file as unknown as { openFile(): OpenFile }).openFile();
+  const syncing = store.sync([file]);
+  const rewriting = file.rewrite(pattern(3_000_000), 0);
+  await Promise.all([syncing, rewriting]);
+  deepStrictEqual([counted.changes, counted.syncedChanges], [2, 1]);
+  await store.sync([file]);
+  deepStrictEqual([counted.changes, counted.syncedChanges], [2, 2]);
   await store.close();
 });
 

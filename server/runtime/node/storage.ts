@@ -48,8 +48,6 @@ export function fileStorage(folder: string, options: FileStorageOptions = {}): S
 
 const manifest: StorageManifest = { name: "file", durable: true };
 const sliceBytes = 256 * 1024;
-/** Read and written again at once. */
-const rewrittenBytes = 1024 * 1024;
 
 class FolderStorage implements Storage {
   readonly manifest: StorageManifest = manifest;
@@ -323,22 +321,25 @@ class DescriptorFile implements StorageFile {
     }
   }
 
-  async rewrite(position: number): Promise<void> {
+  async rewrite(bytes: Uint8Array, position: number): Promise<void> {
     const file = this.openFile();
-    this.storage.begin("rewrite", [file.path], position);
-    if (!(position >= 0 && position <= file.sizeBytes)) {
-      throw new StorageError("io", `${file.path}: has ${file.sizeBytes} bytes, and none from ${position} on`);
+    const paths = this.#paths();
+    this.storage.begin("rewrite", paths, bytes.length);
+    if (!(position >= 0 && position + bytes.length <= file.sizeBytes)) {
+      throw new StorageError("io", `${file.path}: cannot write ${bytes.length} bytes at ${position} over themselves`);
     }
     if (file.broken !== null) throw new StorageError("io", `${file.path}: ${file.broken}`);
+    const descriptor = this.storage.files.use(file);
     try {
-      await this.storage.files.pinned(file, (descriptor) => {
-        file.changes++;
-        return rewriteAll(descriptor, position, file.sizeBytes);
-      });
+      // A page is dirty, and written by the next sync, whatever is written into it: the same bytes too.
+      writeAll(descriptor, bytes, position);
     } catch (error) {
       throw storageError(error, `rewrite ${file.path}`);
+    } finally {
+      // A sync under way began before it, and covers none of it.
+      file.changes++;
     }
-    this.storage.end("rewrite", [file.path], position);
+    this.storage.end("rewrite", paths, bytes.length);
   }
 
   async truncate(sizeBytes: number): Promise<void> {
@@ -384,18 +385,6 @@ function writeAll(descriptor: number, bytes: Uint8Array, position: number): void
     const written = writeSync(descriptor, bytes, done, Math.min(sliceBytes, bytes.length - done), position + done);
     if (written === 0) throw new StorageError("io", "the system wrote nothing");
     done += written;
-  }
-}
-
-/** A page is dirty, and written by the next sync, whatever is written into it: the same bytes too. */
-async function rewriteAll(descriptor: number, from: number, to: number): Promise<void> {
-  const piece = new Uint8Array(Math.min(rewrittenBytes, to - from));
-  for (let at = from; at < to; ) {
-    const wanted = Math.min(piece.length, to - at);
-    if ((await readAll(descriptor, piece, wanted, at)) < wanted)
-      throw new StorageError("io", "it is shorter than it was");
-    writeAll(descriptor, piece.subarray(0, wanted), at);
-    at += wanted;
   }
 }
 
