@@ -57,7 +57,7 @@ export const durability: readonly Mutant[] = [
     history:
       "The system holds them for clean: a process that is killed right then leaves them to the next, which syncs in vain.",
     file: "log/recover",
-    find: "for (const { file, position } of scan.doubtful) await file.rewrite(position);",
+    find: "if (doubtful.length > 0) await segment.log.rewrite(doubtful, position + walked.sizeBytes - doubtful.length);",
     replace: "",
     suite: "lives",
     found: [...lost, broken(foundWhole, /below the recovery point/)],
