@@ -123,6 +123,7 @@ export async function runWorkload(options: WorkloadOptions): Promise<WorkloadRes
 }
 
 const progressEveryMs = 500;
+const defaultHealMs = 60_000;
 
 class Workload {
   readonly #options: WorkloadOptions;
@@ -151,7 +152,7 @@ class Workload {
   }
 
   async run(): Promise<WorkloadResult> {
-    const { seed, healMs = 60_000, onProgress } = this.#options;
+    const { seed, healMs = defaultHealMs, onProgress } = this.#options;
     const logs: Log[] = [];
     const stage: Stage = {
       ...{ adapter: this.#adapter, recorder: this.#recorder, logs, topics: new Set() },
@@ -222,7 +223,7 @@ class Workload {
   }
 
   #start(stage: Stage): { cursors: Cursor[]; members: Member[]; running: Promise<void>[] } {
-    const { seed, renewalMs = 300 } = this.#options;
+    const { seed, renewalMs = 300, healMs = defaultHealMs } = this.#options;
     const processes = { ...defaultProcesses, ...this.#options.processes };
     const { supports } = this.#adapter;
     const group = this.#name;
@@ -235,7 +236,7 @@ class Workload {
     const members = some(
       supports.groups === "none" ? 0 : processes.members,
       "m",
-      (process, random) => new Member(stage, group, process, random),
+      (process, random) => new Member(stage, group, process, random, healMs / 2),
     );
     const renews = supports.listTopics && this.#adapter.deleteTopic !== undefined;
     const running = [

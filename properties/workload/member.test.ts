@@ -59,7 +59,7 @@ class Counted {
     return { records: [{ offset, timestamp: 1, value: `p0.${offset}|` }], nextOffset: offset + 1, ...bounds };
   }
 
-  member(working = false): Member {
+  member({ goodbyeMs = 30_000 }: { readonly goodbyeMs?: number } = {}): Member {
     const recorder = new Recorder({ operationTimeoutMs: 1000, maxRecords: 1000 });
     const logs = [{ place, name, compacted: false }];
     // As `stage.sleep` is when the work has ended: it does not wait.
@@ -68,10 +68,10 @@ class Counted {
       recorder,
       logs,
       topics: new Set(),
-      working: () => working,
+      working: () => false,
       sleep: async () => {},
     };
-    return new Member(stage, "g", "m0", draw(1, "m", 0));
+    return new Member(stage, "g", "m0", draw(1, "m", 0), goodbyeMs);
   }
 }
 
@@ -82,6 +82,16 @@ async function finishFor(member: Member, end: number, ms: number): Promise<void>
   await new Promise((resolve) => setTimeout(resolve, ms));
   done.abort();
   await ended;
+}
+
+/** Lets it finish until something has come about, or half a minute has gone. */
+async function finishUntil(member: Member, hasCome: () => boolean): Promise<void> {
+  const done = new AbortController();
+  const given = setTimeout(() => done.abort(), 30_000);
+  await member.finish(new Map([[name, 5]]), done.signal, () => {
+    if (hasCome()) done.abort();
+  });
+  clearTimeout(given);
 }
 
 test("one that has come to the end only lives on", async () => {
@@ -118,14 +128,22 @@ test("one that left without an answer says so again before it joins", async () =
   await member.leave();
   assert.equal(log.leaves.length, 1);
   const before = log.joins.length;
-  const done = new AbortController();
-  const given = setTimeout(() => done.abort(), 30_000);
-  await member.finish(new Map([[name, 5]]), done.signal, () => {
-    if (log.joins.length > before) done.abort();
-  });
-  clearTimeout(given);
+  await finishUntil(member, () => log.joins.length > before);
   assert.equal(log.leaves.length, 3, "two were not answered");
   assert.ok(log.joins.length > before, "it has joined again");
   const joined = log.joins[before] as number;
   assert.ok(joined >= (log.leaves[2] as number), "it joined when it had been heard");
+});
+
+test("one whose leaving is never answered joins again when it has said so long enough", async () => {
+  const log = new Counted(5, 5);
+  log.refusedLeaves = Number.POSITIVE_INFINITY;
+  const member = log.member({ goodbyeMs: 400 });
+  await finishFor(member, 5, 10);
+  await member.leave();
+  const before = log.joins.length;
+  await finishUntil(member, () => log.joins.length > before);
+  const [first, last, joined] = [log.leaves[0] as number, log.leaves.at(-1) as number, log.joins[before] as number];
+  assert.ok(log.leaves.length >= 2 && last - first >= 300, `${log.leaves.length} times, in ${last - first} ms`);
+  assert.ok(joined >= last);
 });

@@ -15,14 +15,13 @@ const heartbeatMs = 300;
 const backoffMs = 100;
 /** When the work has ended: after an answer that brought it no further, doubled with each, up to a heartbeat. */
 const firstPauseMs = 10;
-/** Of one that has left and was not answered. The sessions of all groups that are known end sooner. */
-const goodbyeMs = 60_000;
 
 export class Member {
   readonly #stage: Stage;
   readonly #group: string;
   readonly #random: Random;
   readonly #process: string;
+  readonly #goodbyeMs: number;
   #member: GroupMember | null = null;
   /** It has left, and nobody has said that he heard it. */
   #leaving: { readonly member: GroupMember; readonly sinceMs: number } | null = null;
@@ -36,8 +35,10 @@ export class Member {
   /** Of the assignment: when it was asked for. */
   #askedAt = 0;
 
-  constructor(stage: Stage, group: string, process: string, random: Random) {
+  /** One that has left and is not answered says so for `goodbyeMs`, and joins again then. */
+  constructor(stage: Stage, group: string, process: string, random: Random, goodbyeMs: number) {
     this.#stage = stage;
+    this.#goodbyeMs = goodbyeMs;
     this.#group = group;
     this.#process = process;
     this.#random = random;
@@ -112,7 +113,7 @@ export class Member {
     const leaving = this.#leaving;
     if (leaving === null) return;
     const answer = await recorder.call(() => leaving.member.leave());
-    if (answer.outcome === "ok" || recorder.elapsedMs() - leaving.sinceMs > goodbyeMs) this.#leaving = null;
+    if (answer.outcome === "ok" || recorder.elapsedMs() - leaving.sinceMs > this.#goodbyeMs) this.#leaving = null;
   }
 
   async #turn(maxWaitMs: number): Promise<void> {
