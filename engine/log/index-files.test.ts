@@ -136,6 +136,51 @@ for (const kind of ["no-space", "io"] as const) {
   }
 }
 
+for (const kind of ["no-space", "io"] as const) {
+  for (const unwritten of ["append", "truncate", "open"] as const) {
+    for (const isRemoved of [true, false]) {
+      const removal = isRemoved ? "" : ", and whose removal of them,";
+      test(`a start whose ${unwritten} of index files${removal} fails (${kind}) takes no partition offline`, async () => {
+        for (const [intervalBytes, [end, next]] of [0, 4096].flatMap((bytes) =>
+          Object.entries(ends).map((one) => [bytes, one] as const),
+        )) {
+          const isFailing = { now: false };
+          const storage = await secondLife(
+            {
+              kind,
+              fails: (operation) =>
+                isFailing.now &&
+                isOf(operation, ["index", "timeindex"]) &&
+                (operation.kind === unwritten || (operation.kind === "remove" && !isRemoved)),
+            },
+            intervalBytes,
+          );
+          const living = await openBroker(testWorld(storage));
+          for (const [at, time] of [...timesOfSecondLife, 16].entries()) {
+            await living.produce("t", [{ value: `v${at + 3}`, timestamp: start + time }]);
+          }
+          isFailing.now = true;
+          const killed = storage.restart();
+          const clock = new ManualClock();
+          const broker = await openBroker(testWorld(killed, clock));
+          assert.match(broker.report.notes.join("\n"), /its index was not written and will be rebuilt/);
+          const what = `interval ${intervalBytes}, ${end}`;
+          await demandTruth(broker, `${what}, the start itself`);
+          await clock.advance(1500);
+          let found = await next(killed, broker);
+          for (let life = 1; life <= 2; life += 1) {
+            const again = await openBroker(testWorld(found));
+            await demandTruth(again, `${what}, life ${life} after it`);
+            await again.close();
+            found = found.crash(() => 0, {});
+          }
+          assert.deepEqual(await findings(found), [], what);
+        }
+      });
+    }
+  }
+}
+
 interface Alone {
   readonly storage: MemoryStorage;
   readonly segment: Segment;
@@ -174,7 +219,8 @@ test("index files that could neither be written nor removed are not read again i
   segment.deactivate();
   disk.isFull = true;
   await assert.rejects(segment.writeIndexes(true), StorageError);
-  assert.equal((await segment.abandonIndexFiles())?.kind, "no-space");
+  const said = await segment.abandonIndexFiles(new StorageError("no-space", "it is full"));
+  assert.match(said, /will be rebuilt: it is full; what is left of it stays: remove t-0\/0+\.index/);
   segment.dropIndexes();
   const sizeBytes = segment.log.sizeBytes / 4;
   for (let at = 0; at < 4; at += 1) assert.equal(await segment.positionOf(at), at * sizeBytes);

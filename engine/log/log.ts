@@ -419,10 +419,7 @@ export class Log {
     try {
       return await segment.writeIndexes(true);
     } catch (error) {
-      if (!(error instanceof StorageError) || error.kind === "closed") throw error;
-      const left = await segment.abandonIndexFiles();
-      const why = left === null ? error.message : `${error.message}; what is left of it stays: ${left.message}`;
-      this.context.logger.log("warn", `${segment.log.path}: its index was not written and will be rebuilt: ${why}`);
+      this.context.logger.log("warn", await segment.abandonIndexFiles(error));
       return [];
     }
   }

@@ -400,9 +400,14 @@ class Scan {
     if (last) await segment.activate();
     else segment.deactivate();
     if (!this.#indexed.delete(segment)) return;
-    if (segment.sizeBytes === 0) return segment.removeIndexFiles();
-    await segment.clearIndexFiles();
-    this.changed.push(...(await segment.writeIndexes(!last)));
+    try {
+      if (segment.sizeBytes === 0) return await segment.removeIndexFiles();
+      await segment.clearIndexFiles();
+      this.changed.push(...(await segment.writeIndexes(!last)));
+    } catch (error) {
+      // As in a life: whatever becomes of an index's file, it takes no log offline.
+      this.notes.push(await segment.abandonIndexFiles(error));
+    }
   }
 
   #isFenced(nextOffset: number): boolean {

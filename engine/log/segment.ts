@@ -233,19 +233,23 @@ export class Segment {
   }
 
   /**
-   * After a failed write: takes both files away. Where that fails too, they are not read again in this life, and what
-   * they hold is synced as far as the disk lets it, so that a loss of power does not bring back an offset index that
-   * leads further than the other. Resolves to why they are still there.
+   * After a write that failed with `cause`: takes both files away, so that the next start makes them anew. Where that
+   * fails too, they are not read again in this life, and what they hold is synced as far as the disk lets it, so that a
+   * loss of power does not bring back an offset index that leads further than the other. Resolves to what there is to
+   * say; throws `cause` where it is not the disk's.
    */
-  async abandonIndexFiles(): Promise<StorageError | null> {
+  async abandonIndexFiles(cause: unknown): Promise<string> {
+    if (!(cause instanceof StorageError) || cause.kind === "closed") throw cause;
     this.#areFilesDoubtful = true;
+    this.#unsaved = false;
+    const said = `${this.log.path}: its index was not written and will be rebuilt: ${cause.message}`;
     try {
       await this.removeIndexFiles();
-      return null;
+      return said;
     } catch (error) {
       if (!(error instanceof StorageError) || error.kind === "closed") throw error;
       for (const kind of ["index", "timeindex"] as const) await this.#syncAlone(this.#path(kind));
-      return error;
+      return `${said}; what is left of it stays: ${error.message}`;
     }
   }
 
