@@ -5,7 +5,7 @@ import { openBroker } from "../broker/open.ts";
 import type { Broker } from "../broker/types.ts";
 import { ManualClock, testWorld } from "../broker/world.test.support.ts";
 import { createTwinKernel } from "../kernel/twin.ts";
-import { StorageError, type StorageErrorKind } from "../port/storage.ts";
+import { StorageError, type StorageErrorKind, type StorageFile } from "../port/storage.ts";
 import type { StorageOperation } from "../port/storage-operation.ts";
 import { type MemoryStorage, memoryStorage } from "../storage/memory.ts";
 import { IndexResidency, Segment } from "./segment.ts";
@@ -185,15 +185,18 @@ interface Alone {
   readonly storage: MemoryStorage;
   readonly segment: Segment;
   readonly rebuilt: string[];
-  readonly disk: { isFull: boolean };
+  readonly disk: { isFull: boolean; fails: (operation: StorageOperation) => boolean };
 }
 
 /** A segment of four batches without a log around it; what needs room fails while the disk is full. */
 async function alone(times: readonly number[] = [0, 1, 2, 3]): Promise<Alone> {
-  const disk = { isFull: false };
+  const disk: Alone["disk"] = { isFull: false, fails: () => false };
   const storage = memoryStorage({
-    onOperation: ({ kind, paths: [path] }) => {
+    onOperation: (operation) => {
+      const { kind, paths } = operation;
+      const [path] = paths;
       const needsRoom = kind === "remove" || kind === "truncate" || (kind === "append" && path?.endsWith(".index"));
+      if (disk.fails(operation)) throw new StorageError("io", `${kind} ${path}`);
       if (disk.isFull && needsRoom) throw new StorageError("no-space", `${kind} ${path}`);
     },
   });
@@ -211,6 +214,53 @@ async function alone(times: readonly number[] = [0, 1, 2, 3]): Promise<Alone> {
   };
   return { storage, segment: new Segment(context, 0, log, 0), rebuilt, disk };
 }
+
+/** Told of every handle that is opened from now on, and of its end. */
+function openHandles(storage: MemoryStorage): Set<StorageFile> {
+  const handles = new Set<StorageFile>();
+  const watched = (file: StorageFile): StorageFile => {
+    const close = file.close.bind(file);
+    file.close = () => {
+      handles.delete(file);
+      return close();
+    };
+    handles.add(file);
+    return file;
+  };
+  const create = storage.create.bind(storage);
+  const open = storage.open.bind(storage);
+  storage.create = (path) => watched(create(path));
+  storage.open = async (path) => watched(await open(path));
+  return handles;
+}
+
+test("no handle stays open of index files that cannot be opened, written, removed or synced", async () => {
+  let failures = 0;
+  for (const failing of [["open"], ["append", "remove"], ["append", "remove", "sync"]]) {
+    for (const kind of ["index", "timeindex"]) {
+      const { storage, segment, disk } = await alone();
+      const handles = openHandles(storage);
+      await segment.load(true);
+      await segment.removeIndexFiles();
+      assert.equal(handles.size, 0);
+      for (const one of ["index", "timeindex"]) storage.create(`t-0/00000000000000000000.${one}`);
+      for (const file of handles) await file.close();
+      disk.fails = (operation) => failing.includes(operation.kind) && isOf(operation, [kind]);
+      for (let attempt = 1; attempt <= 3; attempt += 1) {
+        await segment.writeIndexes(false).catch(async (error: unknown) => {
+          failures += 1;
+          await segment.abandonIndexFiles(error);
+        });
+        assert.deepEqual(
+          [...handles].map(({ path }) => path),
+          [],
+          `${failing} of the ${kind}`,
+        );
+      }
+    }
+  }
+  assert.ok(failures >= 12, `${failures}`);
+});
 
 test("index files that could neither be written nor removed are not read again in the same life", async () => {
   const { segment, rebuilt, disk } = await alone();

@@ -257,8 +257,11 @@ export class Segment {
     const { storage } = this.#context;
     try {
       const file = await storage.open(path);
-      await storage.sync([file]);
-      await file.close();
+      try {
+        await storage.sync([file]);
+      } finally {
+        await file.close();
+      }
     } catch (error) {
       if (!(error instanceof StorageError) || error.kind === "closed") throw error;
     }
@@ -283,11 +286,13 @@ export class Segment {
   }
 
   async #openPair(): Promise<IndexFiles> {
+    let times: StorageFile | null = null;
     try {
-      const times = await this.#openOrCreate(this.#path("timeindex"));
+      times = await this.#openOrCreate(this.#path("timeindex"));
       return { offsets: await this.#openOrCreate(this.#path("index")), times };
     } catch (error) {
       this.#indexFiles = null;
+      await times?.close();
       throw error;
     }
   }
