@@ -46,6 +46,12 @@ class LossyNode {
     if (sizeBytes < this.base.sizeBytes) await this.base.truncate(sizeBytes);
   }
 
+  /** What is pending is in this process alone: there is nothing of it that a failed sync could have left. */
+  async rewrite(bytes, position) {
+    const ofBase = bytes.subarray(0, Math.max(0, this.base.sizeBytes - position));
+    if (ofBase.length > 0) await this.base.rewrite(ofBase, position);
+  }
+
   writeThrough() {
     for (const chunk of this.pending) this.base.append(chunk);
     this.pending = [];
@@ -76,6 +82,10 @@ class LossyFile {
 
   read(into, position) {
     return this.node.read(into, position);
+  }
+
+  rewrite(bytes, position) {
+    return this.node.rewrite(bytes, position);
   }
 
   truncate(sizeBytes) {
