@@ -34,6 +34,8 @@ interface Call {
   readonly given: string;
   readonly answers: string;
   readonly test: Shape;
+  /** What its shape does not say. */
+  readonly besides?: string;
   /** Of `supports`, what needs it; absent of what every adapter has, or may have as it likes. */
   readonly promisedBy?: keyof Manifest;
   readonly optional?: true;
@@ -49,6 +51,7 @@ export const adapterCalls: Readonly<Record<Method, Call>> = {
   },
   read: {
     given: "place, { offset, maxWaitMs }",
+    besides: "at the end: no records, at once or after up to `maxWaitMs`",
     answers: "{ records: [{ offset, timestamp, value, key? }], nextOffset, logStartOffset, highWatermark }",
     test: fields({
       records: list(fields({ offset: whole, timestamp: number, value: textOrNull, key: or(null, text) })),

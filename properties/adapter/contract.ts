@@ -80,7 +80,7 @@ export interface StoredRecord {
 
 export interface ReadOptions {
   readonly offset: number;
-  /** How long to wait when there is nothing yet. */
+  /** How long to wait at most when there is nothing yet. To answer at once with nothing is allowed. */
   readonly maxWaitMs: number;
 }
 

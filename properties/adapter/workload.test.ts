@@ -6,7 +6,18 @@ import { type MemoryStorage, memoryStorage, openBroker } from "../../server/runt
 import { judge } from "../checker/index.ts";
 import { draw } from "../random.ts";
 import { type FaultControl, runWorkload } from "../workload/index.ts";
-import { LogError, type Place, type ReadAnswer, type ReadOptions } from "./contract.ts";
+import {
+  type Appended,
+  type LogAdapter,
+  LogError,
+  type Manifest,
+  type Offsets,
+  type Place,
+  type ReadAnswer,
+  type ReadOptions,
+  type RecordToAppend,
+  supportsNothing,
+} from "./contract.ts";
 import { EngineAdapter } from "./engine.ts";
 
 interface Subject {
@@ -138,4 +149,85 @@ test("it says what is missing, and rejects when the log is not there", async () 
     (error) => error instanceof LogError && error.code === "BROKER_NOT_AVAILABLE",
   );
   await close();
+});
+
+/** Nothing of it ever waits: all its answers come before any timer. */
+class AtOnce implements LogAdapter {
+  readonly name: string = "an array a partition";
+  readonly supports: Manifest = { ...supportsNothing, conditionalAppends: true };
+  readonly #logs: Map<string, (RecordToAppend & { readonly offset: number })[]> = new Map();
+  reads = 0;
+
+  async createTopic(): Promise<void> {}
+
+  async append(place: Place, records: readonly RecordToAppend[]): Promise<Appended> {
+    const log = this.#log(place);
+    return { offsets: records.map((record) => log.push({ ...record, offset: log.length }) - 1) };
+  }
+
+  async read(place: Place, { offset }: ReadOptions): Promise<ReadAnswer> {
+    this.reads++;
+    const records = this.#log(place).slice(offset, offset + 10);
+    return { records, nextOffset: offset + records.length, ...(await this.offsets(place)) };
+  }
+
+  async offsets(place: Place): Promise<Offsets> {
+    return { logStartOffset: 0, highWatermark: this.#log(place).length };
+  }
+
+  async close(): Promise<void> {}
+
+  #log({ topic, partition }: Place): (RecordToAppend & { readonly offset: number })[] {
+    const name = `${topic}-${partition}`;
+    const log = this.#logs.get(name) ?? [];
+    this.#logs.set(name, log);
+    return log;
+  }
+}
+
+test("a log that answers all at once is worked on for as long as was asked, and not asked for nothing all the time", async () => {
+  const adapter = new AtOnce();
+  const processes = { conditionalWriters: 0 };
+  const since = performance.now();
+  const { history, seconds } = await runWorkload({ adapter, seed: 7, seconds: 0.5, processes });
+  assert.ok(seconds < 5, `${seconds} s`);
+  assert.deepEqual(judge(history).violations, []);
+  // 2 cursors pause for 8 ms after each empty read, as 3 producers do between two appends.
+  assert.ok(adapter.reads < 2000, `${adapter.reads} reads in ${performance.now() - since} ms`);
+});
+
+/** And it says of every read that there is more, a little further on. */
+class Endless extends AtOnce {
+  override async read(_: Place, { offset }: ReadOptions): Promise<ReadAnswer> {
+    if (++this.reads > 1_000_000) throw new Error("it is read for ever");
+    return { records: [], nextOffset: offset + 1, logStartOffset: 0, highWatermark: offset + 1000 };
+  }
+}
+
+test("a log that has no end, and answers all at once, is stuck", async () => {
+  const adapter = new Endless();
+  const { history, seconds } = await runWorkload({ adapter, seed: 7, seconds: 0.2, healMs: 300 });
+  assert.ok(seconds < 10, `${seconds} s`);
+  assert.ok(adapter.reads < 5000, `${adapter.reads} reads`);
+  assert.ok(history.some((event) => event.kind === "stuck" && /before its end/.test(event.detail)));
+});
+
+/** Where only microtasks run, no timer of a test's own ends it. */
+const escapeMs = 10_000;
+
+/** Whose cursors find something every time. */
+class Busy extends AtOnce {
+  readonly #since: number = performance.now();
+
+  override async read(place: Place, options: ReadOptions): Promise<ReadAnswer> {
+    if (performance.now() - this.#since > escapeMs) throw new Error("it is never over");
+    const { records, ...rest } = await super.read(place, options);
+    return { ...rest, nextOffset: options.offset, records: records.slice(0, 1) };
+  }
+}
+
+test("timers fire between the answers of a log that has more every time", async () => {
+  const adapter = new Busy();
+  const { seconds } = await runWorkload({ adapter, seed: 7, seconds: 0.3, healMs: 300 });
+  assert.ok(seconds < 10, `${seconds} s`);
 });

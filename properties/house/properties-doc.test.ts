@@ -23,10 +23,11 @@ const callTable = /(<!-- calls -->\n)([\s\S]*?)(<!-- \/calls -->)/;
 const callRows = [
   "| call | answers | needed for |",
   "|---|---|---|",
-  ...Object.entries(adapterCalls).map(([name, { given, answers, promisedBy, optional }]) => {
+  ...Object.entries(adapterCalls).map(([name, { given, answers, besides, promisedBy, optional }]) => {
     const needed = promisedBy === undefined ? (optional === true ? "optional" : "every check") : `\`${promisedBy}\``;
     const shape = /^[{[]/.test(answers) ? answers.replace(/^(.*[}\]])/, "`$1`") : answers;
-    return `| \`${name}(${given})\` | ${shape} | ${needed} |`;
+    const all = besides === undefined ? shape : `${shape}; ${besides}`;
+    return `| \`${name}(${given})\` | ${all} | ${needed} |`;
   }),
 ];
 

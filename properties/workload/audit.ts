@@ -20,6 +20,8 @@ export interface AuditOptions {
 }
 
 const lookMs = 50;
+/** Before the next read where one has led on without a record. */
+const gapMs = 5;
 const lookUps = 5;
 
 /** False when the log does not answer any more: there is nothing to be read then. */
@@ -114,6 +116,11 @@ async function readAll({ stage, healMs }: AuditOptions, log: Log): Promise<numbe
         bounds = { logStartOffset, highWatermark };
         offset = Math.max(offset, nextOffset);
         if (nextOffset <= at || nextOffset >= highWatermark) break;
+        if (recorder.elapsedMs() > deadline) {
+          code = `${highWatermark - offset} records before its end after ${healMs} ms`;
+          break;
+        }
+        if (some.length === 0) await wait(gapMs);
       }
     }
     if (code === "") {

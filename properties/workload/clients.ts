@@ -240,7 +240,12 @@ export class Cursor {
   async run(): Promise<void> {
     while (this.#stage.working()) {
       const log = this.#random.pick(this.#stage.logs);
-      if ((await this.#poll(log, this.#random.below(200))) === null) await this.#stage.sleep(backoffMs);
+      const sinceMs = this.#stage.recorder.elapsedMs();
+      const polled = await this.#poll(log, this.#random.below(200));
+      if (polled === null) await this.#stage.sleep(backoffMs);
+      // A log that does not wait would be asked for nothing all the time.
+      else if (polled.records === 0 && this.#stage.recorder.elapsedMs() - sinceMs < pauseMs)
+        await this.#stage.sleep(pauseMs);
     }
   }
 
@@ -249,18 +254,20 @@ export class Cursor {
     for (const log of this.#stage.logs) {
       for (let behind: number | null = null; behind !== 0; ) {
         if (until()) return false;
-        const before = this.#positions.get(log);
-        behind = await this.#poll(log, 0);
-        // Nobody answered, or it came no further.
-        if (behind === null || (behind > 0 && before === this.#positions.get(log)))
+        const before = this.#positions.get(log) ?? -1;
+        const polled = await this.#poll(log, 0);
+        behind = polled === null ? null : polled.behind;
+        const isFurther = (this.#positions.get(log) ?? -1) > before;
+        // Nobody answered, or there was nothing, or it came no further.
+        if (behind !== 0 && !(isFurther && polled !== null && polled.records > 0))
           await new Promise((resolve) => setTimeout(resolve, backoffMs));
       }
     }
     return true;
   }
 
-  /** How many offsets it is behind then; null when there was no answer. */
-  async #poll(log: Log, maxWaitMs: number): Promise<number | null> {
+  /** How many offsets it is behind then, and how many records it was given; null when there was no answer. */
+  async #poll(log: Log, maxWaitMs: number): Promise<{ readonly behind: number; readonly records: number } | null> {
     const { adapter, recorder } = this.#stage;
     const { place, name } = log;
     const known = this.#positions.get(log);
@@ -276,7 +283,7 @@ export class Cursor {
       const { records, ...rest } = answer.value;
       recorder.push({ ...common, ...rest, outcome: "ok", records: records.map(toRead) }, answer.invokedAt);
       this.#positions.set(log, rest.nextOffset);
-      return Math.max(0, rest.highWatermark - rest.nextOffset);
+      return { behind: Math.max(0, rest.highWatermark - rest.nextOffset), records: records.length };
     }
     // No answer is no event for a reader: it asks again from where it was.
     if (answer.code !== "OFFSET_OUT_OF_RANGE") return null;
@@ -291,7 +298,7 @@ export class Cursor {
       answer.invokedAt,
     );
     this.#positions.delete(log);
-    return highWatermark - logStartOffset;
+    return { behind: highWatermark - logStartOffset, records: 0 };
   }
 }
 

@@ -1,7 +1,7 @@
 // What the workload's processes see, written down as they see it.
 //
 // Owns: the history and its clock, the lives of the log as far as faults tell of them, how an operation
-//   ends (ok, fail, info), and when the history is full.
+//   ends (ok, fail, info), when the history is full, and that timers fire however fast the answers come.
 // Never: judges; decides what is done.
 //
 // Invariant: events stand in the order in which they completed, and `invokedAt` is the length of the
@@ -19,6 +19,11 @@ export interface RecorderOptions {
   readonly operationTimeoutMs: number;
   /** Of the history: the work ends then. */
   readonly maxRecords: number;
+  /**
+   * Where nothing but answers would run for longer, the next operation lets the timers pass first. Without it none
+   * waits: what is sent together stays together.
+   */
+  readonly turnEveryMs?: number;
 }
 
 export class Recorder {
@@ -29,6 +34,9 @@ export class Recorder {
   readonly #options: RecorderOptions;
   readonly #since: number = performance.now();
   #records = 0;
+  /** When timers had their turn last, as far as is known here. */
+  #turnedAt = 0;
+  #turning: Promise<void> | null = null;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -50,7 +58,8 @@ export class Recorder {
   push(event: EventSketch, invokedAt: number = this.history.length): void {
     const atMs = Math.round(this.elapsedMs() * 1000) / 1000;
     this.history.push({ ...event, atMs, incarnation: this.incarnation, invokedAt } as HistoryEvent);
-    if ("records" in event) this.#records += event.records.length;
+    // An empty read has its place, too.
+    if ("records" in event) this.#records += Math.max(1, event.records.length);
     this.#note(event);
   }
 
@@ -75,6 +84,8 @@ export class Recorder {
    * @throws {AdapterShapeError} for an answer that says nothing of the log.
    */
   async call<T>(run: () => Promise<T>): Promise<Answer<T>> {
+    const { turnEveryMs = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.elapsedMs() - this.#turnedAt > turnEveryMs) await this.#turn();
     const invokedAt = this.history.length;
     this.operations++;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -90,5 +101,17 @@ export class Recorder {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Answers that are there at once come as microtasks, before any timer: a log of such answers would stop all clocks. */
+  #turn(): Promise<void> {
+    this.#turning ??= new Promise((resolve) =>
+      setTimeout(() => {
+        this.#turnedAt = this.elapsedMs();
+        this.#turning = null;
+        resolve();
+      }, 0),
+    );
+    return this.#turning;
   }
 }
