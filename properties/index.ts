@@ -28,7 +28,8 @@ export {
 export { type ContractCase, type ContractOptions, contractCases } from "./adapter/contract-cases.ts";
 export { EngineAdapter } from "./adapter/engine.ts";
 export { type HttpAdapterOptions, openHttpAdapter } from "./adapter/http.ts";
-export { type KafkaAdapterOptions, openKafkaAdapter } from "./adapter/kafka.ts";
+export type { KafkaAdapterOptions } from "./adapter/kafka.ts";
+export { openKafkaAdapter } from "./adapter/open-kafka.ts";
 export {
   type Checked,
   type Findings,

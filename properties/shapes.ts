@@ -2,7 +2,7 @@
 //
 // Owns: the few words that a shape is written with. A value that is as it should be costs no text and no object, so
 //   that a million are looked at in passing.
-// Never: throws; knows what a value means.
+// Never: knows what a value means. Of a caller's options it throws; what else is wrong is the caller's to tell.
 
 /** Where in a value it is wrong (`.records[3].offset`, empty for the value itself), what is there, and what has to be. */
 export interface Wrong {
@@ -77,10 +77,42 @@ export function fields(shapes: Readonly<Record<string, Shape>>): Shape {
   };
 }
 
+/** A list that has something in it. */
+export function someOf(shape: Shape): Shape {
+  const some = list(shape);
+  return (value) => (Array.isArray(value) && value.length > 0 ? some(value) : wrong(value, "a list, and not empty"));
+}
+
+export function atLeast(least: number): Shape {
+  return that(
+    `a whole number, at least ${least}`,
+    (value) => Number.isSafeInteger(value) && (value as number) >= least,
+  );
+}
+
+/**
+ * Holds what a caller was given as its options to what they have to be.
+ *
+ * @throws {TypeError} that names the option, what is there, what has to be, and how the call is written.
+ */
+export function demandOptions(
+  caller: string,
+  shapes: Readonly<Record<string, Shape>>,
+  options: unknown,
+  example: string,
+): void {
+  const inner = fields(shapes)(options);
+  if (inner === null) return;
+  const { at, found, expected } = inner;
+  const what = at === "" ? "what it is given" : at.slice(1);
+  throw new TypeError(`${caller}: ${what} is ${found}, and has to be ${expected}, as in ${example}`);
+}
+
 export const array: Shape = that("an array", Array.isArray);
 export const anything: Shape = () => null;
 export const whole: Shape = that("a whole number", Number.isSafeInteger);
 export const number: Shape = that("a number", Number.isFinite);
+export const positive: Shape = that("a number above 0", (value) => Number.isFinite(value) && (value as number) > 0);
 export const text: Shape = that("a string", (value) => typeof value === "string");
 export const boolean: Shape = that("true or false", (value) => typeof value === "boolean");
 export const method: Shape = that("a function", (value) => typeof value === "function");

@@ -6,9 +6,9 @@ import { after, test } from "node:test";
 import { type LogAdapter, LogError } from "./contract.ts";
 import { type ContractOptions, contractCases } from "./contract-cases.ts";
 import { openHttpAdapter } from "./http.ts";
-import { openKafkaAdapter } from "./kafka.ts";
 import { toLogError } from "./kafka-client.ts";
 import { MoldauProcess } from "./moldau-process.test-support.ts";
+import { openKafkaAdapter } from "./open-kafka.ts";
 import { RestartingEngine } from "./restarting-engine.test-support.ts";
 
 const supportsAll = {

@@ -21,7 +21,7 @@ import {
   type StoredRecord,
   type TopicOptions,
 } from "./contract.ts";
-import { otherAddress } from "./other-address.ts";
+import { inProgram, otherAddress } from "./other-address.ts";
 
 export interface HttpAdapterOptions {
   /** Of the server: `http://127.0.0.1:8080`. */
@@ -72,14 +72,6 @@ export async function openHttpAdapter(options: HttpAdapterOptions): Promise<Http
     // Without its cause: of that the message has all, and a runtime prints the stacks of fetch before it.
     throw new LogError(code, effect, `no answer from ${url} (${message}): ${instead}`);
   }
-}
-
-/** `http://…` or `kafka://host:port` as a program gives it. */
-function inProgram(address: string): string {
-  const [, broker] = /^kafka:\/\/(.+)$/.exec(address) ?? [];
-  return broker === undefined
-    ? `openHttpAdapter({ url: "${address}" })`
-    : `openKafkaAdapter({ brokers: ["${broker}"] })`;
 }
 
 /** As `openHttpAdapter`, for who tells his users himself what is wrong. Rejects with what came of the first request. */

@@ -41,8 +41,8 @@ const againMs = 100;
 const fetchBytes = 1 << 20;
 const text = new TextDecoder();
 
-/** Rejects when nobody answers there, and when kafkajs is not installed. */
-export async function openKafkaAdapter(options: KafkaAdapterOptions): Promise<KafkaAdapter> {
+/** Rejects with what came of the first request, and when kafkajs is not installed. open-kafka.ts says what to do then. */
+export async function connectKafka(options: KafkaAdapterOptions): Promise<KafkaAdapter> {
   const whole = { requestTimeoutMs: 10_000, replicationFactor: 1, sessionTimeoutMs: 6000, ...options };
   const adapter = new KafkaAdapter(whole, await loadKafkaClient(whole));
   await adapter.ping();

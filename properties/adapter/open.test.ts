@@ -11,6 +11,7 @@ import { repositoryRoot } from "../house/repository.ts";
 import { CouldNotRunError, checkLive } from "../live.ts";
 import { openHttpAdapter } from "./http.ts";
 import { MoldauProcess } from "./moldau-process.test-support.ts";
+import { openKafkaAdapter } from "./open-kafka.ts";
 
 let moldau: MoldauProcess;
 const servers: Server[] = [];
@@ -83,6 +84,17 @@ test("openHttpAdapter where something else is spoken, or nothing, or without an 
     assert.ok(error instanceof TypeError, `${error}`);
     assert.match(error.message, /^openHttpAdapter\(\{ url \}\): url is .* has to be as "http:/);
   }
+});
+
+test("openKafkaAdapter where HTTP is spoken", async () => {
+  const { url } = moldau;
+  const place = url.replace("http://", "");
+  const error = await openKafkaAdapter({ brokers: [place], requestTimeoutMs: 2000 }).then(
+    () => assert.fail("it was opened"),
+    (one: Error) => one,
+  );
+  assert.ok(error.message.startsWith(`no answer from ${place} (`), error.message);
+  assert.ok(error.message.endsWith(`: give openHttpAdapter({ url: "${url}" })`), error.message);
 });
 
 test("https:// where HTTP is spoken without TLS", async () => {

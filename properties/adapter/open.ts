@@ -9,8 +9,8 @@ import type { LogAdapter } from "./contract.ts";
 export async function openAdapter(target: string): Promise<LogAdapter> {
   const brokers = brokersOf(target);
   if (brokers !== null) {
-    const { openKafkaAdapter } = await import("./kafka.ts");
-    return openKafkaAdapter({ brokers });
+    const { connectKafka } = await import("./kafka.ts");
+    return connectKafka({ brokers });
   }
   const { connectHttp } = await import("./http.ts");
   return connectHttp({ url: target });

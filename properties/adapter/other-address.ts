@@ -26,6 +26,14 @@ export async function otherAddress(
   return null;
 }
 
+/** `http://…` or `kafka://host:port` as a program gives it. */
+export function inProgram(address: string): string {
+  const [, broker] = /^kafka:\/\/(.+)$/.exec(address) ?? [];
+  return broker === undefined
+    ? `openHttpAdapter({ url: "${address}" })`
+    : `openKafkaAdapter({ brokers: ["${broker}"] })`;
+}
+
 const names: Readonly<Record<string, string>> = {
   http: "HTTP without TLS",
   https: "HTTP over TLS",
@@ -46,8 +54,8 @@ async function speaksHttp(url: string): Promise<string | null> {
 
 async function speaksKafka(broker: string): Promise<string | null> {
   try {
-    const { openKafkaAdapter } = await import("./kafka.ts");
-    const adapter = await openKafkaAdapter({ brokers: [broker], requestTimeoutMs: lookMs });
+    const { connectKafka } = await import("./kafka.ts");
+    const adapter = await connectKafka({ brokers: [broker], requestTimeoutMs: lookMs });
     await adapter.close();
     return "";
   } catch {

@@ -11,8 +11,8 @@ import { type FaultControl, runWorkload } from "../workload/index.ts";
 import type { ListedTopic, LogAdapter } from "./contract.ts";
 import { EngineAdapter } from "./engine.ts";
 import { openHttpAdapter } from "./http.ts";
-import { openKafkaAdapter } from "./kafka.ts";
 import { MoldauProcess } from "./moldau-process.test-support.ts";
+import { openKafkaAdapter } from "./open-kafka.ts";
 
 const invariant = "A18: a topic whose creation was acknowledged exists; a deleted one stays deleted";
 

@@ -3,6 +3,7 @@
 // Owns: the list. Each invariant is an export of a file beside this one.
 
 import type { History } from "../history.ts";
+import { fields, list, method, sentence, text, that } from "../shapes.ts";
 import { oneRecordAKey } from "./cleaning.ts";
 import { compactionKeepsOrder, latestOfAKeySurvives, tombstonesOutliveTheirTime } from "./compaction.ts";
 import { acknowledgedIsVisible, nothingIsUnseen, nothingPromisedIsLost, progress } from "./durability.ts";
@@ -104,19 +105,33 @@ export interface Verdict {
   readonly notApplicable: readonly NotApplicable[];
 }
 
+const asInvariants = list(fields({ name: text, source: text, needs: text, check: method }));
+const tellsByFindings = that(
+  "nothing: it tells what it has looked at by findings.look(), and what it finds by findings.violated(log, events, () => message)",
+  (answer) => answer === undefined,
+);
+
 /**
  * Holds a history against every invariant, or against some.
  *
  * @throws {HistoryShapeError} for what is no history: with the event, its field, what is there, and what has to be.
+ * @throws {TypeError} for an invariant that is none, or whose `check` answers something.
  */
 export function judge(history: History, against: readonly Invariant[] = invariants): Verdict {
+  const none = asInvariants(against);
+  if (none !== null)
+    throw new TypeError(
+      `${sentence("what judge is to hold it against", none)}: an invariant has name, source, needs and check(history, findings)`,
+    );
   const indexed = new IndexedHistory(history);
   const violations: Violation[] = [];
   const checked: Checked[] = [];
   const notApplicable: NotApplicable[] = [];
   for (const invariant of against) {
     const findings = new Findings(invariant);
-    invariant.check(indexed, findings);
+    const answer: unknown = invariant.check(indexed, findings);
+    const told = tellsByFindings(answer);
+    if (told !== null) throw new TypeError(sentence(`what check of the invariant '${invariant.name}' answers`, told));
     const { name, source, needs } = invariant;
     violations.push(...findings.violations);
     if (findings.looked === 0 && findings.found === 0) notApplicable.push({ invariant: name, source, needs });

@@ -6,6 +6,7 @@ import type { LogAdapter, Manifest } from "../adapter/contract.ts";
 import { demandOpen, demandPromised, heldToShapes } from "../adapter/contract-shapes.ts";
 import { judge, type Verdict, type Violation } from "../checker/index.ts";
 import type { HistoryEvent } from "../history.ts";
+import { atLeast, demandOptions, or, positive, type Shape, that, whole } from "../shapes.ts";
 import { type LogPlan, logPlans } from "./log-plan.ts";
 import { playPlan } from "./play.ts";
 
@@ -16,6 +17,7 @@ export interface CheckLogOptions {
   readonly seed?: number; // 1
   /** fast-check's way to a counter-example, as a failure tells it: that plan alone is played. */
   readonly path?: string;
+  /** An operation without an answer is `info` after this long; of the reads between the rounds it is a violation. */
   readonly operationTimeoutMs?: number; // 2000
 }
 
@@ -37,12 +39,23 @@ export interface LogVerdict {
   };
 }
 
+const shapes: { readonly [Name in Exclude<keyof CheckLogOptions, "open">]-?: Shape } = {
+  runs: or(undefined, atLeast(1)),
+  seed: or(undefined, whole),
+  path: or(
+    undefined,
+    that("a string such as '12:0:3'", (value) => typeof value === "string" && /^(\d+(:\d+)*)?$/.test(value)),
+  ),
+  operationTimeoutMs: or(undefined, positive),
+};
+
 /**
  * Rejects when a log cannot be opened, when fast-check is not installed, and with a TypeError when an adapter, or what it
  * answers, is not of the contract's shape.
  */
 export async function checkLog(options: CheckLogOptions): Promise<LogVerdict> {
   demandOpen("checkLog", options);
+  demandOptions("checkLog", shapes, options, "checkLog({ open: () => adapter, runs: 100, seed: 1 })");
   const { open, runs = 100, seed = 1, path, operationTimeoutMs = 2000 } = options;
   const fc = await loadFastCheck();
   const { supports, restarts } = await lookAt(await open());

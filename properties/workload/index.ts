@@ -7,6 +7,7 @@ import type { LogAdapter } from "../adapter/contract.ts";
 import { demandPromised, heldToShapes } from "../adapter/contract-shapes.ts";
 import type { History } from "../history.ts";
 import { draw } from "../random.ts";
+import { atLeast, demandOptions, fields, method, or, positive, type Shape, that, whole } from "../shapes.ts";
 import { audit, heal } from "./audit.ts";
 import {
   Cursor,
@@ -77,6 +78,28 @@ export interface WorkloadOptions {
   readonly signal?: AbortSignal;
 }
 
+const count = or(undefined, atLeast(0));
+const shapes: { readonly [Name in Exclude<keyof WorkloadOptions, "adapter">]-?: Shape } = {
+  seed: whole,
+  ...{ seconds: or(undefined, positive), operations: or(undefined, atLeast(1)), partitions: or(undefined, atLeast(1)) },
+  processes: or(
+    undefined,
+    fields(Object.fromEntries(Object.keys(defaultProcesses).map((name): [string, Shape] => [name, count]))),
+  ),
+  ...{
+    renewalMs: or(undefined, positive),
+    operationTimeoutMs: or(undefined, positive),
+    healMs: or(undefined, positive),
+  },
+  maxRecords: or(undefined, atLeast(1)),
+  faults: or(undefined, method),
+  onProgress: or(undefined, method),
+  signal: or(
+    undefined,
+    that("an AbortSignal", (value) => value instanceof AbortSignal),
+  ),
+};
+
 export interface Progress {
   readonly elapsedMs: number;
   readonly operations: number;
@@ -142,7 +165,8 @@ class Workload {
     if (typeof options !== "object" || options === null)
       throw new TypeError("runWorkload({ adapter, seed, seconds }): it was given no options");
     if (options.seconds === undefined && options.operations === undefined)
-      throw new Error("runWorkload: seconds or operations is needed, or it would never end");
+      throw new TypeError("runWorkload: seconds or operations is needed, or it would never end");
+    demandOptions("runWorkload", shapes, options, "runWorkload({ adapter, seed: 7, seconds: 3 })");
     this.#options = options;
     this.#name = `moldau-check-${options.seed}-${Date.now().toString(36)}`;
     this.#adapter = heldToShapes(options.adapter);
