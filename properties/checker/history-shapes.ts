@@ -39,15 +39,18 @@ type FieldsOf<K extends Kind, Event = HistoryEvent> = Event extends { readonly k
 const maybe = (shape: Shape): Shape => or(undefined, shape);
 const outcome = oneOf("ok", "fail", "info");
 const named = { key: maybe(text), tombstone: maybe(boolean) };
-const sentRecord = fields({ value: text, timestamp: number, ...named });
-const readRecord = fields({ offset: whole, ...{ value: text, timestamp: number }, ...named });
+/** Of a produce's `records`. */
+export const sentRecord: Shape = fields({ value: text, timestamp: number, ...named });
+/** Of a read's `records`. */
+export const readRecord: Shape = fields({ offset: whole, ...{ value: text, timestamp: number }, ...named });
 
 const segments = list(fields({ baseOffset: whole, nextOffset: whole, sizeBytes: whole, maxTimestamp: number }));
 const life = { detail: text, clean: maybe(boolean) };
 const topic = { topic: text, id: maybe(text), outcome, code: maybe(text) };
 const member = { group: text, member: text, generation: whole };
 
-const shapes: { readonly [K in Kind]: Readonly<Record<FieldsOf<K>, Shape>> } = {
+/** What each kind adds to what every event has; docs/properties.md prints it. */
+export const eventShapes: { readonly [K in Kind]: Readonly<Record<FieldsOf<K>, Shape>> } = {
   produce: {
     ...{ process: text, log: text, acks: oneOf("all", "leader", "none"), outcome, code: maybe(text) },
     records: array,
@@ -94,11 +97,12 @@ const shapes: { readonly [K in Kind]: Readonly<Record<FieldsOf<K>, Shape>> } = {
   stuck: { detail: text },
 };
 
-const happened = { atMs: number, incarnation: whole, invokedAt: whole };
+/** What every event has besides its kind. */
+export const happened: Readonly<Record<string, Shape>> = { atMs: number, incarnation: whole, invokedAt: whole };
 const events: ReadonlyMap<unknown, Shape> = new Map(
-  Object.entries(shapes).map(([kind, own]) => [kind, fields({ ...happened, ...own })]),
+  Object.entries(eventShapes).map(([kind, own]) => [kind, fields({ ...happened, ...own })]),
 );
-const unknownKind = fields({ kind: oneOf(...Object.keys(shapes)) });
+const unknownKind = fields({ kind: oneOf(...Object.keys(eventShapes)) });
 
 /** @throws {HistoryShapeError} for what is no array. */
 export function demandArray(history: unknown): asserts history is readonly unknown[] {

@@ -138,7 +138,12 @@ const rules: readonly Rule[] = [
     files: "properties/house/",
     may: [
       ...[engineDoor, "server/runtime/web/", "node:", "fast-check"],
-      ...["properties/adapter/contract.ts", "properties/adapter/contract-shapes.ts", "properties/checker/"],
+      ...[
+        "properties/adapter/contract.ts",
+        "properties/adapter/contract-shapes.ts",
+        "properties/checker/",
+        "properties/shapes.ts",
+      ],
     ],
     never: [],
     bans: everywhere,
