@@ -43,6 +43,7 @@ export class SimpleLog {
   }
 }
 
-export const verdict = await checkLog({ open: () => new SimpleLog(), runs: 200, seed: 7 });
-console.log(describeVerdict(verdict));
-if (!verdict.holds) process.exitCode = 1; // as `moldau check` does
+export const verdict = await checkLog({ open: () => new SimpleLog(), runs: 200, seed: 7 }).catch((error) => error);
+const couldNotRun = verdict instanceof Error;
+console.log(couldNotRun ? verdict.message : describeVerdict(verdict));
+if (!verdict.holds) process.exitCode = couldNotRun ? 2 : 1; // as `moldau check` does

@@ -33,15 +33,17 @@ interface Ran {
   readonly module: Readonly<Record<string, unknown>>;
 }
 
-/** Runs one with `moldau/properties` being what is tested here. */
-async function run(name: string): Promise<Ran> {
+/** Runs one with `moldau/properties` being what is tested here; `change` makes another program of it. */
+async function run(name: string, change?: (text: string) => string): Promise<Ran> {
   const text = readFileSync(new URL(name, examples()), "utf8");
   assert.ok(text.trimEnd().split("\n").length < 50, `${name} is under 50 lines`);
   assert.ok(text.includes('from "moldau/properties"'));
-  const copy = fileURLToPath(new URL(`.example-${process.pid}-${name}`, folder));
+  const copy = fileURLToPath(
+    new URL(`.example-${process.pid}-${change === undefined ? "" : "changed-"}${name}`, folder),
+  );
   written.push(copy);
   const door = new URL(`../index.${extension}`, folder).href;
-  writeFileSync(copy, text.replace("moldau/properties", door));
+  writeFileSync(copy, (change?.(text) ?? text).replace("moldau/properties", door));
   const said: string[] = [];
   const { log } = console;
   const { exitCode } = process;
@@ -70,6 +72,13 @@ test("the simple log holds", async () => {
   assert.ok(shown.length >= 15, said);
   assert.match(said, /^holds: \d+ invariants over 200 plans/);
 });
+
+for (const name of ["simple-log.mjs", "hasty-log.mjs"])
+  test(`${name} ends with 2, and says why, when it could not be run`, async () => {
+    const { said, status } = await run(name, (text) => text.replace("runs: 200", "runs: 0"));
+    assert.equal(status, 2);
+    assert.match(said, /^checkLog: runs is 0, and has to be a whole number, at least 1, as in .*$/);
+  });
 
 test("the log that answers before it has stored is found, with a small plan and who was told what", async () => {
   const { verdict, said, status } = await run("hasty-log.mjs");
