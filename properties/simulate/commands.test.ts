@@ -15,7 +15,16 @@ const wrong: readonly (readonly [command: "mutants" | "simulate", args: readonly
   ["mutants", ["--foo"], /unknown option '--foo'/],
   ["mutants", ["--suite", "nonsense"], /there is no suite 'nonsense': lives, .*simulation, or, for hunts, own$/m],
   ["mutants", ["--healthy", "1", "--suite", "own"], /--suite own is for hunts/],
-  ["simulate", ["--workers", "0"], /a whole number from 1 on/],
+  ["simulate", ["--workers", "0"], /a whole number from 1 to \d+, four a core here/],
+  ["simulate", ["--workers", "100000"], /a whole number from 1 to \d+, four a core here/],
+  ...["hours", "minutes", "seconds", "seed", "workers"].map(
+    (name) =>
+      [
+        "simulate",
+        ["--plan", "/no/plan.json", `--${name}`, "1"],
+        new RegExp(`'--plan <file>' cannot be used with option '--${name} <n>'`),
+      ] as const,
+  ),
   [
     "simulate",
     ["--plan", "/no/plan.json"],

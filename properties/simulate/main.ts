@@ -10,7 +10,7 @@ import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { repositoryRoot } from "../house/repository.ts";
 import { emptyTally, makingSmallMs, runPlan } from "./campaign.ts";
 import type { Failure, FromWorker, WorkerStart } from "./messages.ts";
@@ -25,7 +25,12 @@ interface Options {
   readonly seed: number;
   readonly workers: number;
   readonly plan?: string;
+  /** The options that were given, but for the seed, as they are given again. */
+  readonly given: string;
 }
+
+/** What a campaign is given, and a single plan is not. */
+const ofCampaign = ["hours", "minutes", "seconds", "seed", "workers"] as const;
 
 const root = repositoryRoot();
 const corpus = join(root, "properties", "corpus");
@@ -43,9 +48,13 @@ function whole(text: string): number {
   return number;
 }
 
+/** More threads than that only take each other's time and memory, and hundreds do not come to an end. */
+const mostThreads = 4 * availableParallelism();
+
 function threads(text: string): number {
-  const number = whole(text);
-  if (number === 0) throw new InvalidArgumentError("it is to be a whole number from 1 on");
+  const number = Number(text);
+  if (!(Number.isSafeInteger(number) && number >= 1 && number <= mostThreads))
+    throw new InvalidArgumentError(`it is to be a whole number from 1 to ${mostThreads}, four a core here`);
   return number;
 }
 
@@ -57,14 +66,23 @@ function parse(): Options {
     .option("--minutes <n>", "of real time", positive)
     .option("--seconds <n>", "of real time; 30 when nothing is said", positive)
     .option("--seed <n>", "of the campaign; drawn when nothing is said", whole)
-    .option("--workers <n>", "threads; one a core when nothing is said", threads)
-    .option("--plan <file>", "plays the plan of this file of properties/corpus once, and says what was wrong with it");
+    .option("--workers <n>", "threads, four a core at most; one a core when nothing is said", threads)
+    .addOption(
+      new Option(
+        "--plan <file>",
+        "plays the plan of this file of properties/corpus once, and says what was wrong with it; stands alone",
+      ).conflicts([...ofCampaign]),
+    );
   program.parse();
   const given = program.opts<Partial<Options>>();
   return {
     ...given,
     seed: given.seed ?? Math.floor(Math.random() * 2 ** 31),
     workers: given.workers ?? availableParallelism(),
+    given: ofCampaign
+      .filter((name) => name !== "seed" && given[name] !== undefined)
+      .map((name) => ` --${name} ${given[name]}`)
+      .join(""),
   };
 }
 
@@ -87,9 +105,10 @@ async function replay(path: string): Promise<number> {
 // ---- a campaign ----------------------------------------------------------------------------
 
 async function campaign(options: Options): Promise<number> {
-  const { seed, workers } = options;
+  const { seed, workers, given } = options;
   const seconds = (options.hours ?? 0) * 3600 + (options.minutes ?? 0) * 60 + (options.seconds ?? 0) || 30;
-  say(`seed ${seed}, ${workers} workers, ${seconds} s; the same again: npm run simulate -- --seed ${seed}`);
+  const again = `npm run simulate -- --seed ${seed}${given}`;
+  say(`seed ${seed}, ${workers} workers, ${seconds} s; the same again: ${again}`);
   const tally = emptyTally();
   let violated = 0;
   let broken: string | null = null;
