@@ -147,7 +147,9 @@ const lookEveryMs = 250;
 /** The adapter, once the log answers: one that was just started takes a while. */
 async function firstAnswer({ target, process, startMs, stop }: LiveCheck): Promise<LogAdapter> {
   const since = performance.now();
-  const ended = process?.ended().then((how) => new CouldNotRunError(`the command did not stay: ${how}`));
+  const ended = process
+    ?.ended()
+    .then((how) => new CouldNotRunError(`the command did not stay: ${how}${inForeground(how)}`));
   for (;;) {
     try {
       return await openAdapter(target);
@@ -155,18 +157,19 @@ async function firstAnswer({ target, process, startMs, stop }: LiveCheck): Promi
       const { effect, code, message } = error as Error & { readonly effect?: unknown; readonly code?: unknown };
       if (code === "KAFKAJS_NOT_INSTALLED") throw new CouldNotRunError(message, error);
       if (effect === undefined) {
-        throw new CouldNotRunError(`${target} answers, but not as it should (${message}): is it the log?`, error);
+        const instead = (await withoutPath(target)) ?? "is it the log?";
+        throw new CouldNotRunError(`${target} answers, but not as it should (${message}): ${instead}`, error);
       }
       if (process === undefined) {
         const ask = "is it running, is that where it listens, and is it kafka://, http:// or https://?";
-        const instead = (await otherAddress(target, error)) ?? `${ask} --restart-command starts one`;
+        const instead = (await insteadOf(target, error)) ?? `${ask} --restart-command starts one`;
         throw new CouldNotRunError(`no answer from ${target} (${message}): ${instead}`, error);
       }
       if (stop?.aborted === true)
         throw new CouldNotRunError(`it was stopped before ${target} had answered (${message})`, error);
       if (performance.now() - since > startMs) {
         const ask = "does it listen there? --start-seconds gives it longer";
-        const instead = (await otherAddress(target, error)) ?? ask;
+        const instead = (await insteadOf(target, error)) ?? ask;
         const within = `within ${Math.round(startMs / 1000)} s`;
         throw new CouldNotRunError(`the command did not answer at ${target} ${within} (${message}): ${instead}`, error);
       }
@@ -175,4 +178,24 @@ async function firstAnswer({ target, process, startMs, stop }: LiveCheck): Promi
     const failure = await Promise.race([ended, pause]);
     if (failure !== undefined) throw failure;
   }
+}
+
+/** Whoever ends well and early has left the log to another process, which nobody could kill for sure. */
+function inForeground(how: string): string {
+  return how.endsWith("status 0")
+    ? ". It has to stay in the foreground as long as the log runs: leave out an & at its end, and start no daemon"
+    : "";
+}
+
+async function insteadOf(target: string, error: unknown): Promise<string | null> {
+  return (await withoutPath(target)) ?? (await otherAddress(target, error));
+}
+
+/** The address of the server, in a clause, when the log answers there and the target goes on behind it. */
+async function withoutPath(target: string): Promise<string | null> {
+  const [server] = /^https?:\/\/[^/?#]+(?=.)/.exec(target) ?? [];
+  if (server === undefined) return null;
+  const adapter = await openAdapter(server).catch(() => null);
+  await adapter?.close();
+  return adapter === null ? null : `the log answers without what follows the server: give ${server}`;
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -72,6 +74,29 @@ test("a target is kafka://, http:// or https://, and another is told what to giv
       (error: Error) => message.test(error.message),
       text,
     );
+});
+
+test("a log that answers without what follows the server is told by the address to give", async () => {
+  const server = createServer(({ url }, response) => {
+    response.writeHead(url === "/readyz" ? 200 : 404, { "content-type": "application/json" });
+    response.end(url === "/readyz" ? '{"status":"ready"}' : "{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    for (const path of ["/v1", "/v1/topics"]) {
+      let said = "";
+      const process = {
+        ...{ ...nodeProcess, args: ["check", "--target", `${url}${path}`], onSignal: () => {} },
+        writeError: (text: string) => void (said += text),
+      };
+      assert.equal(await run({ name: "node", version: "0", process } as unknown as Runtime, "0"), 2);
+      assert.ok(said.endsWith(`: give ${url}\n`), said);
+    }
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
 
 test("where a report cannot be written is told before the run, with 2; what is there stays as it is", async () => {

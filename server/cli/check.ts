@@ -31,6 +31,8 @@ interface CheckFlags {
 const couldNotRun = 2;
 const defaultKills = 5;
 const progressEveryMs = 200;
+/** Between two lines while nobody has answered yet: a place that says nothing is found out after some 20 s. */
+const waitEveryMs = 1000;
 const mostMessages = 5;
 const shownOutputLines = 20;
 
@@ -52,7 +54,7 @@ export function addCheck(program: Command, context: CommandContext): void {
       "draws the work and the faults; drawn anew when left out",
       parseInteger("A seed", 0, 2 ** 31 - 1),
     )
-    .option("-p, --partitions <n>", "partitions to work on", parseInteger("The count of partitions", 1, 1000))
+    .option("-p, --partitions <n>", "partitions to work on (3)", parseInteger("The count of partitions", 1, 1000))
     .option("--restart-command <line>", "starts the log; it is run by the shell, killed with SIGKILL and run again")
     .option(
       "--kills <n>",
@@ -74,7 +76,7 @@ export function addCheck(program: Command, context: CommandContext): void {
       examples(
         "moldau check --target kafka://127.0.0.1:9092 --seconds 60 --seed 7",
         "moldau check --target http://127.0.0.1:8080 --report check.html",
-        "moldau check -t http://127.0.0.1:8080 --restart-command 'npx moldau serve --data-dir ./checked' --kills 10",
+        "moldau check -t http://127.0.0.1:18090 --kills 10 \\\n    --restart-command 'npx moldau serve --http-port 18090 --kafka-port off --data-dir ./checked'",
       ),
     )
     .action((flags: CheckFlags) => check(flags, context));
@@ -158,6 +160,11 @@ async function run(
   const line = new ProgressLine(runtime.process);
   if (!runtime.process.stderrIsTerminal)
     runtime.process.writeError(`moldau: checking ${flags.target} for ${flags.seconds} s with seed ${seed}\n`);
+  const since = performance.now();
+  const waiting = setInterval(() => {
+    const seconds = ((performance.now() - since) / 1000).toFixed(0);
+    line.show(`waiting for the first answer from ${flags.target}: ${seconds} s`);
+  }, waitEveryMs);
   try {
     return await checkLive({
       ...{
@@ -173,12 +180,15 @@ async function run(
       ...(command === null ? {} : { process: command, kills, output: () => command.output }),
       tool: { moldau: version, runtime: `${runtime.name} ${runtime.version}` },
       command: commandLine({ ...flags, seed }),
-      onProgress: ({ elapsedMs, operations, phase }, killed) =>
+      onProgress: ({ elapsedMs, operations, phase }, killed) => {
+        clearInterval(waiting);
         line.show(
           `${phase}: ${(elapsedMs / 1000).toFixed(0)} of ${flags.seconds} s, ${count(operations)} operations${kills > 0 ? `, ${killed} of ${kills} kills` : ""}`,
-        ),
+        );
+      },
     });
   } finally {
+    clearInterval(waiting);
     line.clear();
   }
 }
