@@ -11,7 +11,7 @@ import { Rising } from "./rising.ts";
 
 export const nothingPromisedIsLost: Invariant = {
   name: "A6 A18: what was acknowledged with acks=all, or was once read, outlives every crash",
-  source: "KIP-966; Jepsen's kafka workload (lost-write); correctness.md, group 'ours'",
+  source: "KIP-966; Jepsen's kafka workload (lost-write); Moldau's README, What an acknowledgement means",
   needs: "an audit, or a description after a crash",
   check(history, findings) {
     for (const { name, replay } of history.logs.values()) {
@@ -24,7 +24,7 @@ export const nothingPromisedIsLost: Invariant = {
 
 export const acknowledgedIsVisible: Invariant = {
   name: "A7 A18: an acks=all acknowledgement means the record is below the high watermark",
-  source: "architecture.md, Durability and what readers see",
+  source: "Moldau's README, What an acknowledgement means",
   needs: "an acknowledgement with acks=all, and a read or description after it",
   check(history, findings) {
     const promised = new Map<string, Rising>();
@@ -101,7 +101,7 @@ export const nothingIsUnseen: Invariant = {
 
 export const progress: Invariant = {
   name: "A7: whatever is under way ends, and everything written becomes readable",
-  source: "architecture.md: every unsynced byte is scheduled for sync within 10 ms or 8 MiB, whatever its acks",
+  source: "Moldau's README, What an acknowledgement means: all is synced within 10 ms or 8 MiB, whatever its acks",
   needs: "a description when all is quiet, an audit, or a client that waited in vain",
   check(history, findings) {
     history.forEach(["stuck", "read", "describe"], (event, index) => {

@@ -7,7 +7,7 @@ import type { LogName } from "../history.ts";
 import type { IndexedHistory } from "./indexed.ts";
 
 export interface Invariant {
-  /** With the numbers of correctness.md A. */
+  /** With the numbers of the groups that docs/properties.md tells. */
   readonly name: string;
   /** Who found that it matters. */
   readonly source: string;

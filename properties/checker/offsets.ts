@@ -96,7 +96,7 @@ function isDense(history: IndexedHistory, index: number, violated: (message: () 
 
 export const belowTheWatermark: Invariant = {
   name: "A4 A18: nothing is read at or above the high watermark",
-  source: "KIP-101; architecture.md, Durability and what readers see",
+  source: "KIP-101; Moldau's README, What an acknowledgement means",
   needs: "reads",
   check(history, findings) {
     for (const log of history.logs.values()) {

@@ -260,7 +260,7 @@ function nextSequence(last: Stamped, epoch: number): number | null {
 
 export const producerIdsAreNew: Invariant = {
   name: "A15: no producer id is handed out twice, through crashes too",
-  source: "architecture.md, Producers: an id used twice is falsely deduplicated, which loses data",
+  source: "Moldau's docs/format.md, Metadata journal: an id used twice is falsely deduplicated, which loses data",
   needs: "producer ids handed out",
   check(history, findings) {
     const given = new Map<number, number>();

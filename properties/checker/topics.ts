@@ -25,7 +25,7 @@ interface Fact {
 
 export const topicsOutlive: Invariant = {
   name: "A18: a topic whose creation was acknowledged exists; a deleted one stays deleted",
-  source: "architecture.md, Order of writes",
+  source: "Moldau's docs/format.md, Metadata journal",
   needs: "a list of topics after one was created or deleted",
   check(history, findings) {
     const topics = topicsOf(history);
