@@ -18,7 +18,11 @@ function ran(...args: string[]): Promise<Ran> {
   return ranWith({}, ...args);
 }
 
-async function ranWith(given: Partial<Process>, ...args: string[]): Promise<Ran> {
+/** `folder`: what is wrong with the data folder. */
+async function ranWith(
+  { folder: wrong, ...given }: Partial<Process> & { readonly folder?: string },
+  ...args: string[]
+): Promise<Ran> {
   let out = "";
   let error = "";
   const process: Partial<Process> = {
@@ -41,7 +45,7 @@ async function ranWith(given: Partial<Process>, ...args: string[]): Promise<Ran>
     process,
     serve: () => assert.fail("listened"),
     openStorage: (folder: string) => {
-      throw new StorageError("io", `opened ${folder}`);
+      throw new StorageError("io", wrong ?? `opened ${folder}`);
     },
   };
   const status = await run(runtime as unknown as Runtime, "1.2.3");
@@ -173,6 +177,15 @@ test("the broker's own topics are marked in the list, and one that is missing sa
   } finally {
     await new Promise((resolve) => server.close(resolve));
   }
+});
+
+test("a data folder that cannot be used is told by its name, and another to choose by its flag alone", async () => {
+  const started = async (folder: string): Promise<string> => (await ranWith({ folder }, "--data-dir", "./here")).error;
+  assert.equal(
+    await started("/a/here is in use by process 7: stop it, or choose another folder"),
+    "moldau: /a/here is in use by process 7: stop it, or choose another folder with --data-dir\n",
+  );
+  assert.equal(await started("the disk failed"), "moldau: the disk failed (--data-dir ./here)\n");
 });
 
 test("MOLDAU_MEMORY is a yes or a no, and what is neither starts nothing", async () => {

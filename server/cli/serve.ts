@@ -185,8 +185,11 @@ function explainFolder(error: unknown, folder: string): unknown {
   const isExpected =
     error instanceof StorageError || (error instanceof MoldauError && error.code === "DATA_FOLDER_UNUSABLE");
   if (!isExpected) return error;
-  const namesIt = error.message.includes("--data-dir") || error.message.includes(folder);
-  return new UserError(namesIt ? error.message : `${error.message} (--data-dir ${folder})`);
+  const { message } = error;
+  // The folder beside the flag would read as the one to choose.
+  if (message.endsWith("another folder")) return new UserError(`${message} with --data-dir`);
+  const namesIt = message.includes("--data-dir") || message.includes(folder);
+  return new UserError(namesIt ? message : `${message} (--data-dir ${folder})`);
 }
 
 function readTls(flags: ServeFlags, { runtime }: CommandContext): TlsOptions | undefined {
