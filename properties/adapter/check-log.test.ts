@@ -118,7 +118,42 @@ for (const [what, finds, make] of broken) {
       found.some((name) => finds.test(name)),
       `expected ${finds}, found: ${found.join("; ")}`,
     );
+    for (const { commands } of verdict.counterexample?.plan.rounds ?? [])
+      for (const command of commands)
+        if (command.do === "produce")
+          assert.ok(["all", "leader", "none"].includes(command.acks), `acks=${command.acks}`);
     const again = await checkLog({ open, runs: 60, seed: 1, path: verdict.counterexample?.path ?? "" });
     assert.equal(again.holds, false, "the path leads to it again");
   });
 }
+
+/** What every read of the log throws, and what is told besides. */
+const thrown: readonly (readonly [error: () => Error, told: RegExp])[] = [
+  [
+    () => new ReferenceError("x is not defined"),
+    /x is not defined \(the adapter threw a ReferenceError: it may be at fault/,
+  ],
+  [
+    () => Object.assign(new TypeError("no buffer"), { code: "ERR_INVALID_ARG_TYPE" }),
+    /ERR_INVALID_ARG_TYPE \(the adapter threw a TypeError: it may be at fault/,
+  ],
+  [() => new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") }), /in quiet: fetch failed at \d/],
+  [() => new LogError("KAFKA_STORAGE_ERROR", "unknown"), /in quiet: KAFKA_STORAGE_ERROR at \d/],
+];
+
+test("what looks like a mistake in the adapter is told as one, besides the violation", async () => {
+  for (const [error, told] of thrown) {
+    const open = async (): Promise<EngineAdapter> => {
+      const engine = new EngineAdapter(await openBroker({ storage: memoryStorage() }));
+      engine.read = () => Promise.reject(error());
+      return engine;
+    };
+    const { holds, counterexample } = await checkLog({ open, runs: 3, seed: 1 });
+    assert.equal(holds, false);
+    const messages = counterexample?.violations.map(({ message }) => message) ?? [];
+    assert.ok(
+      messages.some((message) => told.test(message)),
+      messages.join("\n"),
+    );
+  }
+});

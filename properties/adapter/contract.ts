@@ -179,14 +179,21 @@ export class LogError extends Error {
   }
 }
 
-/** `fail` or `info`, and the code to write down, of anything thrown. */
+/** What a mistake in a program throws. The fetch of some runtimes throws a TypeError for no answer, with its cause. */
+const mistakes: ReadonlySet<unknown> = new Set(["TypeError", "ReferenceError", "SyntaxError"]);
+
+/**
+ * `fail` or `info`, and the code to write down, of anything thrown. Of what looks like a mistake in the adapter it says so:
+ * what comes of it is told as the log's violation.
+ */
 export function outcomeOf(error: unknown): { readonly outcome: "fail" | "info"; readonly code: string } {
-  const { effect, code } = (typeof error === "object" && error !== null ? error : {}) as {
-    effect?: unknown;
-    code?: unknown;
+  const { effect, code, name, cause } = (typeof error === "object" && error !== null ? error : {}) as {
+    readonly [Name in "effect" | "code" | "name" | "cause"]?: unknown;
   };
+  const words = typeof code === "string" ? code : error instanceof Error ? error.message : String(error);
+  const isMistake = effect === undefined && cause === undefined && mistakes.has(name);
   return {
     outcome: effect === "none" ? "fail" : "info",
-    code: typeof code === "string" ? code : error instanceof Error ? error.message : String(error),
+    code: isMistake ? `${words} (the adapter threw a ${name}: it may be at fault, and not the log)` : words,
   };
 }

@@ -4,7 +4,7 @@
 // Never: does any of it (play.ts). fast-check is handed in: it is the caller's.
 
 import type fc from "fast-check";
-import type { Manifest } from "../adapter/contract.ts";
+import type { Acks, Manifest } from "../adapter/contract.ts";
 
 export type LogCommand =
   | {
@@ -12,7 +12,7 @@ export type LogCommand =
       readonly process: number;
       readonly partition: number;
       readonly records: number;
-      readonly acks: number;
+      readonly acks: Acks;
     }
   | {
       readonly do: "send";
@@ -56,7 +56,7 @@ export function logPlans(check: typeof fc, constraints: LogPlanConstraints): fc.
   const commands: fc.Arbitrary<LogCommand>[] = [
     check.record({
       ...{ do: check.constant("produce" as const), process: check.nat({ max: 2 }), partition, records },
-      acks: check.nat({ max: supports.acks.length - 1 }),
+      acks: check.nat({ max: supports.acks.length - 1 }).map((at) => supports.acks[at] as Acks),
     }),
     check.record({ do: check.constant("poll" as const), cursor: check.nat({ max: 1 }), partition }),
     check.record({ do: check.constant("fetch" as const), partition, percent: check.nat({ max: 100 }) }),

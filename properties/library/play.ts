@@ -3,7 +3,7 @@
 // Owns: the clients of a plan, and the audit after every round.
 // Never: judges. Of a crash: what is under way has no answer, and is `info`.
 
-import type { LogAdapter, ProducerStamp, RecordToAppend } from "../adapter/contract.ts";
+import type { Acks, LogAdapter, ProducerStamp, RecordToAppend } from "../adapter/contract.ts";
 import { heldToShapes } from "../adapter/contract-shapes.ts";
 import type { HistoryEvent, ProducedRecord } from "../history.ts";
 import { describe, type Log, type Stage } from "../workload/clients.ts";
@@ -167,8 +167,9 @@ class Player {
     }
   }
 
-  async #produce(process: string, log: Log, count: number, acksAt: number): Promise<void> {
-    const acks = this.#adapter.supports.acks[acksAt] ?? "all";
+  async #produce(process: string, log: Log, count: number, wanted: Acks): Promise<void> {
+    // A plan may have been drawn for another log.
+    const acks = this.#adapter.supports.acks.includes(wanted) ? wanted : "all";
     const { sent, noted } = this.#records(process, count);
     const answer = await this.#call(() => this.#adapter.append(log.place, sent, { acks }));
     // Several of one process are under way at once: the log may take them in any order.
