@@ -18,8 +18,8 @@ export interface ConsumerAnswer {
 export interface ConsumerTransport {
   /** Whoever had this id before is no more. */
   join(member: string): Promise<ConsumerAnswer>;
-  /** `owned` is what the member has. */
-  heartbeat(member: string, epoch: number, owned: readonly Place[]): Promise<ConsumerAnswer>;
+  /** `owned` is what the member has. `asNew`: says all that a join says, so that the answer has the whole share. */
+  heartbeat(member: string, epoch: number, owned: readonly Place[], asNew: boolean): Promise<ConsumerAnswer>;
   commit(member: string, epoch: number, place: Place, offset: number): Promise<void>;
   leave(member: string): Promise<void>;
 }
@@ -34,6 +34,8 @@ export class ConsumerMember implements GroupMember {
   #membership: Membership | null = null;
   /** The group may hold it for a member. */
   #mayBeKnown = false;
+  /** The last answer did not come: what it said of the share is not said again to who does not ask for it. */
+  #hasMissedAnswer = false;
 
   constructor(transport: ConsumerTransport, listener: MemberListener) {
     this.#transport = transport;
@@ -46,8 +48,12 @@ export class ConsumerMember implements GroupMember {
       this.#mayBeKnown = true;
       return this.#apply(await this.#transport.join(this.#id));
     }
+    const asNew = this.#hasMissedAnswer;
+    this.#hasMissedAnswer = true;
     try {
-      this.#apply(await this.#transport.heartbeat(before.member, before.generation, before.partitions));
+      const answer = await this.#transport.heartbeat(before.member, before.generation, before.partitions, asNew);
+      this.#hasMissedAnswer = false;
+      this.#apply(answer);
     } catch (error) {
       if (fencing.has(outcomeOf(error).code)) this.#lose();
       throw error;
@@ -72,6 +78,7 @@ export class ConsumerMember implements GroupMember {
   #lose(): void {
     const membership = this.#membership;
     this.#membership = null;
+    this.#hasMissedAnswer = false;
     if (membership !== null) this.#listener.revoked(membership, membership.partitions);
   }
 

@@ -191,9 +191,13 @@ export class HttpAdapter implements LogAdapter {
   async joinGroup(group: string, topics: readonly string[], listener: MemberListener): Promise<GroupMember> {
     const members = `/v1/groups/${group}/members`;
     const transport: ConsumerTransport = {
-      join: async (memberId) => answerOf(await this.#call("POST", members, { topics, memberId })),
-      heartbeat: async (member, memberEpoch, owned) =>
-        answerOf(await this.#call("POST", `${members}/${member}`, { memberEpoch, assignment: byTopic(owned) })),
+      join: async (memberId) => answerOf(await this.#call("POST", members, { topics, memberId, rebalanceTimeoutMs })),
+      heartbeat: async (member, memberEpoch, owned, asNew) => {
+        const all = asNew ? { topics, rebalanceTimeoutMs } : {};
+        return answerOf(
+          await this.#call("POST", `${members}/${member}`, { memberEpoch, assignment: byTopic(owned), ...all }),
+        );
+      },
       commit: async (memberId, memberEpoch, { topic, partition }, offset) => {
         const offsets = [{ topic, partition, offset }];
         await this.#call("POST", `/v1/groups/${group}/offsets`, { memberId, memberEpoch, offsets });
@@ -256,6 +260,8 @@ function parse(text: string, what: string): unknown {
 }
 
 /** Nobody listens, in the words of each runtime. */
+/** What a member has to let go of what it is to give up. */
+const rebalanceTimeoutMs = 30_000;
 const refusal = /ECONNREFUSED|ConnectionRefused|connection refused|unable to connect/i;
 
 function withoutAnswer(error: unknown): [code: string, effect: "none" | "unknown", message: string] {
