@@ -215,7 +215,8 @@ export class Disk implements TimedDisk {
     }
     if (this.#full === null) return inner.append(bytes);
     this.counts.refusedForSpace += 1;
-    const landing = this.#full.chance(0.5) ? this.#full.below(bytes.length + 1) : 0;
+    // A write that comes up short leaves a part, never all.
+    const landing = this.#full.chance(0.5) ? this.#full.below(bytes.length) : 0;
     if (landing > 0) {
       const { sizeBytes } = inner;
       this.counts.shortWrites += 1;
